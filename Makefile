@@ -1,0 +1,49 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help synth test lint format snapshots schema benchmark clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+synth: $(VENV)/.synth ## Write dist/ from every overlay (installs what it needs first)
+	@$(BIN)/python main.py synth
+
+test: lint ## Run the whole test suite
+	@$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.dev ## Run ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+snapshots: $(VENV)/.dev ## Accept the snapshots as they are now (review the diff)
+	@$(BIN)/python -m pytest -n auto tests/snapshots --snapshot-update
+
+schema: $(VENV)/.synth ## Write overlays/schema.json from the model
+	@$(BIN)/python main.py schema
+
+benchmark: $(VENV)/.dev ## Measure synth against an empty cdk8s-plus-27 app
+	@$(BIN)/python benchmarks/synth.py
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, and this is %s: make synth PYTHON=python3.12" % sys.version.split()[0])'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.synth: requirements.txt | $(VENV)/bin/python
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@ $(VENV)/.synth

@@ -1,0 +1,1 @@
+"""The program: from overlay files to `dist/`, and the commands that stand beside that path."""

@@ -1,0 +1,61 @@
+"""The command line: finds the command and turns its failure into a message and an exit code.
+
+A command's module is imported only when it is called, so that `synth` never pays for a database driver.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+
+from convexctl.errors import UserError
+
+COMMANDS = {
+    "synth": "write dist/<overlay>/ from overlays/<overlay>.yaml (the default command)",
+    "schema": "write overlays/schema.json, which editors use to complete and check overlays",
+}
+DEFAULT_COMMAND = "synth"
+
+
+def run(argv: list[str]) -> int:
+    """Run the command that `argv` names and return the process's exit code.
+
+    0: done. 1: the input or the environment is wrong. 2: the command line is wrong. Some commands add codes of their own.
+    """
+    if argv and argv[0] in ("-h", "--help"):
+        _top_parser().print_help()
+        return 0
+    command, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT_COMMAND, argv)
+    if command not in COMMANDS:
+        _top_parser().parse_args([command])
+    module = importlib.import_module(f"convexctl.commands.{command.replace('-', '_')}")
+    parser = argparse.ArgumentParser(prog=f"main.py {command}", description=COMMANDS[command])
+    module.configure(parser)
+    arguments = parser.parse_args(rest)
+    try:
+        code: int = module.run(arguments)
+        sys.stdout.flush()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted: nothing more was written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _top_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="main.py",
+        description="Self-hosted Convex on Kubernetes: overlay files in, manifests out.",
+        epilog="`main.py COMMAND --help` explains a command. Without one, `synth` runs.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        commands.add_parser(name, help=summary)
+    return parser
