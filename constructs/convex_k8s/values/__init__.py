@@ -1,0 +1,131 @@
+"""The values of one environment: typed, with defaults, checked once here and trusted afterwards.
+
+The schema is the Helm chart's: every parameter of the chart keeps its name and its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from convex_k8s.problems import Path, Problem, ValuesError
+from convex_k8s.values import checks
+from convex_k8s.values.backend import Backend
+from convex_k8s.values.base import AnnotationKey, LabelKey, LabelValue, Model, NamespaceName, ReleaseName
+from convex_k8s.values.dashboard import Dashboard
+from convex_k8s.values.database import Instance, Mysql, Postgres
+from convex_k8s.values.edge import ConvexConfig, Ingress, Service
+from convex_k8s.values.messages import message_for
+from convex_k8s.values.storage import S3
+from convex_k8s.values.workload import ImagePullSecret
+
+
+class Values(Model):
+    """The values of one environment."""
+
+    release_name: ReleaseName = "convex"
+    """Prefix of all names: the name that a Helm release has. It cannot be changed once data exists."""
+    namespace: NamespaceName = ""
+    """Namespace of all objects. Empty: the one that kubectl, Argo CD or Flux is told to use."""
+    create_namespace: bool = False
+    """Write a Namespace too, in a file of its own, so that removing the environment does not remove the namespace."""
+    replica_count: int = 1
+    """Pods of the backend. Must be 1: two writers would fight over the database. See `dashboard.replicaCount`."""
+    image_pull_secrets: list[ImagePullSecret] = []
+    """Secrets with credentials for the image registry."""
+    common_labels: dict[LabelKey, LabelValue] = {}
+    """Labels on every object and pod; never part of a selector."""
+    common_annotations: dict[AnnotationKey, str] = {}
+    """Annotations on every object."""
+    backend: Backend = Backend()
+    """The backend."""
+    dashboard: Dashboard = Dashboard()
+    """The dashboard."""
+    instance: Instance = Instance()
+    """The Convex instance: its name and secret."""
+    postgres: Postgres = Postgres()
+    """External PostgreSQL."""
+    mysql: Mysql = Mysql()
+    """External MySQL."""
+    s3: S3 = S3()
+    """File storage on S3."""
+    service: Service = Service()
+    """Services."""
+    ingress: Ingress = Ingress()
+    """Ingress."""
+    convex_config: ConvexConfig = ConvexConfig()
+    """Origins without Ingress, and TLS to the database."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Values:
+        problems = checks.errors(self)
+        if problems:
+            raise PydanticCustomError("convex_problems", "{count} problems", {"count": len(problems), "all": problems})
+        return self
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Values:
+        """Check plain data, as a YAML file holds it, and return the values.
+
+        Raises `ValuesError` with every problem: where single fields are wrong, the relations between the others are
+        checked all the same.
+        """
+        problems: list[Problem] = []
+        rest: Any = dict(data)
+        for _ in range(_ROUNDS):
+            try:
+                values = cls.model_validate(rest, by_alias=True, by_name=False)
+            except ValidationError as error:
+                found = [problem for detail in error.errors() for problem in _problems_in(cls, detail)]
+                wrong = [problem.path for problem in problems]
+                problems += [problem for problem in found if not _rests_on(problem, wrong)]
+                if any(detail["type"] == "convex_problems" for detail in error.errors()):
+                    break
+                for problem in found:
+                    rest = _without(rest, problem.path)
+            else:
+                if not problems:
+                    return values
+                break
+        raise ValuesError(problems)
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """What is allowed and probably not meant: printed, never fatal."""
+        return checks.warnings(self)
+
+
+_ROUNDS = 4
+
+
+def _problems_in(model: type[Model], detail: ErrorDetails) -> list[Problem]:
+    if detail["type"] == "convex_problems":
+        return list(detail["ctx"]["all"])
+    path = tuple(part for part in detail["loc"] if part != "[key]")
+    return [Problem(path, message_for(model, path, detail))]
+
+
+def _rests_on(problem: Problem, wrong: list[Path]) -> bool:
+    return any(
+        path[: len(bad)] == bad or bad[: len(path)] == path
+        for path in (problem.path, *problem.depends_on)
+        for bad in wrong
+    )
+
+
+def _without(data: Any, path: Path) -> Any:
+    """The data without the value at `path`, as a copy as far as it differs."""
+    if not path:
+        return {}
+    head, rest = path[0], path[1:]
+    if isinstance(data, dict) and head in data:
+        if not rest:
+            return {key: value for key, value in data.items() if key != head}
+        return {**data, head: _without(data[head], rest)}
+    if isinstance(data, list) and isinstance(head, int) and head < len(data):
+        kept = [] if not rest else [_without(data[head], rest)]
+        return [*data[:head], *kept, *data[head + 1 :]]
+    return data

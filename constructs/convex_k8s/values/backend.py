@@ -1,0 +1,152 @@
+"""Values of the backend."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from convex_k8s.values.base import (
+    Count,
+    EnvironmentName,
+    Model,
+    ObjectName,
+    OptionalObjectName,
+    Quantity,
+    Seconds,
+    StorageClassName,
+    wrong,
+)
+from convex_k8s.values.workload import Amounts, Image, Probe, Probes, Repository, Resources, SecurityContext, Workload
+
+AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise wrong("must be a string, a number or a boolean; a value from a Secret belongs under backend.envFrom")
+    return value
+
+
+EnvironmentValue = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+
+
+class BackendImage(Image):
+    """The backend's image."""
+
+    repository: Repository = "ghcr.io/get-convex/convex-backend"
+
+
+class BackendRequests(Amounts):
+    """What the scheduler keeps free for the backend."""
+
+    cpu: Quantity | None = "500m"
+    memory: Quantity | None = "2Gi"
+
+
+class BackendLimits(Amounts):
+    """What the backend may use at most."""
+
+    memory: Quantity | None = "4Gi"
+
+
+class BackendResources(Resources):
+    """CPU and memory of the backend."""
+
+    requests: BackendRequests = BackendRequests()
+    limits: BackendLimits = BackendLimits()
+
+
+class BackendStartupProbe(Probe):
+    """A start runs database migrations: ten minutes by default."""
+
+    period_seconds: Seconds = 5
+    failure_threshold: Count = 120
+
+
+class BackendProbes(Probes):
+    """The probes of the backend."""
+
+    startup: BackendStartupProbe = BackendStartupProbe()
+
+
+class Persistence(Model):
+    """The volume at /convex/data."""
+
+    enabled: bool = False
+    """A volume claim at /convex/data that outlives the pod. False: an emptyDir, gone with the pod."""
+    existing_claim: OptionalObjectName = ""
+    """A claim that is already there, mounted instead of a new one (for a volume of a Helm release)."""
+    storage_class_name: StorageClassName = "longhorn-standard"
+    """StorageClass of a new claim. `""`: the cluster's default class; `-`: none (a volume made by hand)."""
+    access_mode: AccessMode = "ReadWriteOnce"
+    """Access mode of a new claim. ReadWriteOncePod, where the cluster has it, keeps a second pod out for certain."""
+    size: Quantity = "5Gi"
+    """Size of a new claim, in bytes."""
+    allow_ephemeral_data: bool = False
+    """Accept, with Ingress on, that the database or the files are lost with the pod."""
+
+
+class SourceReference(Model):
+    """Where variables come from."""
+
+    name: ObjectName
+    """Name of the ConfigMap or Secret."""
+    optional: bool = False
+    """Whether the pod starts without it."""
+
+
+class EnvironmentSource(Model):
+    """A ConfigMap or Secret all keys of which become environment variables."""
+
+    config_map_ref: SourceReference | None = None
+    """A ConfigMap."""
+    secret_ref: SourceReference | None = None
+    """A Secret."""
+    prefix: str = ""
+    """Text put before each key."""
+
+
+class Metrics(Model):
+    """Prometheus metrics of the backend."""
+
+    enabled: bool = False
+    """Serve /metrics, without credentials, inside the cluster. The Ingress, where on, keeps it from the outside."""
+
+
+class BackendSecurityContext(SecurityContext):
+    """The backend's security context. Its image runs as root and cannot do otherwise."""
+
+    run_as_user: Literal[0] = 0
+    """User id of the process: the image's files are for root alone."""
+    run_as_group: Annotated[int, Field(ge=0)] = 0
+    """Group id of the process."""
+    run_as_non_root: Literal[False] = False
+    """Must stay false: the image has no other user, and the pod would not start."""
+
+
+class Backend(Workload):
+    """The backend: a StatefulSet of one pod."""
+
+    image: BackendImage = BackendImage()
+    """Image of the backend."""
+    secrets_name: OptionalObjectName = "convex-secrets"
+    """Secret with the admin key (`CONVEX_SELF_HOSTED_ADMIN_KEY`). Optional: the backend itself does not read it."""
+    persistence: Persistence = Persistence()
+    """The volume at /convex/data."""
+    env: dict[EnvironmentName, EnvironmentValue] = {}
+    """Further environment variables and tuning knobs: string, number or boolean, never a secret."""
+    env_from: list[EnvironmentSource] = []
+    """ConfigMaps and Secrets all keys of which become variables. What the overlay itself sets wins over them."""
+    metrics: Metrics = Metrics()
+    """Prometheus metrics."""
+    termination_grace_period_seconds: Seconds = 120
+    """Seconds that a stop may take: the backend gets SIGINT and finishes what is running; then it is killed."""
+    resources: BackendResources = BackendResources()
+    """CPU and memory. Its caches alone may take 1.4 GiB."""
+    probes: BackendProbes = BackendProbes()
+    """Probes, all on /version."""
+    security_context: BackendSecurityContext = BackendSecurityContext()
+    """Security context."""
+    service_account_name: OptionalObjectName = ""
+    """ServiceAccount of the pod, for cloud roles that give access to S3. Its token is not mounted."""

@@ -1,0 +1,231 @@
+"""What every model of the values shares: camelCase keys, no unknown keys, no silent conversion."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from convex_k8s.values.secrecy import shown
+
+
+class Model(BaseModel):
+    """A part of the values. Its fields are the keys; the text under a field is the key's documentation."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        validate_by_alias=True,
+        validate_by_name=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_means_unset(cls, data: Any) -> Any:
+        """Take `null` as Helm does: the key is not there. Only a field that has a meaning for null keeps it."""
+        if not isinstance(data, dict):
+            return data
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        kept = {}
+        for key, value in data.items():
+            if value is None and not (key in fields and NoneType in get_args(fields[key].annotation)):
+                continue
+            is_map = key in fields and get_origin(fields[key].annotation) is dict and isinstance(value, dict)
+            kept[key] = {name: item for name, item in value.items() if item is not None} if is_map else value
+        return kept
+
+
+def wrong(message: str) -> PydanticCustomError:
+    """An error whose text reaches the user as it is, braces and all."""
+    return PydanticCustomError("convex", "{text}", {"text": message})
+
+
+@dataclass(frozen=True)
+class TextLike:
+    """Marks a string that `pattern` must match whole; `what` completes "must be ..."; an optional one may be empty."""
+
+    pattern: str
+    what: str
+    longest: int | None = None
+    optional: bool = False
+
+    def check(self, value: str) -> str:
+        """Return the value, or raise what is wrong with it."""
+        if self.optional and not value:
+            return value
+        if not re.fullmatch(self.pattern, value) or (self.longest and len(value) > self.longest):
+            raise wrong(f"must be {self.what}{shown(value)}")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        longest = {"maxLength": self.longest} if self.longest else {}
+        return {"type": "string", "pattern": f"^({'|' if self.optional else ''}{self.pattern})$", **longest}
+
+
+@dataclass(frozen=True)
+class OriginLike:
+    """Marks an origin: scheme, host and port, and nothing after them but `path` where one is allowed."""
+
+    what: str = "an origin"
+    path: str = ""
+    optional: bool = False
+
+    def check(self, value: str) -> str:
+        """Return the value, or raise what is wrong with it."""
+        if self.optional and not value:
+            return value
+        match = re.match(r"(https?)://([^/?#]*)(.*)", value, re.DOTALL)
+        if not match:
+            raise wrong(f"must be {self.what}: http:// or https://, a host and perhaps a port{shown(value)}")
+        scheme, host, rest = match.groups()
+        name, _, port = host.partition(":")
+        if not re.fullmatch(HOST, name):
+            raise wrong(f"must have a host name or IPv4 address after {scheme}://{shown(value)}")
+        if ":" in host and not (port.isdigit() and 1 <= int(port) <= 65535):
+            raise wrong(f"has a port that is not a number from 1 to 65535{shown(value)}")
+        if rest == "/":
+            raise wrong(f"must not end in a slash: write {scheme}://{host}")
+        if rest not in ("", self.path):
+            also = f", or that with {self.path} behind it" if self.path else ""
+            raise wrong(f"must be {self.what} without a path: write {scheme}://{host}{also}")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        pattern = ORIGIN + (f"({self.path})?" if self.path else "")
+        return {"type": "string", "pattern": f"^({'|' if self.optional else ''}{pattern})$"}
+
+
+def _number_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
+HOST = r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+ORIGIN = rf"https?://{HOST}(:[0-9]{{1,5}})?"
+QUANTITY = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?"
+QUALIFIED = rf"({SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
+
+ReleaseName = Annotated[
+    str,
+    TextLike(
+        r"[a-z]([-a-z0-9]*[a-z0-9])?",
+        "a name of lower-case letters, digits and dashes that begins with a letter, of at most 46 characters "
+        "(the longest name made from it, <releaseName>-backend-headless, may have 63)",
+        longest=46,
+    ),
+]
+NamespaceName = Annotated[
+    str, TextLike(LABEL, "a DNS label (lower-case letters, digits, dashes)", longest=63, optional=True)
+]
+ObjectName = Annotated[
+    str,
+    TextLike(
+        SUBDOMAIN, "the name of an object (lower-case letters, digits, dashes, dots), not its content", longest=253
+    ),
+]
+OptionalObjectName = Annotated[
+    str,
+    TextLike(
+        SUBDOMAIN,
+        "the name of an object (lower-case letters, digits, dashes, dots), not its content",
+        longest=253,
+        optional=True,
+    ),
+]
+OptionalHost = Annotated[
+    str, TextLike(HOST, "a host name like api.example.com, without scheme, port or path", longest=253, optional=True)
+]
+CertificateHost = Annotated[
+    str,
+    TextLike(
+        rf"(\*\.)?{HOST}",
+        "a host name like api.example.com or *.example.com, without scheme, port or path",
+        longest=253,
+    ),
+]
+SecretKey = Annotated[
+    str, TextLike(r"[-._a-zA-Z0-9]+", "the key inside the Secret (letters, digits, -, _ and .)", longest=253)
+]
+OptionalSecretKey = Annotated[
+    str,
+    TextLike(r"[-._a-zA-Z0-9]+", "the key inside the Secret (letters, digits, -, _ and .)", longest=253, optional=True),
+]
+StorageClassName = Annotated[
+    str,
+    TextLike(
+        rf"-|{SUBDOMAIN}",
+        'the name of a StorageClass, "" for the cluster\'s default one or "-" for none',
+        longest=253,
+        optional=True,
+    ),
+]
+EnvironmentName = Annotated[
+    str, TextLike(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable (letters, digits, _)")
+]
+LabelKey = Annotated[str, TextLike(QUALIFIED, "a label key like team or example.com/team")]
+LabelValue = Annotated[
+    str,
+    TextLike(
+        r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
+        "a label value (at most 63 letters, digits, -, _ and .)",
+        longest=63,
+        optional=True,
+    ),
+]
+AnnotationKey = Annotated[str, TextLike(QUALIFIED, "an annotation key like example.com/owner")]
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[int, Field(ge=1)]
+
+_quantity_schema = WithJsonSchema(
+    {"anyOf": [{"type": "string", "pattern": f"^{QUANTITY}$"}, {"type": "number", "minimum": 0}]}
+)
+
+
+def _quantity(value: str) -> str:
+    if not re.fullmatch(QUANTITY, value):
+        raise wrong(f"must be a Kubernetes quantity like 500m, 2 or 5Gi{shown(value)}")
+    return value
+
+
+Quantity = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_quantity), _quantity_schema]
+
+
+def _boolean_in_quotes(value: Any) -> Any:
+    if isinstance(value, str) and value in ("true", "false"):
+        return value == "true"
+    return value
+
+
+ChartBoolean = Annotated[
+    bool,
+    BeforeValidator(_boolean_in_quotes),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["true", "false"]}]}),
+]
+"""A boolean that the Helm chart writes as a string: `"false"` means false, and so does `false`."""

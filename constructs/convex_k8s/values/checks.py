@@ -1,0 +1,305 @@
+"""What must hold between values: each check yields what is wrong and what would be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convex_k8s import knobs
+from convex_k8s.problems import Path, Problem
+from convex_k8s.values.secrecy import named_like_a_secret, secret_in
+
+if TYPE_CHECKING:
+    from convex_k8s.values import Values
+    from convex_k8s.values.edge import IngressHost
+
+INGRESS_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+
+OWN_VARIABLES = {
+    "POSTGRES_URL": "postgres.existingSecret",
+    "MYSQL_URL": "mysql.existingSecret",
+    "DATABASE_URL": "postgres.existingSecret",
+    "PG_CA_FILE": "postgres.caSecret",
+    "MYSQL_CA_FILE": "mysql.caSecret",
+    "POSTGRES_MAX_CONNECTIONS": "postgres.maxConnections",
+    "MYSQL_MAX_CONNECTIONS": "mysql.maxConnections",
+    "DO_NOT_REQUIRE_SSL": "convexConfig.requireSsl",
+    "INSTANCE_NAME": "instance.name",
+    "INSTANCE_SECRET": "instance.existingSecret",
+    "CONVEX_CLOUD_ORIGIN": "convexConfig.cloudOrigin, or ingress.backend.host with Ingress on",
+    "CONVEX_SITE_ORIGIN": "convexConfig.siteOrigin, or ingress.site.host with Ingress on",
+    "CONVEX_SELF_HOSTED_ADMIN_KEY": "backend.secretsName",
+    "DISABLE_METRICS_ENDPOINT": "backend.metrics.enabled",
+    "AWS_REGION": "s3.region",
+    "AWS_ACCESS_KEY_ID": "s3.existingSecret",
+    "AWS_SECRET_ACCESS_KEY": "s3.existingSecret",
+    "S3_ENDPOINT_URL": "s3.endpoint",
+    "AWS_ENDPOINT_URL_S3": "s3.endpoint",
+    "AWS_ENDPOINT_URL": "s3.endpoint",
+    "S3_STORAGE_EXPORTS_BUCKET": "s3.buckets.exports",
+    "S3_STORAGE_SNAPSHOT_IMPORTS_BUCKET": "s3.buckets.snapshotImports",
+    "S3_STORAGE_MODULES_BUCKET": "s3.buckets.modules",
+    "S3_STORAGE_FILES_BUCKET": "s3.buckets.files",
+    "S3_STORAGE_SEARCH_BUCKET": "s3.buckets.search",
+    "AWS_S3_FORCE_PATH_STYLE": "s3.forcePathStyle",
+    "AWS_S3_DISABLE_SSE": "s3.disableSse",
+    "AWS_S3_DISABLE_CHECKSUMS": "s3.disableChecksums",
+}
+"""Variables that the constructs set from a parameter."""
+
+ON_THE_VOLUME = frozenset({"DATA_DIR", "TMPDIR", "STORAGE_DIR", "SQLITE_DB"})
+"""Variables that would move data off the volume."""
+
+
+def errors(values: Values) -> list[Problem]:
+    """Everything that makes these values no environment."""
+    checks = (_replicas, _namespace, _databases, _volume, _s3, _environment, _hosts, _paths, _tls, _ingress_class)
+    return [problem for check in (*checks, _lost_behind_ingress) for problem in check(values)]
+
+
+def warnings(values: Values) -> list[Problem]:
+    """What is allowed and probably not meant."""
+    checks = (_tags, _plain_http, _lost_data, _doubtful_variables, _admin_keys_die)
+    return [problem for check in checks for problem in check(values)]
+
+
+def _replicas(values: Values) -> Iterator[Problem]:
+    if values.replica_count != 1:
+        yield Problem(
+            ("replicaCount",),
+            "must be 1: the backend has exactly one writer, and a second one would fight it over the database. "
+            "For more dashboard pods set dashboard.replicaCount",
+        )
+
+
+def _namespace(values: Values) -> Iterator[Problem]:
+    if values.create_namespace and not values.namespace:
+        yield Problem(("createNamespace",), "needs a name for the namespace: set namespace", (("namespace",),))
+
+
+def _databases(values: Values) -> Iterator[Problem]:
+    if values.postgres.enabled and values.mysql.enabled:
+        yield Problem(
+            ("mysql", "enabled"),
+            "two databases at once: postgres.enabled is true as well, and the backend would use Postgres alone. "
+            "Switch one of them off",
+            (("postgres", "enabled"),),
+        )
+    for name in ("postgres", "mysql"):
+        database = getattr(values, name)
+        for key, given in (("caSecret", database.ca_secret), ("maxConnections", database.max_connections)):
+            if given and not database.enabled:
+                yield Problem((name, key), f"has no effect while {name}.enabled is false", ((name, "enabled"),))
+
+
+def _volume(values: Values) -> Iterator[Problem]:
+    persistence = values.backend.persistence
+    if persistence.existing_claim and not persistence.enabled:
+        yield Problem(
+            ("backend", "persistence", "existingClaim"),
+            "would not be mounted while backend.persistence.enabled is false: set that to true",
+            (("backend", "persistence", "enabled"),),
+        )
+
+
+def _s3(values: Values) -> Iterator[Problem]:
+    s3 = values.s3
+    if not s3.enabled:
+        return
+    region_known = bool(s3.dialect.region)
+    if not region_known and (s3.credentials == "ambient" or not s3.keys.region):
+        yield Problem(
+            ("s3", "region"),
+            "is missing, and without a region the backend silently keeps files on its own disk: "
+            "set s3.region"
+            + ("" if s3.credentials == "ambient" else ", or s3.keys.region to name the key in the Secret"),
+            (("s3", "keys", "region"), ("s3", "credentials")),
+        )
+    from_secret = s3.credentials == "secret" and s3.keys.endpoint
+    if s3.provider not in ("generic", "aws") and not s3.endpoint and not from_secret:
+        yield Problem(
+            ("s3", "endpoint"),
+            f"is missing, and the backend would talk to Amazon instead of {s3.provider}: set s3.endpoint",
+            (("s3", "keys", "endpoint"), ("s3", "credentials"), ("s3", "provider")),
+        )
+
+
+def _environment(values: Values) -> Iterator[Problem]:
+    for name, value in values.backend.env.items():
+        path: Path = ("backend", "env", name)
+        if name in OWN_VARIABLES:
+            yield Problem(path, f"is set by the overlay itself: use {OWN_VARIABLES[name]} instead")
+        elif name in ON_THE_VOLUME:
+            yield Problem(path, "would move data off the volume, which is mounted at /convex/data: leave it out")
+        elif kind := secret_in(str(value)):
+            yield Problem(path, f"looks like {kind}, and an overlay is no place for one: {_TO_A_SECRET}")
+        elif isinstance(value, str) and value and name not in knobs.knobs() and named_like_a_secret(name):
+            yield Problem(path, f"looks like a secret by its name, and an overlay is no place for one: {_TO_A_SECRET}")
+        else:
+            try:
+                knobs.written(name, value)
+            except ValueError as error:
+                yield Problem(path, str(error))
+    for index, source in enumerate(values.backend.env_from):
+        if (source.config_map_ref is None) == (source.secret_ref is None):
+            yield Problem(("backend", "envFrom", index), "must have either configMapRef or secretRef, each with a name")
+
+
+_TO_A_SECRET = "put it into a Secret and name that under backend.envFrom"
+
+
+def _hosts(values: Values) -> Iterator[Problem]:
+    if not values.ingress.enabled:
+        return
+    for name in ("dashboard", "backend"):
+        if not getattr(values.ingress, name).host:
+            yield Problem(
+                ("ingress", name, "host"),
+                f"is missing while ingress.enabled is true: set the public host name of the "
+                f"{'API' if name == 'backend' else name}",
+                (("ingress", "enabled"),),
+            )
+
+
+def _served(values: Values) -> list[tuple[str, IngressHost]]:
+    ingress = values.ingress
+    named = (("dashboard", ingress.dashboard), ("backend", ingress.backend), ("site", ingress.site))
+    return [(name, host) for name, host in named if host.host]
+
+
+def _paths(values: Values) -> Iterator[Problem]:
+    if not values.ingress.enabled:
+        return
+    taken: dict[tuple[str, str], str] = {}
+    for name, host in _served(values):
+        if not host.paths:
+            yield Problem(("ingress", name, "paths"), "is empty, so nothing would be served: write [{path: /}]")
+        for index, entry in enumerate(host.paths):
+            path: Path = ("ingress", name, "paths", index, "path")
+            if entry.path != "/" and name in ("dashboard", "backend"):
+                what = "dashboard" if name == "dashboard" else "API"
+                yield Problem(path, f"must be /: the {what} does not work under a sub-path, give it a host of its own")
+                continue
+            owner = taken.setdefault((host.host, entry.path), f"ingress.{name}.paths[{index}]")
+            if owner != f"ingress.{name}.paths[{index}]":
+                same = owner.split(".")[1]
+                cure = "remove one" if same == name else "give each a host of its own"
+                yield Problem(
+                    path if same == name else ("ingress", name, "host"),
+                    f"makes a second rule for {host.host}{entry.path}, which {owner} has already: {cure}",
+                    (("ingress", same, "host"),),
+                )
+
+
+def _tls(values: Values) -> Iterator[Problem]:
+    if not values.ingress.enabled:
+        return
+    served = {host.host for _, host in _served(values)}
+    for index, entry in enumerate(values.ingress.tls):
+        for number, host in enumerate(entry.hosts):
+            if host not in served and not any(_covers(host, name) for name in served):
+                yield Problem(
+                    ("ingress", "tls", index, "hosts", number),
+                    f"has no rule that serves {host}: the hosts are {', '.join(sorted(served)) or 'not set'}",
+                    (("ingress", "dashboard", "host"), ("ingress", "backend", "host"), ("ingress", "site", "host")),
+                )
+
+
+def _covers(certificate: str, host: str) -> bool:
+    return certificate.startswith("*.") and host.partition(".")[2] == certificate[2:]
+
+
+def _ingress_class(values: Values) -> Iterator[Problem]:
+    annotated = values.ingress.annotations.get(INGRESS_CLASS_ANNOTATION)
+    name = values.ingress.class_name
+    if annotated and name and annotated != name:
+        yield Problem(
+            ("ingress", "annotations", INGRESS_CLASS_ANNOTATION),
+            f"says {annotated}, but ingress.className says {name}: remove the annotation, className does its work",
+            (("ingress", "className"),),
+        )
+
+
+def _lost(values: Values) -> Iterator[Problem]:
+    persistence = values.backend.persistence
+    if persistence.enabled:
+        return
+    path: Path = ("backend", "persistence", "enabled")
+    if not (values.postgres.enabled or values.mysql.enabled):
+        yield Problem(
+            path,
+            "is false, so the database (SQLite) is lost with the pod: set it to true, or enable postgres or mysql",
+            (("postgres", "enabled"), ("mysql", "enabled")),
+        )
+    if not values.s3.enabled:
+        yield Problem(
+            path,
+            "is false, so files and deployed functions are lost with the pod: set it to true, or enable s3",
+            (("s3", "enabled"),),
+        )
+
+
+def _lost_behind_ingress(values: Values) -> Iterator[Problem]:
+    if values.ingress.enabled and not values.backend.persistence.allow_ephemeral_data:
+        for problem in _lost(values):
+            yield Problem(
+                problem.path,
+                f"{problem.message}. If that is wanted, set backend.persistence.allowEphemeralData to true",
+                (*problem.depends_on, ("ingress", "enabled"), ("backend", "persistence", "allowEphemeralData")),
+            )
+
+
+def _lost_data(values: Values) -> Iterator[Problem]:
+    if not values.ingress.enabled or values.backend.persistence.allow_ephemeral_data:
+        yield from _lost(values)
+
+
+def _admin_keys_die(values: Values) -> Iterator[Problem]:
+    kept = values.backend.persistence.enabled or values.instance.existing_secret
+    if not kept and not (values.postgres.enabled or values.mysql.enabled):
+        yield Problem(
+            ("instance", "existingSecret"),
+            "is empty and there is no volume, so every new pod makes a new instance secret and all admin keys die: "
+            "set it, or backend.persistence.enabled to true",
+        )
+
+
+def _tags(values: Values) -> Iterator[Problem]:
+    images = {"backend": values.backend.image, "dashboard": values.dashboard.image}
+    for name, image in images.items():
+        path: Path = (name, "image", "tag")
+        if values.ingress.enabled and image.tag == "latest" and not image.digest:
+            yield Problem(path, "is latest, which upstream moves by hand: pin a full commit SHA of its release branch")
+        elif re.fullmatch(r"v?[0-9]+\.[0-9]+(\.[0-9]+)?", image.tag):
+            yield Problem(path, "looks like a version, and upstream has none: its tags are full commit SHAs")
+    if images["backend"].tag != images["dashboard"].tag:
+        yield Problem(
+            ("dashboard", "image", "tag"),
+            f"is {images['dashboard'].tag}, but the backend's is {images['backend'].tag}: both must carry the same tag",
+        )
+
+
+def _plain_http(values: Values) -> Iterator[Problem]:
+    ingress = values.ingress
+    if not ingress.enabled:
+        return
+    if not ingress.tls:
+        yield Problem(
+            ("ingress", "tls"),
+            "is empty, but the public URLs are https: add the certificates, unless something in front terminates TLS",
+        )
+        return
+    certified = [host for entry in ingress.tls for host in entry.hosts]
+    for name, host in _served(values):
+        if not any(host.host == known or _covers(known, host.host) for known in certified):
+            yield Problem(("ingress", name, "host"), f"{host.host} is in no entry of ingress.tls")
+
+
+def _doubtful_variables(values: Values) -> Iterator[Problem]:
+    for name in values.backend.env:
+        path: Path = ("backend", "env", name)
+        if name in knobs.DEAD:
+            yield Problem(path, f"is no longer read by the backend: use {knobs.DEAD[name]}")
+        elif meant := knobs.meant(name):
+            yield Problem(path, f"is no variable that the backend knows: did you mean {meant}?")

@@ -1,0 +1,80 @@
+"""Values of the database and of the instance: what the backend keeps its documents in, and under which name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from convex_k8s.values.base import Count, Model, ObjectName, OptionalObjectName, SecretKey, TextLike
+
+InstanceName = Annotated[
+    str,
+    TextLike(
+        r"[a-z][-_a-z0-9]*",
+        "a name of lower-case letters, digits, - and _ that begins with a letter and has at most 63 characters: "
+        "the database is named after it, and : and | would break the admin keys",
+        longest=63,
+        optional=True,
+    ),
+]
+
+
+class DatabaseKeys(Model):
+    """Keys of the database's Secret."""
+
+    url: SecretKey = "DATABASE_URL"
+    """Key of the connection URL, which carries no database name: `postgresql://user:password@host:5432`."""
+    instance_name: SecretKey = "INSTANCE_NAME"
+    """Key of the instance name, which is the database's name; not read when `instance.name` is set."""
+    instance_secret: SecretKey = "INSTANCE_SECRET"
+    """Key of the instance secret (64 hex digits); not read when `instance.existingSecret` is set."""
+
+
+class Database(Model):
+    """An external database."""
+
+    enabled: bool = False
+    """Use this database. With neither Postgres nor MySQL the backend keeps its data in SQLite, at /convex/data."""
+    existing_secret: ObjectName
+    """Secret with the connection URL, instance name and instance secret."""
+    keys: DatabaseKeys = DatabaseKeys()
+    """Keys of that Secret."""
+    ca_secret: OptionalObjectName = ""
+    """Secret with the CA certificate of the server, where the system's own CAs do not know it."""
+    ca_key: SecretKey = "ca.crt"
+    """Key of the CA certificate (PEM) in that Secret."""
+    max_connections: Count | None = None
+    """Connections in the backend's pool. Not set: 128, more than a stock Postgres server takes in all (100)."""
+
+
+class Postgres(Database):
+    """An external PostgreSQL server."""
+
+    existing_secret: ObjectName = "convex-postgres-secret"
+    """Secret with the connection URL, instance name and instance secret."""
+
+
+class Mysql(Database):
+    """An external MySQL server."""
+
+    existing_secret: ObjectName = "convex-mysql-secret"
+    """Secret with the connection URL, instance name and instance secret."""
+
+
+class InstanceKeys(Model):
+    """Keys of the instance's own Secret."""
+
+    instance_secret: SecretKey = "INSTANCE_SECRET"
+    """Key of the instance secret (64 hex digits)."""
+
+
+class Instance(Model):
+    """The Convex instance: its name and its secret."""
+
+    name: InstanceName = ""
+    """Instance name. Empty: what the database's Secret says or, with SQLite, `convex-self-hosted`. It names the
+    database and stands in every admin key, so it can never be changed."""
+    existing_secret: OptionalObjectName = ""
+    """Secret with the instance secret. Empty: the database's Secret or, with SQLite, one that the backend makes at its
+    first start and keeps on its volume."""
+    keys: InstanceKeys = InstanceKeys()
+    """Keys of that Secret."""

@@ -1,0 +1,127 @@
+"""What a wrong value is called in front of a user: the words for the errors that the type checks find."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic_core import ErrorDetails
+
+from convex_k8s.problems import Path, dotted
+from convex_k8s.values.base import Model
+from convex_k8s.values.secrecy import shown
+
+_KINDS = {
+    "string_type": "a string",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "dict_type": "a map of keys and values",
+    "list_type": "a list",
+    "model_type": "a map of keys and values",
+}
+
+
+def message_for(model: type[Model], path: Path, detail: ErrorDetails) -> str:
+    """The message for one error of the type checks at `path` of `model`."""
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    match kind:
+        case "convex":
+            return str(context["text"])
+        case "extra_forbidden":
+            return _unknown_key(model, path)
+        case "missing":
+            return "is missing"
+        case "literal_error":
+            return _not_one_of(value, str(context["expected"]))
+        case "greater_than_equal":
+            return f"must be at least {context['ge']}{_shown_plainly(value)}"
+        case "less_than_equal":
+            return f"must be at most {context['le']}{_shown_plainly(value)}"
+    wanted = _KINDS.get(kind)
+    return f"must be {wanted}{_instead_of(kind, value)}" if wanted else f"is wrong: {detail['msg']}"
+
+
+def _not_one_of(value: Any, expected: str) -> str:
+    choices = expected.replace(" or ", ", ").split(", ")
+    names = [choice.strip("'") for choice in choices]
+    close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.6)
+    listed = choices[0] if len(choices) == 1 else f"one of {', '.join(names)}"
+    return f"must be {listed}{shown(value)}" + (f": did you mean {close[0]}?" if close else "")
+
+
+def _shown_plainly(value: Any) -> str:
+    return f", not {value}" if isinstance(value, int | float) else ""
+
+
+def _instead_of(kind: str, value: Any) -> str:
+    match value:
+        case None:
+            return "; it is empty"
+        case bool() if kind == "string_type":
+            return f', not a boolean: write "{str(value).lower()}" in quotes'
+        case int() | float() if kind == "string_type":
+            return f', not a number: write "{value}" in quotes'
+        case str() if kind in ("int_type", "int_from_float") and value.isdigit():
+            return f", not a string: write {value} without quotes"
+        case str() if kind == "bool_type" and value.lower() in ("true", "false", "yes", "no", "on", "off"):
+            return (
+                f", not a string: write {'true' if value.lower() in ('true', 'yes', 'on') else 'false'} without quotes"
+            )
+        case dict():
+            return ", not a map"
+        case list():
+            return ", not a list"
+        case _:
+            return shown(value)
+
+
+def _unknown_key(model: type[Model], path: Path) -> str:
+    key = str(path[-1])
+    siblings = [name for name, _ in _fields(_model_at(model, path[:-1]))]
+    lowered = {name.lower(): name for name in siblings}
+    close = difflib.get_close_matches(key.lower().replace("_", "").replace("-", ""), lowered, n=1, cutoff=0.75)
+    if close:
+        return f"is not a parameter: did you mean {dotted((*path[:-1], lowered[close[0]]))}?"
+    elsewhere = [known for known in all_keys(model) if known[-1] == key]
+    if elsewhere:
+        return f"is not a parameter here: did you mean {' or '.join(dotted(known) for known in elsewhere[:2])}?"
+    known = ", ".join(siblings)
+    return f"is not a parameter; known here: {known}" if known else "is not a parameter"
+
+
+@functools.cache
+def all_keys(model: type[Model]) -> tuple[Path, ...]:
+    """The paths of all keys below `model`, lists left out, in the order of the models."""
+
+    def below(model: type[Model], path: Path) -> Iterator[Path]:
+        for name, annotation in _fields(model):
+            yield (*path, name)
+            if isinstance(annotation, type) and issubclass(annotation, Model):
+                yield from below(annotation, (*path, name))
+
+    return tuple(below(model, ()))
+
+
+def _fields(model: type[Model] | None) -> list[tuple[str, Any]]:
+    if model is None:
+        return []
+    return [(field.alias or name, field.annotation) for name, field in model.model_fields.items()]
+
+
+def _model_at(model: type[Model] | None, path: Path) -> type[Model] | None:
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotation = dict(_fields(model)).get(part)
+        inner = get_args(annotation) if get_origin(annotation) is not None or get_args(annotation) else (annotation,)
+        model = next((kind for kind in _flatten(inner) if isinstance(kind, type) and issubclass(kind, Model)), None)
+    return model
+
+
+def _flatten(kinds: tuple[Any, ...]) -> Iterator[Any]:
+    for kind in kinds:
+        yield from _flatten(get_args(kind)) if get_args(kind) else (kind,)

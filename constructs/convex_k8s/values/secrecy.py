@@ -1,0 +1,40 @@
+"""What looks like a secret, so that it is refused where it does not belong and never shown in a message."""
+
+from __future__ import annotations
+
+import re
+
+_SECRET_TEXT = {
+    "a URL with a password in it": re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s:@]*:[^/\s]+@"),
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    "a Convex admin key": re.compile(r"[^|\s]+\|[0-9a-fA-F]{40,}"),
+    "an instance secret": re.compile(r"[0-9a-fA-F]{64}"),
+    "an AWS access key": re.compile(r"(AKIA|ASIA)[A-Z0-9]{16}"),
+    "a token": re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|gh[pousr]_[A-Za-z0-9]{30,}"),
+}
+_SECRET_NAME = re.compile(
+    r"(^|_)(SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIALS?|ADMIN_KEY|ACCESS_KEY|ACCESS_KEY_ID|API_KEY"
+    r"|PRIVATE_KEY|SECRET_KEY|ENCRYPTION_KEY|SIGNING_KEY|APIKEY)$"
+)
+_LONGEST_SHOWN = 60
+
+
+def secret_in(text: str) -> str | None:
+    """What kind of secret `text` looks like ("a URL with a password in it"), or None."""
+    for kind, pattern in _SECRET_TEXT.items():
+        if pattern.fullmatch(text) if kind == "an instance secret" else pattern.search(text):
+            return kind
+    return None
+
+
+def named_like_a_secret(variable: str) -> bool:
+    """Whether an environment variable's name says that its value is a secret (`STRIPE_API_KEY`, `DB_PASSWORD`)."""
+    return bool(_SECRET_NAME.search(variable.upper()))
+
+
+def shown(value: object) -> str:
+    """`, not 'value'` for a message; nothing where the value is long or could be a secret."""
+    text = value if isinstance(value, str) else str(value)
+    if len(text) > _LONGEST_SHOWN or "\n" in text or secret_in(text) or re.search(r"[A-Za-z0-9+/_-]{24,}", text):
+        return ""
+    return f", not {value!r}" if isinstance(value, str) else f", not {value}"

@@ -1,0 +1,190 @@
+"""What backend and dashboard have in common: image, resources, probes, security context, placement."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from convex_k8s.values.base import (
+    AnnotationKey,
+    Count,
+    LabelKey,
+    LabelValue,
+    Model,
+    ObjectName,
+    OptionalObjectName,
+    Quantity,
+    Seconds,
+    TextLike,
+)
+
+Repository = Annotated[
+    str,
+    TextLike(
+        r"[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+|[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*",
+        "an image repository without a tag, like registry.example.com/team/image",
+    ),
+]
+Tag = Annotated[
+    str, TextLike(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "an image tag (letters, digits, -, _ and .; at most 128)")
+]
+Digest = Annotated[str, TextLike(r"sha256:[0-9a-f]{64}", "sha256: and 64 hex digits", optional=True)]
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+
+
+class Image(Model):
+    """A container image."""
+
+    repository: Repository
+    """Image repository, without a tag."""
+    pull_policy: PullPolicy = "IfNotPresent"
+    """When the node pulls the image."""
+    tag: Tag = "latest"
+    """Image tag. Upstream's tags are full commit SHAs of its `release` branch, and a `latest` that is moved by hand."""
+    digest: Digest = ""
+    """Image digest (`sha256:...`): pins the very bytes, whatever the tag says. Empty: the tag decides."""
+
+    @property
+    def reference(self) -> str:
+        """The image as a container names it."""
+        return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+class Amounts(Model):
+    """Amounts of CPU and memory."""
+
+    cpu: Quantity | None = None
+    """CPU, in cores: `500m` is half a core. `null`: nothing asked for, or no limit."""
+    memory: Quantity | None = None
+    """Memory, in bytes: `2Gi`. `null`: nothing asked for, or no limit."""
+
+
+class Resources(Model):
+    """What a container asks for and what it may use at most."""
+
+    requests: Amounts = Amounts()
+    """What the scheduler keeps free for the container."""
+    limits: Amounts = Amounts()
+    """What the container may use at most; above the memory limit it is killed."""
+
+
+class Probe(Model):
+    """One probe of a container, by HTTP."""
+
+    enabled: bool = True
+    """Whether there is such a probe."""
+    period_seconds: Seconds
+    """Seconds between two checks."""
+    timeout_seconds: Seconds = 5
+    """Seconds until a check counts as failed."""
+    failure_threshold: Count
+    """Failed checks in a row until Kubernetes acts."""
+
+
+class ReadinessProbe(Probe):
+    """Whether the Service sends requests to the pod."""
+
+    period_seconds: Seconds = 5
+    failure_threshold: Count = 3
+
+
+class LivenessProbe(Probe):
+    """Whether the container is restarted."""
+
+    period_seconds: Seconds = 10
+    failure_threshold: Count = 6
+
+
+class Probes(Model):
+    """The three probes of a container."""
+
+    startup: Probe
+    """Start-up: period times threshold is the time that a start may take."""
+    readiness: ReadinessProbe = ReadinessProbe()
+    """Readiness: whether the Service sends requests to the pod."""
+    liveness: LivenessProbe = LivenessProbe()
+    """Liveness: a container that fails it is restarted."""
+
+
+class Capabilities(Model):
+    """Linux capabilities of a container."""
+
+    drop: list[str] = ["ALL"]
+    """Capabilities that are taken away."""
+    add: list[str] = []
+    """Capabilities that are given back, for instance DAC_OVERRIDE for a volume that another user owns."""
+
+
+class SeccompProfile(Model):
+    """The system calls that a container may make."""
+
+    type: Literal["RuntimeDefault", "Unconfined", "Localhost"] = "RuntimeDefault"
+    """Kind of profile."""
+    localhost_profile: str = ""
+    """File of the profile on the node, for type Localhost."""
+
+
+class SecurityContext(Model):
+    """What a container may do, as far hardened as its image allows."""
+
+    run_as_user: Annotated[int, Field(ge=0)]
+    """User id of the process."""
+    run_as_group: Annotated[int, Field(ge=0)]
+    """Group id of the process."""
+    run_as_non_root: bool
+    """Whether Kubernetes refuses to start the container as root."""
+    fs_group: Annotated[int, Field(ge=0)] | None = None
+    """Group that owns the volumes' files. Not set: whatever the volume brings."""
+    allow_privilege_escalation: bool = False
+    """Whether a process may gain more rights than its parent."""
+    read_only_root_filesystem: bool = False
+    """Whether the image's files are read-only."""
+    capabilities: Capabilities = Capabilities()
+    """Linux capabilities."""
+    seccomp_profile: SeccompProfile = SeccompProfile()
+    """Seccomp profile of the pod."""
+
+
+class Toleration(Model):
+    """A node taint that the pod accepts."""
+
+    key: str | None = None
+    """Key of the taint. Not set: every key."""
+    operator: Literal["Exists", "Equal"] = "Equal"
+    """How the value is compared."""
+    value: str | None = None
+    """Value of the taint."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint. Not set: every effect."""
+    toleration_seconds: int | None = None
+    """Seconds until the pod is evicted, with NoExecute."""
+
+
+class Workload(Model):
+    """Settings of the pods that backend and dashboard share."""
+
+    node_selector: dict[LabelKey, LabelValue] = {}
+    """Labels that a node must have."""
+    tolerations: list[Toleration] = []
+    """Node taints that the pod accepts."""
+    priority_class_name: OptionalObjectName = ""
+    """PriorityClass of the pod."""
+    pod_annotations: dict[AnnotationKey, str] = {}
+    """Annotations of the pod alone."""
+    pod_labels: dict[LabelKey, LabelValue] = {}
+    """Labels of the pod alone; never part of a selector."""
+
+
+class LocalObject(Model):
+    """A reference to an object in the same namespace, by name."""
+
+    name: ObjectName
+    """Name of the object."""
+
+
+def _name_as_reference(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+ImagePullSecret = Annotated[LocalObject, BeforeValidator(_name_as_reference, json_schema_input_type=LocalObject | str)]
