@@ -22,7 +22,7 @@ DEFAULT_COMMAND = "synth"
 def run(argv: list[str]) -> int:
     """Run the command that `argv` names and return the process's exit code.
 
-    0: done. 1: the input or the environment is wrong. 2: the command line is wrong. Some commands add codes of their own.
+    0: done. 1: the input or the environment is wrong. 2: the command line is wrong. Some commands add their own.
     """
     if argv and argv[0] in ("-h", "--help"):
         _top_parser().print_help()

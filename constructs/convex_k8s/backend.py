@@ -1,0 +1,176 @@
+"""The backend: a StatefulSet of one pod, its volume and its Services."""
+
+from __future__ import annotations
+
+from cdk8s_plus_27 import k8s
+
+from constructs import Construct
+from convex_k8s import pods
+from convex_k8s.config import CA_FOLDER, Config
+from convex_k8s.environment import Environment
+from convex_k8s.secret_references import backend_secrets
+from convex_k8s.services import ComponentService, Port
+
+API_PORT = 3210
+ACTIONS_PORT = 3211
+DATA = "/convex/data"
+"""Where the image keeps everything that it writes."""
+
+STOP = "kill -INT 1; while kill -0 1 2>/dev/null; do sleep 0.5; done"
+"""The image's PID 1 has no handler for SIGTERM: SIGINT makes it drain, and the wait keeps SIGKILL away meanwhile."""
+
+
+class Backend(Construct):
+    """The StatefulSet `<release>-backend` with its two Services."""
+
+    def __init__(self, scope: Construct, id: str, environment: Environment, config: Config) -> None:
+        super().__init__(scope, id)
+        self._environment = environment
+        self._values = environment.values.backend
+        self._config = config
+        service = environment.values.service.backend
+        ports = [Port("api", service.port, "api"), Port("http-actions", service.actions_port, "http-actions")]
+        self.service = ComponentService(
+            self,
+            "service",
+            environment,
+            "backend-svc",
+            "backend",
+            ports,
+            type=service.type,
+            annotations=service.annotations,
+        )
+        headless = ComponentService(
+            self, "headless", environment, "backend-headless", "backend", _container_ports(), headless=True
+        )
+        k8s.KubeStatefulSet(
+            self,
+            "stateful-set",
+            metadata=environment.metadata("backend", "backend"),
+            spec=k8s.StatefulSetSpec(
+                replicas=1,
+                service_name=headless.name,
+                selector=k8s.LabelSelector(match_labels=environment.selector("backend")),
+                template=k8s.PodTemplateSpec(
+                    metadata=environment.pod_metadata("backend", {"checksum/config": config.checksum}),
+                    spec=self._pod(),
+                ),
+                volume_claim_templates=self._claim_templates(),
+            ),
+        )
+
+    def _pod(self) -> k8s.PodSpec:
+        values = self._values
+        return k8s.PodSpec(
+            automount_service_account_token=False,
+            enable_service_links=False,
+            service_account_name=values.service_account_name or None,
+            image_pull_secrets=pods.pull_secrets(self._environment.values.image_pull_secrets),
+            termination_grace_period_seconds=values.termination_grace_period_seconds,
+            security_context=pods.pod_security(values.security_context),
+            node_selector=values.node_selector or None,
+            tolerations=pods.tolerations(values),
+            priority_class_name=values.priority_class_name or None,
+            containers=[self._container()],
+            volumes=self._volumes(),
+        )
+
+    def _container(self) -> k8s.Container:
+        values = self._values
+        return k8s.Container(
+            name="convex-backend",
+            image=values.image.reference,
+            image_pull_policy=values.image.pull_policy,
+            ports=[
+                k8s.ContainerPort(name=port.name, container_port=port.number, protocol="TCP")
+                for port in _container_ports()
+            ],
+            env=[reference.env_var() for reference in backend_secrets(self._environment.values)] or None,
+            env_from=self._env_from(),
+            lifecycle=k8s.Lifecycle(
+                pre_stop=k8s.LifecycleHandler(exec=k8s.ExecAction(command=["/bin/bash", "-c", STOP]))
+            ),
+            startup_probe=pods.probe(values.probes.startup, "/version", "api"),
+            readiness_probe=pods.probe(values.probes.readiness, "/version", "api"),
+            liveness_probe=pods.probe(values.probes.liveness, "/version", "api"),
+            resources=pods.resources(values.resources),
+            security_context=pods.container_security(values.security_context),
+            volume_mounts=self._mounts(),
+        )
+
+    def _env_from(self) -> list[k8s.EnvFromSource]:
+        """The user's sources come first: of two sources that have a key, the last one wins."""
+        sources = [
+            k8s.EnvFromSource(
+                prefix=source.prefix or None,
+                config_map_ref=k8s.ConfigMapEnvSource(
+                    name=source.config_map_ref.name, optional=source.config_map_ref.optional or None
+                )
+                if source.config_map_ref
+                else None,
+                secret_ref=k8s.SecretEnvSource(name=source.secret_ref.name, optional=source.secret_ref.optional or None)
+                if source.secret_ref
+                else None,
+            )
+            for source in self._values.env_from
+        ]
+        return [*sources, k8s.EnvFromSource(config_map_ref=k8s.ConfigMapEnvSource(name=self._config.name))]
+
+    def _ca(self) -> tuple[str, str] | None:
+        """Secret and key of the database's CA certificate."""
+        values = self._environment.values
+        for database in (values.postgres, values.mysql):
+            if database.enabled and database.ca_secret:
+                return database.ca_secret, database.ca_key
+        return None
+
+    def _mounts(self) -> list[k8s.VolumeMount]:
+        mounts = [
+            k8s.VolumeMount(name="data", mount_path=DATA),
+            k8s.VolumeMount(name="tmp", mount_path=f"{DATA}/tmp"),
+        ]
+        if self._ca():
+            mounts.append(k8s.VolumeMount(name="database-ca", mount_path=CA_FOLDER, read_only=True))
+        return mounts
+
+    def _volumes(self) -> list[k8s.Volume]:
+        persistence = self._values.persistence
+        volumes = [k8s.Volume(name="tmp", empty_dir=k8s.EmptyDirVolumeSource())]
+        if not persistence.enabled:
+            volumes.insert(0, k8s.Volume(name="data", empty_dir=k8s.EmptyDirVolumeSource()))
+        elif persistence.existing_claim:
+            claim = k8s.PersistentVolumeClaimVolumeSource(claim_name=persistence.existing_claim)
+            volumes.insert(0, k8s.Volume(name="data", persistent_volume_claim=claim))
+        if ca := self._ca():
+            secret, key = ca
+            items = [k8s.KeyToPath(key=key, path=key)]
+            volumes.append(
+                k8s.Volume(name="database-ca", secret=k8s.SecretVolumeSource(secret_name=secret, items=items))
+            )
+        return volumes
+
+    def _claim_templates(self) -> list[k8s.KubePersistentVolumeClaimProps] | None:
+        """A template instead of a claim of its own: `kubectl delete -f` and pruning leave its claim alone.
+
+        It carries no labels of the user's: a template cannot be changed afterwards.
+        """
+        persistence = self._values.persistence
+        if not persistence.enabled or persistence.existing_claim:
+            return None
+        class_name = {"": None, "-": ""}.get(persistence.storage_class_name, persistence.storage_class_name)
+        return [
+            k8s.KubePersistentVolumeClaimProps(
+                metadata=k8s.ObjectMeta(name="data", labels=self._environment.selector("backend")),
+                spec=k8s.PersistentVolumeClaimSpec(
+                    access_modes=[persistence.access_mode],
+                    storage_class_name=class_name,
+                    resources=k8s.ResourceRequirements(
+                        requests={"storage": k8s.Quantity.from_string(persistence.size)}
+                    ),
+                ),
+            )
+        ]
+
+
+def _container_ports() -> list[Port]:
+    return [Port("api", API_PORT, "api"), Port("http-actions", ACTIONS_PORT, "http-actions")]

@@ -1,0 +1,106 @@
+"""The backend's configuration that is no secret: a ConfigMap whose keys are environment variables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from cdk8s_plus_27 import k8s
+
+from constructs import Construct
+from convex_k8s import knobs
+from convex_k8s.environment import Environment
+from convex_k8s.origins import Origins
+from convex_k8s.values import Values
+
+DEFAULT_INSTANCE_NAME = "convex-self-hosted"
+"""Upstream's own default, written out so that it does not depend on the image."""
+CA_FOLDER = "/etc/convex/ca"
+"""Where the CA certificate of the database is mounted."""
+
+COMPOSE_DEFAULTS: dict[str, knobs.Scalar] = {
+    "APPLICATION_MAX_CONCURRENT_MUTATIONS": 16,
+    "APPLICATION_MAX_CONCURRENT_NODE_ACTIONS": 16,
+    "APPLICATION_MAX_CONCURRENT_QUERIES": 16,
+    "APPLICATION_MAX_CONCURRENT_V8_ACTIONS": 16,
+    "DOCUMENT_RETENTION_DELAY": 172800,
+    "RUST_LOG": "info",
+}
+"""What upstream's compose file sets; `backend.env` overrides each."""
+
+
+class Config(Construct):
+    """The ConfigMap `<release>-config`; all its keys become variables of the backend."""
+
+    def __init__(self, scope: Construct, id: str, environment: Environment) -> None:
+        super().__init__(scope, id)
+        self.data = backend_variables(environment.values)
+        self.name = f"{environment.release}-config"
+        k8s.KubeConfigMap(self, "config-map", metadata=environment.metadata("config"), data=self.data)
+
+    @property
+    def checksum(self) -> str:
+        """A digest of the content: as an annotation of the pods it rolls them when the content changes."""
+        return hashlib.sha256(json.dumps(self.data, sort_keys=True).encode()).hexdigest()
+
+
+def backend_variables(values: Values) -> dict[str, str]:
+    """The backend's variables that are no secrets, as its entry point reads them, sorted by name.
+
+    Presence switches such as `DO_NOT_REQUIRE_SSL` are there only where they are meant to be on.
+    """
+    origins = Origins.of(values)
+    variables = {
+        "CONVEX_CLOUD_ORIGIN": origins.cloud,
+        "CONVEX_SITE_ORIGIN": origins.site,
+        "DISABLE_METRICS_ENDPOINT": "false" if values.backend.metrics.enabled else "true",
+        **_instance(values),
+        **_database(values),
+        **(_s3(values) if values.s3.enabled else {}),
+    }
+    for name, value in {**COMPOSE_DEFAULTS, **values.backend.env}.items():
+        text = knobs.written(name, value)
+        if text is not None:
+            variables[name] = text
+    return dict(sorted(variables.items()))
+
+
+def _instance(values: Values) -> dict[str, str]:
+    if values.instance.name:
+        return {"INSTANCE_NAME": values.instance.name}
+    external = values.postgres.enabled or values.mysql.enabled
+    return {} if external else {"INSTANCE_NAME": DEFAULT_INSTANCE_NAME}
+
+
+def _database(values: Values) -> dict[str, str]:
+    variables = {}
+    for database, name, ca_file in (
+        (values.postgres, "POSTGRES", "PG_CA_FILE"),
+        (values.mysql, "MYSQL", "MYSQL_CA_FILE"),
+    ):
+        if not database.enabled:
+            continue
+        if database.max_connections:
+            variables[f"{name}_MAX_CONNECTIONS"] = str(database.max_connections)
+        if database.ca_secret:
+            variables[ca_file] = f"{CA_FOLDER}/{database.ca_key}"
+        if not values.convex_config.require_ssl:
+            variables["DO_NOT_REQUIRE_SSL"] = "true"
+    return variables
+
+
+def _s3(values: Values) -> dict[str, str]:
+    s3 = values.s3
+    dialect = s3.dialect
+    variables = {f"S3_STORAGE_{word}_BUCKET": bucket for word, bucket in s3.bucket_names.items()}
+    if dialect.region:
+        variables["AWS_REGION"] = dialect.region
+    if s3.endpoint:
+        variables["S3_ENDPOINT_URL"] = s3.endpoint
+    if dialect.path_style:
+        variables["AWS_S3_FORCE_PATH_STYLE"] = "true"
+    if not dialect.sse:
+        variables["AWS_S3_DISABLE_SSE"] = "true"
+    if not dialect.checksums:
+        variables["AWS_S3_DISABLE_CHECKSUMS"] = "true"
+    return variables

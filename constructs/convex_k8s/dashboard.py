@@ -1,0 +1,74 @@
+"""The dashboard: a stateless Deployment and its Service."""
+
+from __future__ import annotations
+
+from cdk8s_plus_27 import k8s
+
+from constructs import Construct
+from convex_k8s import pods
+from convex_k8s.environment import Environment
+from convex_k8s.origins import Origins
+from convex_k8s.services import ComponentService, Port
+
+IMAGE_PORT = 6791
+"""The port that the image listens on by default."""
+
+
+class Dashboard(Construct):
+    """The Deployment `<release>-dashboard` with its Service.
+
+    Of Convex it is told the API's origin as the browser sees it and nothing else: an admin key here would be handed to
+    everybody who opens the page.
+    """
+
+    def __init__(self, scope: Construct, id: str, environment: Environment, origins: Origins) -> None:
+        super().__init__(scope, id)
+        values = environment.values.dashboard
+        service = environment.values.service.dashboard
+        self.service = ComponentService(
+            self,
+            "service",
+            environment,
+            "dashboard-svc",
+            "dashboard",
+            [Port("http", service.port, "http")],
+            type=service.type,
+            annotations=service.annotations,
+        )
+        variables = {"NEXT_PUBLIC_DEPLOYMENT_URL": origins.deployment, "HOSTNAME": "0.0.0.0"}  # noqa: S104
+        if service.target_port != IMAGE_PORT:
+            variables["PORT"] = str(service.target_port)
+        container = k8s.Container(
+            name="convex-dashboard",
+            image=values.image.reference,
+            image_pull_policy=values.image.pull_policy,
+            ports=[k8s.ContainerPort(name="http", container_port=service.target_port, protocol="TCP")],
+            env=[k8s.EnvVar(name=name, value=value) for name, value in variables.items()],
+            startup_probe=pods.probe(values.probes.startup, "/", "http"),
+            readiness_probe=pods.probe(values.probes.readiness, "/", "http"),
+            liveness_probe=pods.probe(values.probes.liveness, "/", "http"),
+            resources=pods.resources(values.resources),
+            security_context=pods.container_security(values.security_context),
+        )
+        k8s.KubeDeployment(
+            self,
+            "deployment",
+            metadata=environment.metadata("dashboard", "dashboard"),
+            spec=k8s.DeploymentSpec(
+                replicas=values.replica_count,
+                selector=k8s.LabelSelector(match_labels=environment.selector("dashboard")),
+                template=k8s.PodTemplateSpec(
+                    metadata=environment.pod_metadata("dashboard"),
+                    spec=k8s.PodSpec(
+                        automount_service_account_token=False,
+                        enable_service_links=False,
+                        image_pull_secrets=pods.pull_secrets(environment.values.image_pull_secrets),
+                        security_context=pods.pod_security(values.security_context),
+                        node_selector=values.node_selector or None,
+                        tolerations=pods.tolerations(values),
+                        priority_class_name=values.priority_class_name or None,
+                        containers=[container],
+                    ),
+                ),
+            ),
+        )

@@ -1,0 +1,56 @@
+"""Names and labels that all objects of an environment share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from cdk8s_plus_27 import k8s
+
+from convex_k8s.values import Values
+
+Component = Literal["backend", "dashboard"]
+
+
+class Environment:
+    """Gives every object its metadata. Names and selectors are the Helm chart's, because they are immutable in part."""
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self.release = values.release_name
+
+    def selector(self, component: Component) -> dict[str, str]:
+        """The labels that select a component's pods; never more than this one, on any object."""
+        return {"app": f"{self.release}-{component}"}
+
+    def labels(self, component: Component | None = None) -> dict[str, str]:
+        """The labels of an object or pod."""
+        return {
+            **self.values.common_labels,
+            **(self.selector(component) if component else {}),
+            "app.kubernetes.io/name": f"convex-{component}" if component else "convex",
+            "app.kubernetes.io/instance": self.release,
+            **({"app.kubernetes.io/component": component} if component else {}),
+            "app.kubernetes.io/part-of": "convex",
+            "app.kubernetes.io/managed-by": "convex-k8s",
+        }
+
+    def metadata(
+        self, suffix: str, component: Component | None = None, annotations: Mapping[str, str] | None = None
+    ) -> k8s.ObjectMeta:
+        """The metadata of the object `<release>-<suffix>`."""
+        all_annotations = {**self.values.common_annotations, **(annotations or {})}
+        return k8s.ObjectMeta(
+            name=f"{self.release}-{suffix}",
+            namespace=self.values.namespace or None,
+            labels=self.labels(component),
+            annotations=all_annotations or None,
+        )
+
+    def pod_metadata(self, component: Component, annotations: Mapping[str, str] | None = None) -> k8s.ObjectMeta:
+        """The metadata of a component's pods."""
+        workload = self.values.backend if component == "backend" else self.values.dashboard
+        all_annotations = {**self.values.common_annotations, **workload.pod_annotations, **(annotations or {})}
+        return k8s.ObjectMeta(
+            labels={**workload.pod_labels, **self.labels(component)}, annotations=all_annotations or None
+        )

@@ -1,0 +1,70 @@
+"""What the pods of backend and dashboard have in common: probes, resources, security contexts, placement."""
+
+from __future__ import annotations
+
+from cdk8s_plus_27 import k8s
+
+from convex_k8s.values.workload import Amounts, ImagePullSecret, Probe, Resources, SecurityContext, Toleration, Workload
+
+
+def probe(probe: Probe, path: str, port: str) -> k8s.Probe | None:
+    """An HTTP probe on a named port, or None where it is switched off."""
+    if not probe.enabled:
+        return None
+    return k8s.Probe(
+        http_get=k8s.HttpGetAction(path=path, port=k8s.IntOrString.from_string(port)),
+        period_seconds=probe.period_seconds,
+        timeout_seconds=probe.timeout_seconds,
+        failure_threshold=probe.failure_threshold,
+    )
+
+
+def resources(resources: Resources) -> k8s.ResourceRequirements:
+    """Requests and limits of a container."""
+    return k8s.ResourceRequirements(requests=_amounts(resources.requests), limits=_amounts(resources.limits))
+
+
+def _amounts(amounts: Amounts) -> dict[str, k8s.Quantity] | None:
+    given = {"cpu": amounts.cpu, "memory": amounts.memory}
+    return {name: k8s.Quantity.from_string(amount) for name, amount in given.items() if amount is not None} or None
+
+
+def pod_security(context: SecurityContext) -> k8s.PodSecurityContext:
+    """The part of the security context that belongs to the pod."""
+    profile = context.seccomp_profile
+    return k8s.PodSecurityContext(
+        run_as_user=context.run_as_user,
+        run_as_group=context.run_as_group,
+        run_as_non_root=context.run_as_non_root,
+        fs_group=context.fs_group,
+        seccomp_profile=k8s.SeccompProfile(type=profile.type, localhost_profile=profile.localhost_profile or None),
+    )
+
+
+def container_security(context: SecurityContext) -> k8s.SecurityContext:
+    """The part of the security context that belongs to the container."""
+    return k8s.SecurityContext(
+        allow_privilege_escalation=context.allow_privilege_escalation,
+        read_only_root_filesystem=context.read_only_root_filesystem or None,
+        capabilities=k8s.Capabilities(drop=context.capabilities.drop or None, add=context.capabilities.add or None),
+    )
+
+
+def tolerations(workload: Workload) -> list[k8s.Toleration] | None:
+    """The tolerations of the pod."""
+    return [_toleration(toleration) for toleration in workload.tolerations] or None
+
+
+def _toleration(toleration: Toleration) -> k8s.Toleration:
+    return k8s.Toleration(
+        key=toleration.key,
+        operator=toleration.operator,
+        value=toleration.value,
+        effect=toleration.effect,
+        toleration_seconds=toleration.toleration_seconds,
+    )
+
+
+def pull_secrets(secrets: list[ImagePullSecret]) -> list[k8s.LocalObjectReference] | None:
+    """The Secrets with credentials for the image registry."""
+    return [k8s.LocalObjectReference(name=secret.name) for secret in secrets] or None

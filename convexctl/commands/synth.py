@@ -1,0 +1,58 @@
+"""`synth`: write dist/<overlay>/ from overlays/<overlay>.yaml."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from convexctl.node import Warmup
+from convexctl.project import folder
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("overlay", nargs="*", help="the overlays to synthesise (default: all)")
+    parser.add_argument(
+        "-f",
+        "--values",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="values to lay on top of each overlay (may be repeated; the last one wins)",
+    )
+    parser.add_argument("--overlays", type=Path, metavar="DIR", help="folder of the overlays (default: overlays)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="folder to write to (default: $CDK8S_OUTDIR, else dist)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Synthesise, and write only when every overlay is right."""
+    warmup = Warmup()
+    from convexctl import output
+    from convexctl.overlays import load_overlays, overlay_names
+
+    overlays_folder = arguments.overlays or folder("overlays")
+    names = list(dict.fromkeys(arguments.overlay)) or overlay_names(overlays_folder)
+    overlays = load_overlays(overlays_folder, names, arguments.values)
+    warmup.wait()
+    from convexctl.synth import synthesise
+
+    environments = [synthesise(overlay.name, overlay.values) for overlay in overlays]
+    target = arguments.output or Path(os.environ.get("CDK8S_OUTDIR") or folder("dist"))
+    outcomes = output.write(
+        target, {environment.name: environment.files for environment in environments}, prune=not arguments.overlay
+    )
+    for overlay in overlays:
+        for warning in overlay.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+    if not arguments.quiet:
+        objects = {environment.name: len(environment.manifests) for environment in environments}
+        for name, outcome in outcomes.items():
+            count = f", {objects[name]} objects" if name in objects else ""
+            print(f"{target / name}: {outcome}{count}", file=sys.stderr)
+    return 0

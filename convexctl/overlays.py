@@ -1,0 +1,177 @@
+"""Overlays: one YAML file per environment, found, layered (`extends`, `-f`) and checked into `Values`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from convex_k8s.problems import Problem, ValuesError
+from convex_k8s.values import Values
+from convex_k8s.values.secrecy import secret_in
+
+from convexctl.documents import DocumentError, Located, Place, load_all
+from convexctl.errors import UserError
+
+EXTENDS = "extends"
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """One environment: its name (the file's, without ending), its checked values and the warnings about them."""
+
+    name: str
+    values: Values
+    warnings: list[str]
+
+
+class OverlayError(UserError):
+    """Overlays that cannot be used. `messages` are all faults of all overlays, each with its file and line."""
+
+    def __init__(self, messages: list[str]) -> None:
+        unique = list(dict.fromkeys(messages))
+        count = f"{len(unique)} error{'' if len(unique) == 1 else 's'}"
+        super().__init__("\n".join([*unique, f"{count}; nothing was written"]))
+        self.messages = unique
+
+
+def overlay_names(folder: Path) -> list[str]:
+    """The names of all overlays in `folder`, sorted. A file whose name begins with `_` is a base for others only.
+
+    Raises `OverlayError` when the folder is not there, holds no overlay, or one whose name makes no folder name.
+    """
+    if not folder.is_dir():
+        raise OverlayError([f"{folder}: there is no such folder of overlays"])
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".yaml", ".yml") and path.is_file()]
+    names = [path.stem for path in files if not path.name.startswith(("_", "."))]
+    bad = [
+        f"{path}: an overlay's name must be lower-case letters, digits and dashes, because it names a folder"
+        for path in files
+        if path.stem in names and not _NAME.fullmatch(path.stem)
+    ]
+    twice = [
+        f"{folder}: {name}.yaml and {name}.yml are both there: keep one" for name in set(names) if names.count(name) > 1
+    ]
+    if bad or twice:
+        raise OverlayError([*bad, *sorted(twice)])
+    if not names:
+        raise OverlayError([f"{folder}: holds no overlay: write one, for instance {folder}/local.yaml"])
+    return names
+
+
+def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Path] = ()) -> list[Overlay]:
+    """Read, layer and check the named overlays, with the values files merged on top of each.
+
+    Raises `OverlayError` with every fault of every overlay.
+    """
+    faults: list[str] = []
+    overlays: list[Overlay] = []
+    extra: list[Located] = []
+    for file in values_files:
+        try:
+            extra.append(_read(file))
+        except OverlayError as error:
+            faults += error.messages
+    for name in names:
+        try:
+            located = layer(folder, name)
+            for layered in extra:
+                located = merged(located, layered)
+            overlays.append(_checked(name, located))
+        except OverlayError as error:
+            faults += error.messages
+    if faults:
+        raise OverlayError(faults)
+    return overlays
+
+
+def layer(folder: Path, name: str, children: tuple[str, ...] = ()) -> Located:
+    """The overlay's values on top of those it extends, with places and without the `extends` keys."""
+    file = overlay_file(folder, name)
+    located = _read(file)
+    parent = located.value.pop(EXTENDS, None)
+    if parent is None:
+        return located
+    if not isinstance(parent.value, str):
+        raise OverlayError([f"{parent.place}: {EXTENDS}: must be the name of one other overlay"])
+    chain = (*children, name)
+    if parent.value in chain:
+        loop = " -> ".join([*chain[chain.index(parent.value) :], parent.value])
+        raise OverlayError([f"{parent.place}: {EXTENDS}: the overlays extend each other in a loop: {loop}"])
+    try:
+        overlay_file(folder, parent.value)
+    except OverlayError as error:
+        raise OverlayError([f"{parent.place}: {EXTENDS}: {error.messages[0]}"]) from None
+    return merged(layer(folder, parent.value, chain), located)
+
+
+def overlay_file(folder: Path, name: str) -> Path:
+    """The file of an overlay. Raises `OverlayError`, with the name that was probably meant, when there is none."""
+    for ending in (".yaml", ".yml"):
+        file = folder / f"{name}{ending}"
+        if "/" not in name and file.is_file():
+            return file
+    known = sorted(path.stem for path in folder.glob("*.y*ml"))
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known) or 'none'}"
+    raise OverlayError([f"there is no overlay {name} in {folder}: {hint}"])
+
+
+def merged(base: Located, top: Located) -> Located:
+    """`top` laid over `base`: maps merge key by key, anything else replaces, and `null` stays to say "removed"."""
+    if not (isinstance(base.value, dict) and isinstance(top.value, dict)):
+        return top
+    result = dict(base.value)
+    for key, item in top.value.items():
+        result[key] = merged(result[key], item) if key in result else item
+    return Located(result, top.place)
+
+
+def _read(file: Path) -> Located:
+    try:
+        documents = load_all(file.read_text(encoding="utf-8-sig"), str(file))
+    except DocumentError as error:
+        raise OverlayError([f"{place}: {message}" for place, message in error.faults]) from None
+    except OSError as error:
+        raise OverlayError([f"{file}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise OverlayError([f"{file}: is not a text file in UTF-8"]) from None
+    if len(documents) > 1:
+        raise OverlayError([f"{documents[1].place}: holds a second YAML document: an overlay is one"])
+    start = Place(str(file), 1)
+    if not documents or documents[0].value is None:
+        return Located({}, start)
+    if not isinstance(documents[0].value, dict):
+        raise OverlayError([f"{documents[0].place}: must be a map of parameters at the top"])
+    return Located(dict(documents[0].value), start)
+
+
+def _checked(name: str, located: Located) -> Overlay:
+    faults: list[Problem] = []
+    try:
+        values = Values.parse(located.plain())
+    except ValuesError as error:
+        faults = error.problems
+    told = {problem.path for problem in faults}
+    faults += [problem for problem in _literal_secrets(located, ()) if problem.path not in told]
+    if faults:
+        raise OverlayError([_message(located, problem) for problem in faults])
+    return Overlay(name, values, [_message(located, problem) for problem in values.warnings])
+
+
+def _message(located: Located, problem: Problem) -> str:
+    return f"{located.at(problem.path)}: {problem.key}: {problem.message}"
+
+
+def _literal_secrets(node: Located, path: tuple[str | int, ...]) -> Iterable[Problem]:
+    if isinstance(node.value, dict):
+        for key, item in node.value.items():
+            yield from _literal_secrets(item, (*path, key))
+    elif isinstance(node.value, list):
+        for index, item in enumerate(node.value):
+            yield from _literal_secrets(item, (*path, index))
+    elif isinstance(node.value, str) and (kind := secret_in(node.value)):
+        yield Problem(path, f"looks like {kind}, and an overlay is no place for one: put it into a Secret")

@@ -1,0 +1,15 @@
+"""Where the project's folders are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder with main.py."""
+
+
+def folder(name: str) -> Path:
+    """A folder of the project, as seen from the working directory where it lies below that."""
+    path = ROOT / name
+    return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
