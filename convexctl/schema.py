@@ -1,0 +1,143 @@
+"""`overlays/schema.json` and the table of parameters: both made from the model of the values, so neither can lie."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from convex_k8s import knobs
+from convex_k8s.problems import Path, dotted
+from convex_k8s.values import Values
+from convex_k8s.values.base import Model
+
+from convexctl.overlays import EXTENDS
+
+FILE = "schema.json"
+
+
+def schema_text() -> str:
+    """The JSON schema of an overlay, as the file holds it: what editors complete, explain and check."""
+    schema = Values.model_json_schema(by_alias=True, mode="validation")
+    definitions = schema.pop("$defs")
+    for model in _models(Values):
+        target = schema if model is Values else definitions.get(model.__name__)
+        if target is None:
+            continue
+        target.pop("title", None)
+        for name, field in model.model_fields.items():
+            entry = target["properties"][field.alias or name]
+            entry.pop("title", None)
+            if isinstance(entry.get("default"), dict) and entry["default"]:
+                del entry["default"]
+            target["properties"][field.alias or name] = _nullable({"description": description(model, name), **entry})
+    definitions["Backend"]["properties"]["env"] = _environment_schema(definitions["Backend"]["properties"]["env"])
+    schema["properties"] = {
+        EXTENDS: {"description": "Another overlay that this one is laid over.", "type": "string"},
+        **schema["properties"],
+    }
+    whole = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "An overlay: the values of one environment",
+        **schema,
+        "definitions": definitions,
+    }
+    return json.dumps(whole, indent=2).replace('"#/$defs/', '"#/definitions/') + "\n"
+
+
+def parameters() -> Iterator[tuple[str, str, str]]:
+    """Every parameter as key, default and description, in the order of the models."""
+    yield from _below(Values, ())
+
+
+@functools.cache
+def description(model: type[Model], field: str) -> str:
+    """The text under a field in the source of its model, or of the base where the field is explained."""
+    for base in model.__mro__:
+        if issubclass(base, Model) and base is not Model:
+            text = _attribute_docstrings(base).get(field)
+            if text:
+                return text
+    raise LookupError(f"{model.__name__}.{field} is not documented")
+
+
+@functools.cache
+def _attribute_docstrings(model: type[Model]) -> dict[str, str]:
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    assert isinstance(body, ast.ClassDef)  # noqa: S101
+    texts = {}
+    for statement, following in zip(body.body, body.body[1:], strict=False):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                texts[name] = " ".join(text.split())
+    return texts
+
+
+def _below(model: type[Model], path: Path) -> Iterator[tuple[str, str, str]]:
+    for name, field in model.model_fields.items():
+        key = (*path, field.alias or name)
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Model):
+            yield from _below(inner, key)
+        else:
+            default = field.get_default(call_default_factory=True)
+            yield dotted(key), json.dumps(_plain(default)), description(model, name)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Model):
+        return value.model_dump(by_alias=True)
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _models(model: type[Model]) -> list[type[Model]]:
+    """`model` and every model that a field of it can hold."""
+    found: dict[type[Model], None] = {}
+
+    def visit(kind: Any) -> None:
+        if isinstance(kind, type) and issubclass(kind, Model) and kind not in found:
+            found[kind] = None
+            for field in kind.model_fields.values():
+                visit(field.annotation)
+        for inner in getattr(kind, "__args__", ()):
+            visit(inner)
+
+    visit(model)
+    return list(found)
+
+
+def _nullable(entry: dict[str, Any]) -> dict[str, Any]:
+    """Let `null` stand for "as by default", which is how a layer takes back what the one below it says."""
+    if isinstance(entry.get("type"), str):
+        if "enum" in entry:
+            entry = {**entry, "enum": [*entry["enum"], None]}
+        return {**entry, "type": [entry["type"], "null"]}
+    if "anyOf" in entry and {"type": "null"} not in entry["anyOf"]:
+        return {**entry, "anyOf": [*entry["anyOf"], {"type": "null"}]}
+    if "$ref" in entry:
+        rest = {key: value for key, value in entry.items() if key != "$ref"}
+        return {**rest, "anyOf": [{"$ref": entry["$ref"]}, {"type": "null"}]}
+    return entry
+
+
+def _environment_schema(entry: dict[str, Any]) -> dict[str, Any]:
+    properties = {name: _knob_schema(knob) for name, knob in knobs.knobs().items()}
+    switch = {"type": ["boolean", "null"]}
+    properties |= {
+        name: {"description": "On with any value at all; false leaves it out.", **switch} for name in knobs.PRESENCE
+    }
+    return {**entry, "properties": dict(sorted(properties.items()))}
+
+
+def _knob_schema(knob: knobs.Knob) -> dict[str, Any]:
+    unit = f", in {knob.unit}" if knob.unit else ""
+    schema: dict[str, Any] = {"description": f"Tuning variable{unit}. Upstream's default: {json.dumps(knob.default)}."}
+    kinds = {"integer": "integer", "number": "number", "boolean": "boolean"}
+    schema["type"] = [*([kinds[knob.type]] if knob.type in kinds else []), "string", "null"]
+    if knob.minimum is not None:
+        schema["minimum"] = knob.minimum
+    return schema
