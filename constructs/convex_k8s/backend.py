@@ -8,7 +8,7 @@ from constructs import Construct
 from convex_k8s import pods
 from convex_k8s.config import CA_FOLDER, Config
 from convex_k8s.environment import Environment
-from convex_k8s.secret_references import backend_secrets
+from convex_k8s.secret_references import backend_secrets, database_ca
 from convex_k8s.services import ComponentService, Port
 
 API_PORT = 3210
@@ -116,20 +116,12 @@ class Backend(Construct):
         ]
         return [*sources, k8s.EnvFromSource(config_map_ref=k8s.ConfigMapEnvSource(name=self._config.name))]
 
-    def _ca(self) -> tuple[str, str] | None:
-        """Secret and key of the database's CA certificate."""
-        values = self._environment.values
-        for database in (values.postgres, values.mysql):
-            if database.enabled and database.ca_secret:
-                return database.ca_secret, database.ca_key
-        return None
-
     def _mounts(self) -> list[k8s.VolumeMount]:
         mounts = [
             k8s.VolumeMount(name="data", mount_path=DATA),
             k8s.VolumeMount(name="tmp", mount_path=f"{DATA}/tmp"),
         ]
-        if self._ca():
+        if database_ca(self._environment.values):
             mounts.append(k8s.VolumeMount(name="database-ca", mount_path=CA_FOLDER, read_only=True))
         return mounts
 
@@ -141,7 +133,7 @@ class Backend(Construct):
         elif persistence.existing_claim:
             claim = k8s.PersistentVolumeClaimVolumeSource(claim_name=persistence.existing_claim)
             volumes.insert(0, k8s.Volume(name="data", persistent_volume_claim=claim))
-        if ca := self._ca():
+        if ca := database_ca(self._environment.values):
             secret, key = ca
             items = [k8s.KeyToPath(key=key, path=key)]
             volumes.append(

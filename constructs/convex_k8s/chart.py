@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from cdk8s import Chart
 from cdk8s_plus_27 import k8s
 
 from constructs import Construct
 from convex_k8s.backend import Backend
+from convex_k8s.bootstrap import Bootstrap
 from convex_k8s.config import Config
 from convex_k8s.dashboard import Dashboard
 from convex_k8s.environment import Environment
+from convex_k8s.external_secrets import ExternalSecrets
 from convex_k8s.ingress import Ingress
 from convex_k8s.origins import Origins
+from convex_k8s.sealed_secrets import SealedSecrets
 from convex_k8s.values import Values
 
 
 class ConvexChart(Chart):
-    """All objects of an environment, in the order in which they are applied."""
+    """All objects of an environment, in the order in which they are applied.
 
-    def __init__(self, scope: Construct, id: str, values: Values) -> None:
+    `sealed_secrets` are `SealedSecret` manifests, taken over where `secrets.provider` is `sealed-secrets`.
+    """
+
+    def __init__(
+        self, scope: Construct, id: str, values: Values, sealed_secrets: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
         super().__init__(scope, id)
         environment = Environment(values)
+        match values.secrets.provider:
+            case "external-secrets":
+                ExternalSecrets(self, "external-secrets", environment)
+            case "sealed-secrets":
+                SealedSecrets(self, "sealed-secrets", sealed_secrets)
+            case "bootstrap":
+                Bootstrap(self, "bootstrap", environment)
         config = Config(self, "config", environment)
         backend = Backend(self, "backend", environment, config)
         dashboard = Dashboard(self, "dashboard", environment, Origins.of(values))

@@ -13,8 +13,6 @@ from convex_k8s.environment import Environment
 from convex_k8s.origins import Origins
 from convex_k8s.values import Values
 
-DEFAULT_INSTANCE_NAME = "convex-self-hosted"
-"""Upstream's own default, written out so that it does not depend on the image."""
 CA_FOLDER = "/etc/convex/ca"
 """Where the CA certificate of the database is mounted."""
 
@@ -54,7 +52,7 @@ def backend_variables(values: Values) -> dict[str, str]:
         "CONVEX_CLOUD_ORIGIN": origins.cloud,
         "CONVEX_SITE_ORIGIN": origins.site,
         "DISABLE_METRICS_ENDPOINT": "false" if values.backend.metrics.enabled else "true",
-        **_instance(values),
+        **({"INSTANCE_NAME": values.instance_name} if values.instance_name else {}),
         **_database(values),
         **(_s3(values) if values.s3.enabled else {}),
     }
@@ -63,13 +61,6 @@ def backend_variables(values: Values) -> dict[str, str]:
         if text is not None:
             variables[name] = text
     return dict(sorted(variables.items()))
-
-
-def _instance(values: Values) -> dict[str, str]:
-    if values.instance.name:
-        return {"INSTANCE_NAME": values.instance.name}
-    external = values.postgres.enabled or values.mysql.enabled
-    return {} if external else {"INSTANCE_NAME": DEFAULT_INSTANCE_NAME}
 
 
 def _database(values: Values) -> dict[str, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from cdk8s import ApiObjectMetadata
 from cdk8s_plus_27 import k8s
 
 from convex_k8s.values import Values
 
-Component = Literal["backend", "dashboard"]
+Component = Literal["backend", "dashboard", "bootstrap"]
 
 
 class Environment:
@@ -47,9 +48,18 @@ class Environment:
             annotations=all_annotations or None,
         )
 
+    def plain_metadata(self, name: str) -> ApiObjectMetadata:
+        """The metadata of an object of a custom kind, under a name of its own."""
+        return ApiObjectMetadata(
+            name=name,
+            namespace=self.values.namespace or None,
+            labels=self.labels(),
+            annotations=self.values.common_annotations or None,
+        )
+
     def pod_metadata(self, component: Component, annotations: Mapping[str, str] | None = None) -> k8s.ObjectMeta:
         """The metadata of a component's pods."""
-        workload = self.values.backend if component == "backend" else self.values.dashboard
+        workload = self.values.dashboard if component == "dashboard" else self.values.backend
         all_annotations = {**self.values.common_annotations, **workload.pod_annotations, **(annotations or {})}
         return k8s.ObjectMeta(
             labels={**workload.pod_labels, **self.labels(component)}, annotations=all_annotations or None

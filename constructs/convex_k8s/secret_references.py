@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from cdk8s_plus_27 import k8s
 
 from convex_k8s.values import Values
-from convex_k8s.values.database import Database
 
 
 @dataclass(frozen=True)
@@ -34,33 +33,45 @@ class SecretReference:
         )
 
 
-def backend_secrets(values: Values) -> list[SecretReference]:
-    """Every variable of the backend that comes from a Secret, in a fixed order."""
-    references: list[SecretReference] = []
-    instance = values.instance
-    for database, variable in ((values.postgres, "POSTGRES_URL"), (values.mysql, "MYSQL_URL")):
-        if database.enabled:
-            references += _database(database, variable, values)
-    if instance.existing_secret:
-        references.append(SecretReference("INSTANCE_SECRET", instance.existing_secret, instance.keys.instance_secret))
-    references += _s3(values)
-    if values.backend.secrets_name:
-        references.append(SecretReference(ADMIN_KEY, values.backend.secrets_name, ADMIN_KEY, optional=True))
-    return references
-
-
 ADMIN_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
 """Variable and key of the admin key. The backend does not read it; `npx convex` in a shell of the pod does."""
 
 
-def _database(database: Database, variable: str, values: Values) -> list[SecretReference]:
-    keys, secret = database.keys, database.existing_secret
-    references = [SecretReference(variable, secret, keys.url)]
-    if not values.instance.name:
-        references.append(SecretReference("INSTANCE_NAME", secret, keys.instance_name))
-    if not values.instance.existing_secret:
-        references.append(SecretReference("INSTANCE_SECRET", secret, keys.instance_secret))
+def backend_secrets(values: Values) -> list[SecretReference]:
+    """Every variable of the backend that comes from a Secret, in a fixed order."""
+    references: list[SecretReference] = []
+    for database, variable in ((values.postgres, "POSTGRES_URL"), (values.mysql, "MYSQL_URL")):
+        if database.enabled:
+            references.append(SecretReference(variable, database.existing_secret, database.keys.url))
+            if not values.instance_name:
+                references.append(
+                    SecretReference("INSTANCE_NAME", database.existing_secret, database.keys.instance_name)
+                )
+    if values.instance_secret_name:
+        references.append(SecretReference("INSTANCE_SECRET", values.instance_secret_name, values.instance_secret_key))
+    references += _s3(values)
+    if values.admin_key_secret_name:
+        references.append(SecretReference(ADMIN_KEY, values.admin_key_secret_name, ADMIN_KEY, optional=True))
     return references
+
+
+def database_ca(values: Values) -> tuple[str, str] | None:
+    """Secret and key of the database's CA certificate, where one is mounted."""
+    for database in (values.postgres, values.mysql):
+        if database.enabled and database.ca_secret:
+            return database.ca_secret, database.ca_key
+    return None
+
+
+def needed_keys(values: Values) -> dict[str, list[str]]:
+    """The Secrets that the backend does not start without, each with its keys."""
+    keys: dict[str, list[str]] = {}
+    for reference in backend_secrets(values):
+        if not reference.optional:
+            keys.setdefault(reference.secret, []).append(reference.key)
+    if ca := database_ca(values):
+        keys.setdefault(ca[0], []).append(ca[1])
+    return keys
 
 
 def _s3(values: Values) -> list[SecretReference]:

@@ -16,9 +16,10 @@ from convex_k8s.values import checks
 from convex_k8s.values.backend import Backend
 from convex_k8s.values.base import AnnotationKey, LabelKey, LabelValue, Model, NamespaceName, ReleaseName
 from convex_k8s.values.dashboard import Dashboard
-from convex_k8s.values.database import Instance, Mysql, Postgres
+from convex_k8s.values.database import DEFAULT_INSTANCE_NAME, Instance, Mysql, Postgres
 from convex_k8s.values.edge import ConvexConfig, Ingress, Service
 from convex_k8s.values.messages import message_for
+from convex_k8s.values.secrets import Secrets
 from convex_k8s.values.storage import S3
 from convex_k8s.values.workload import ImagePullSecret
 
@@ -52,6 +53,8 @@ class Values(Model):
     """External MySQL."""
     s3: S3 = S3()
     """File storage on S3."""
+    secrets: Secrets = Secrets()
+    """Who makes the Secrets that the manifests refer to."""
     service: Service = Service()
     """Services."""
     ingress: Ingress = Ingress()
@@ -91,6 +94,42 @@ class Values(Model):
                     return values
                 break
         raise ValuesError(problems)
+
+    @property
+    def external_database(self) -> bool:
+        """Whether documents are in Postgres or MySQL, not in SQLite on the volume."""
+        return self.postgres.enabled or self.mysql.enabled
+
+    @property
+    def instance_name(self) -> str:
+        """The instance's name; empty where only the database's Secret says it."""
+        return self.instance.name or ("" if self.external_database else DEFAULT_INSTANCE_NAME)
+
+    @property
+    def instance_secret_name(self) -> str:
+        """The Secret with the instance secret; empty where the backend makes one itself and keeps it on its volume."""
+        if self.instance.existing_secret:
+            return self.instance.existing_secret
+        if self.secrets.provider == "bootstrap":
+            return f"{self.release_name}-instance"
+        if self.postgres.enabled:
+            return self.postgres.existing_secret
+        return self.mysql.existing_secret if self.mysql.enabled else ""
+
+    @property
+    def instance_secret_key(self) -> str:
+        """The key of the instance secret in that Secret."""
+        if not self.instance.existing_secret and self.secrets.provider != "bootstrap":
+            if self.postgres.enabled:
+                return self.postgres.keys.instance_secret
+            if self.mysql.enabled:
+                return self.mysql.keys.instance_secret
+        return self.instance.keys.instance_secret
+
+    @property
+    def admin_key_secret_name(self) -> str:
+        """The Secret with the admin key; empty where there is none."""
+        return self.instance_secret_name if self.secrets.provider == "bootstrap" else self.backend.secrets_name
 
     @property
     def warnings(self) -> list[Problem]:

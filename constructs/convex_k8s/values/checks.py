@@ -54,7 +54,19 @@ ON_THE_VOLUME = frozenset({"DATA_DIR", "TMPDIR", "STORAGE_DIR", "SQLITE_DB"})
 
 def errors(values: Values) -> list[Problem]:
     """Everything that makes these values no environment."""
-    checks = (_replicas, _namespace, _databases, _volume, _s3, _environment, _hosts, _paths, _tls, _ingress_class)
+    checks = (
+        _replicas,
+        _namespace,
+        _databases,
+        _volume,
+        _s3,
+        _secrets,
+        _environment,
+        _hosts,
+        _paths,
+        _tls,
+        _ingress_class,
+    )
     return [problem for check in (*checks, _lost_behind_ingress) for problem in check(values)]
 
 
@@ -122,6 +134,33 @@ def _s3(values: Values) -> Iterator[Problem]:
             ("s3", "endpoint"),
             f"is missing, and the backend would talk to Amazon instead of {s3.provider}: set s3.endpoint",
             (("s3", "keys", "endpoint"), ("s3", "credentials"), ("s3", "provider")),
+        )
+
+
+def _secrets(values: Values) -> Iterator[Problem]:
+    secrets = values.secrets
+    if secrets.provider == "bootstrap" and not values.instance_name:
+        yield Problem(
+            ("instance", "name"),
+            "is missing: with secrets.provider bootstrap the instance secret does not come from the database's Secret, "
+            "so set the name here (the database is named after it)",
+            (("secrets", "provider"),),
+        )
+    if secrets.provider != "external-secrets":
+        return
+    if not secrets.external_secrets.store_name:
+        yield Problem(
+            ("secrets", "externalSecrets", "storeName"),
+            "is missing: name the SecretStore or ClusterSecretStore that holds the values",
+            (("secrets", "provider"),),
+        )
+    s3 = values.s3
+    if s3.enabled and s3.credentials == "secret" and s3.provider == "generic" and not s3.endpoint and s3.keys.endpoint:
+        yield Problem(
+            ("s3", "provider"),
+            "must say which service it is (aws, minio, ...), or s3.endpoint be set: External Secrets Operator takes no "
+            "optional keys, and without its endpoint the backend would talk to Amazon",
+            (("secrets", "provider"), ("s3", "endpoint"), ("s3", "keys", "endpoint")),
         )
 
 
@@ -226,7 +265,7 @@ def _lost(values: Values) -> Iterator[Problem]:
     if persistence.enabled:
         return
     path: Path = ("backend", "persistence", "enabled")
-    if not (values.postgres.enabled or values.mysql.enabled):
+    if not values.external_database:
         yield Problem(
             path,
             "is false, so the database (SQLite) is lost with the pod: set it to true, or enable postgres or mysql",
@@ -256,8 +295,7 @@ def _lost_data(values: Values) -> Iterator[Problem]:
 
 
 def _admin_keys_die(values: Values) -> Iterator[Problem]:
-    kept = values.backend.persistence.enabled or values.instance.existing_secret
-    if not kept and not (values.postgres.enabled or values.mysql.enabled):
+    if not values.backend.persistence.enabled and not values.instance_secret_name:
         yield Problem(
             ("instance", "existingSecret"),
             "is empty and there is no volume, so every new pod makes a new instance secret and all admin keys die: "

@@ -17,6 +17,9 @@ InstanceName = Annotated[
     ),
 ]
 
+DEFAULT_INSTANCE_NAME = "convex-self-hosted"
+"""Upstream's own default, written out so that it does not depend on the image."""
+
 
 class DatabaseKeys(Model):
     """Keys of the database's Secret."""
