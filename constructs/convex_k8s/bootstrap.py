@@ -20,7 +20,8 @@ class Bootstrap(Construct):
     """The Job `<release>-bootstrap-<hash>` with its ServiceAccount, Role and RoleBinding.
 
     A Job cannot be changed, so its name holds a hash of what it does: another image makes another Job, which finds
-    the Secret there and does nothing. The backend's pod waits for the Secret by itself; Argo CD is told to wait for the Job.
+    the Secret there and does nothing. The backend's pod waits for the Secret by itself; Argo CD is told to wait for
+    the Job.
     """
 
     def __init__(self, scope: Construct, id: str, environment: Environment) -> None:
