@@ -14,7 +14,7 @@ from convexctl.errors import UserError
 
 COMMANDS = {
     "synth": "write dist/<overlay>/ from overlays/<overlay>.yaml (the default command)",
-    "schema": "write overlays/schema.json, which editors use to complete and check overlays",
+    "schema": "write overlays/schema.json, which editors use, and the table of parameters in README.md",
 }
 DEFAULT_COMMAND = "synth"
 

@@ -18,6 +18,8 @@ from convex_k8s.values.base import Model
 from convexctl.overlays import EXTENDS
 
 FILE = "schema.json"
+_TABLE_BEGINS = "<!-- parameters: written by `make schema` -->"
+_TABLE_ENDS = "<!-- end of parameters -->"
 
 
 def schema_text() -> str:
@@ -52,6 +54,16 @@ def schema_text() -> str:
 def parameters() -> Iterator[tuple[str, str, str]]:
     """Every parameter as key, default and description, in the order of the models."""
     yield from _below(Values, ())
+
+
+def with_parameters(text: str) -> str:
+    """A Markdown text with the table of parameters between its two marks made anew."""
+    rows = ["| parameter | default | meaning |", "|---|---|---|"]
+    for key, default, meaning in parameters():
+        rows.append(f"| `{key}` | `{default}` | {meaning.replace('|', chr(92) + '|')} |")
+    before, _, rest = text.partition(_TABLE_BEGINS)
+    _, _, after = rest.partition(_TABLE_ENDS)
+    return "\n".join([before + _TABLE_BEGINS, "", *rows, "", _TABLE_ENDS + after])
 
 
 @functools.cache
