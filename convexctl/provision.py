@@ -1,0 +1,147 @@
+"""What an environment needs from outside the cluster: role and database, buckets and their policy, DNS names.
+
+Everything here is text for administrators to read and run. No password is in it: each database is left without one and
+says how to set it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from convexctl.errors import UserError
+from convexctl.secret_values import Engine, database_name, instance_name_problems
+
+DEFAULT_MAX_CONNECTIONS = 128
+"""Connections in the backend's pool where nothing else is set (upstream's default)."""
+SPARE_CONNECTIONS = 5
+"""Connections of the role on top of the pool: for the one that upstream keeps beside it, for preflight, for a look."""
+
+_BUCKET_ACTIONS = ("s3:ListBucket",)
+_OBJECT_ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+_LONGEST_MYSQL_USER = 32
+_UUID = "-".join("?" * length for length in (8, 4, 4, 4, 12))
+
+
+def connection_limit(max_connections: int | None = None) -> int:
+    """Connections that the role needs for a pool of `max_connections` (default: 128)."""
+    return (max_connections or DEFAULT_MAX_CONNECTIONS) + SPARE_CONNECTIONS
+
+
+def postgres_sql(instance_name: str, *, max_connections: int | None = None) -> str:
+    """The psql script that makes role and database, to be run by an administrator.
+
+    The role is named as the database. Running it again changes nothing but the connection limit, and asks for a new
+    password. Raises UserError where the instance name makes no database name.
+    """
+    name = _database(instance_name, "postgres")
+    return f"""\
+-- Role and database of the Convex instance {instance_name}. Run it as an administrator of the server:
+--   psql --dbname "postgresql://ADMINISTRATOR@HOST/postgres" --file THIS_FILE
+SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') AS no_role,
+       NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') AS no_database \\gset
+\\if :no_role
+  CREATE ROLE "{name}" LOGIN;
+\\endif
+ALTER ROLE "{name}" CONNECTION LIMIT {connection_limit(max_connections)};
+\\if :no_database
+  -- Administrators who are no superusers (managed servers) must be a member of the owner for as long as this takes.
+  GRANT "{name}" TO CURRENT_USER;
+  CREATE DATABASE "{name}" OWNER "{name}";
+  REVOKE "{name}" FROM CURRENT_USER;
+\\endif
+
+-- Asks for the password, which also goes, percent-encoded, into the database URL of the Secret.
+\\password "{name}"
+"""  # noqa: S608  (the name has only letters, digits and `_`)
+
+
+def mysql_sql(instance_name: str, *, max_connections: int | None = None, require_ssl: bool = True) -> str:
+    """The SQL that makes user and database on MySQL or MariaDB, to be run by an administrator.
+
+    The user is named as the database (its first 32 characters) and may log in from any host. `require_ssl` is what the
+    backend does unless it is told not to. Running it again changes nothing but that and the limit. Raises UserError
+    where the instance name makes no database name.
+    """
+    name = _database(instance_name, "mysql")
+    user = name[:_LONGEST_MYSQL_USER]
+    # In GRANT the name is a pattern, in which `_` means any character.
+    pattern = name.replace("_", "\\_")
+    return f"""\
+-- User and database of the Convex instance {instance_name}. Run it as an administrator of the server:
+--   mysql --host HOST --user ADMINISTRATOR --password < THIS_FILE
+CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4;
+CREATE USER IF NOT EXISTS '{user}'@'%' ACCOUNT LOCK;
+ALTER USER '{user}'@'%' REQUIRE {"SSL" if require_ssl else "NONE"}
+  WITH MAX_USER_CONNECTIONS {connection_limit(max_connections)};
+GRANT ALL PRIVILEGES ON `{pattern}`.* TO '{user}'@'%';
+
+-- Then set the password in a session of `mysql`; until then nobody can log in. It also goes, percent-encoded, into the
+-- database URL of the Secret.
+--   ALTER USER '{user}'@'%' IDENTIFIED BY '<password>' ACCOUNT UNLOCK;
+"""
+
+
+def s3_policy(instance_name: str, buckets: Iterable[str], *, region: str = "") -> dict[str, Any]:
+    """The IAM policy (also MinIO's) that lets the backend do what it does, on these buckets and under its own prefix.
+
+    Upstream gets, heads, puts (also in parts), deletes and lists, and keeps everything of an instance under
+    `<instance name>-<uuid>/`: instances that share a bucket cannot read one another's files. `region` decides the
+    partition (China and GovCloud have their own).
+    """
+    partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    arns = [f"arn:{partition}:s3:::{bucket}" for bucket in _unique(buckets)]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Sid": "ConvexBuckets", "Effect": "Allow", "Action": list(_BUCKET_ACTIONS), "Resource": arns},
+            {
+                "Sid": "ConvexObjects",
+                "Effect": "Allow",
+                "Action": list(_OBJECT_ACTIONS),
+                "Resource": [f"{arn}/{instance_name}-{_UUID}/*" for arn in arns],
+            },
+        ],
+    }
+
+
+def aws_commands(buckets: Iterable[str], *, region: str = "", endpoint: str = "") -> list[str]:
+    """Commands of the AWS command line that make the buckets. `endpoint` is empty for Amazon itself."""
+    options = [*(["--region", region] if region else []), *(["--endpoint-url", endpoint] if endpoint else [])]
+    return [shlex.join(["aws", *options, "s3", "mb", f"s3://{bucket}"]) for bucket in _unique(buckets)]
+
+
+def mc_commands(buckets: Iterable[str], *, endpoint: str, alias: str = "convex", region: str = "") -> list[str]:
+    """Commands of MinIO's `mc` that make the buckets, after one that asks for the keys of an administrator."""
+    options = [*(["--region", region] if region else []), "--ignore-existing"]
+    return [
+        shlex.join(["mc", "alias", "set", alias, endpoint]),
+        *(shlex.join(["mc", "mb", *options, f"{alias}/{bucket}"]) for bucket in _unique(buckets)),
+    ]
+
+
+def dns_names(origins: Iterable[str]) -> list[str]:
+    """Host names that need a DNS record, from public origins; addresses and localhost need none."""
+    hosts = _unique(urlsplit(origin).hostname or "" for origin in origins)
+    return [host for host in hosts if host and not _needs_no_record(host)]
+
+
+def _database(instance_name: str, engine: Engine) -> str:
+    if problems := instance_name_problems(instance_name, engine):
+        raise UserError(f"the instance name makes no database: {'; '.join(problems)}")
+    return database_name(instance_name)
+
+
+def _unique(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _needs_no_record(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return True
