@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -52,29 +53,42 @@ def _major(node: str) -> int | None:
         return None
 
 
-class Warmup:
-    """Starts Node.js and imports cdk8s in a thread, while the main thread reads and checks the overlays."""
+class _Start(threading.Thread):
+    """Starts Node.js and imports cdk8s; what goes wrong is kept for whoever waits for it."""
 
     def __init__(self) -> None:
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        super().__init__(daemon=True)
+        self.error: BaseException | None = None
 
-    def _run(self) -> None:
+    def run(self) -> None:
         try:
             os.environ.update(_QUIET)
             os.environ["JSII_NODE"] = choose()
             importlib.import_module("cdk8s_plus_27.k8s")
         except BaseException as error:
-            self._error = error
+            self.error = error
 
-    def wait(self) -> None:
-        """Return when cdk8s can be used. Raises `UserError` when it cannot."""
-        self._thread.join()
-        if isinstance(self._error, UserError):
-            raise self._error
-        if self._error is not None:
-            raise failure(self._error)
+
+@functools.cache
+def _start() -> _Start:
+    thread = _Start()
+    thread.start()
+    return thread
+
+
+def warm_up() -> None:
+    """Begin to start Node.js and import cdk8s, which takes longest, while other things are imported and read."""
+    _start()
+
+
+def ready() -> None:
+    """Return when cdk8s can be used. Raises `UserError` when it cannot."""
+    thread = _start()
+    thread.join()
+    if isinstance(thread.error, UserError):
+        raise thread.error
+    if thread.error is not None:
+        raise failure(thread.error)
 
 
 def failure(error: BaseException) -> UserError:

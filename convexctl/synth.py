@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 from convex_k8s.values import Values
 
 from convexctl import node
+from convexctl.overlays import Overlay, load_overlays, overlay_names
 
 MANIFESTS = "convex.k8s.yaml"
 """All objects of an environment, in apply order: one file, because `cdk8s synth --stdout` joins files without `---`."""
@@ -27,26 +30,41 @@ resources:
 
 @dataclass(frozen=True)
 class Environment:
-    """What an overlay becomes: its name, its manifests as data, and its files by name."""
+    """What an overlay becomes: its manifests as data, and its files by name."""
 
-    name: str
+    overlay: Overlay
     manifests: list[dict[str, Any]]
     files: dict[str, str]
 
+    @property
+    def name(self) -> str:
+        """The name of the overlay, and of the folder in `dist/`."""
+        return self.overlay.name
 
-def synthesise(name: str, values: Values) -> Environment:
-    """Build the environment `name`. Raises `UserError`, in one line, when cdk8s or Node.js fails."""
-    manifests, namespace = _rendered(values)
-    note = f"# Made from the overlay {name}: change that, not this file.\n"
+
+def synthesise_all(folder: Path, names: Sequence[str] = (), values_files: Iterable[Path] = ()) -> list[Environment]:
+    """Read, check and build the named overlays, or all of `folder`.
+
+    Raises `OverlayError` with the faults of all of them, and `UserError` when cdk8s or Node.js fails.
+    """
+    overlays = load_overlays(folder, list(dict.fromkeys(names)) or overlay_names(folder), values_files)
+    return [synthesise(overlay) for overlay in overlays]
+
+
+def synthesise(overlay: Overlay) -> Environment:
+    """Build one environment. Raises `UserError`, in one line, when cdk8s or Node.js fails."""
+    manifests, namespace = _rendered(overlay.values)
+    note = f"# Made from the overlay {overlay.name}: change that, not this file.\n"
     files = {MANIFESTS: note + manifests, KUSTOMIZATION: note + _KUSTOMIZATION}
     if namespace:
         files[NAMESPACE] = note + namespace
     documents = [document for document in yaml.load_all(manifests, Loader=yaml.CSafeLoader) if document]
-    return Environment(name, documents, files)
+    return Environment(overlay, documents, files)
 
 
 def _rendered(values: Values) -> tuple[str, str]:
     """The YAML of the environment's objects, and that of its Namespace where it asks for one."""
+    node.ready()
     import jsii
     from cdk8s import App
     from convex_k8s.chart import ConvexChart, NamespaceChart

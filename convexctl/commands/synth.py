@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from convexctl.node import Warmup
+from convexctl import node
 from convexctl.project import folder
 
 
@@ -32,23 +32,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Synthesise, and write only when every overlay is right."""
-    warmup = Warmup()
+    node.warm_up()
     from convexctl import output
-    from convexctl.overlays import load_overlays, overlay_names
+    from convexctl.synth import synthesise_all
 
-    overlays_folder = arguments.overlays or folder("overlays")
-    names = list(dict.fromkeys(arguments.overlay)) or overlay_names(overlays_folder)
-    overlays = load_overlays(overlays_folder, names, arguments.values)
-    warmup.wait()
-    from convexctl.synth import synthesise
-
-    environments = [synthesise(overlay.name, overlay.values) for overlay in overlays]
+    environments = synthesise_all(arguments.overlays or folder("overlays"), arguments.overlay, arguments.values)
     target = arguments.output or Path(os.environ.get("CDK8S_OUTDIR") or folder("dist"))
-    outcomes = output.write(
-        target, {environment.name: environment.files for environment in environments}, prune=not arguments.overlay
-    )
-    for overlay in overlays:
-        for warning in overlay.warnings:
+    files = {environment.name: environment.files for environment in environments}
+    outcomes = output.write(target, files, prune=not arguments.overlay)
+    for environment in environments:
+        for warning in environment.overlay.warnings:
             print(f"warning: {warning}", file=sys.stderr)
     if not arguments.quiet:
         objects = {environment.name: len(environment.manifests) for environment in environments}
