@@ -61,8 +61,8 @@ class DocumentError(ValueError):
         self.faults = faults
 
 
-class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """PyYAML's safe loader with dates left as text: an image tag or a label may look like one."""
+class Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """PyYAML's safe loader; dates, `=` and `<<` as values stay text, as an image tag or a label may look like one."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -70,12 +70,16 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
     }
 
 
+for _kind in ("value", "merge"):
+    Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", Loader.construct_scalar)
+
+
 def load_all(text: str, file: str) -> list[Located]:
     """The documents of a YAML text; `file` is the name that the places carry.
 
     Raises `DocumentError` for text that does not parse, for a duplicate or non-string key and for aliases that loop.
     """
-    loader = _Loader(text)
+    loader = Loader(text)
     try:
         return [_Builder(loader, file).build(node) for node in _nodes(loader)]
     except yaml.MarkedYAMLError as error:

@@ -11,6 +11,7 @@ import yaml
 from convex_k8s.values import Values
 
 from convexctl import node
+from convexctl.documents import Loader
 from convexctl.overlays import Overlay, load_overlays, overlay_names
 
 MANIFESTS = "convex.k8s.yaml"
@@ -58,7 +59,7 @@ def synthesise(overlay: Overlay) -> Environment:
     files = {MANIFESTS: note + manifests, KUSTOMIZATION: note + _KUSTOMIZATION}
     if namespace:
         files[NAMESPACE] = note + namespace
-    documents = [document for document in yaml.load_all(manifests, Loader=yaml.CSafeLoader) if document]
+    documents = [document for document in yaml.load_all(manifests, Loader=Loader) if document]
     return Environment(overlay, documents, files)
 
 
