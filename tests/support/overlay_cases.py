@@ -1,0 +1,84 @@
+"""The overlays that the tests walk through: both shipped ones, the Helm chart's example, and one for each option.
+
+A new file in `tests/data/overlays/` is a new case for every test that iterates over `CASES`.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from convexctl.overlays import Overlay, load_overlays
+from convexctl.synth import Environment, synthesise
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "overlays"
+DATA = ROOT / "tests" / "data"
+OPTIONS = DATA / "overlays"
+
+
+@dataclass(frozen=True)
+class Case:
+    """An overlay by name, and the folder that it lies in. Tests show `str(case)` as the id."""
+
+    name: str
+    folder: Path
+    stem: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def overlay(self) -> Overlay:
+        """The overlay, checked. It carries the case's name."""
+        return _overlay(self)
+
+    def environment(self) -> Environment:
+        """The overlay, synthesised; once in a process."""
+        return _environment(self)
+
+
+def _cases() -> list[Case]:
+    options = sorted(path.stem for path in OPTIONS.glob("*.yaml") if not path.stem.startswith("_"))
+    return [
+        Case("local", SHIPPED, "local"),
+        Case("production", SHIPPED, "production"),
+        Case("chart-example", DATA, "chart-example-values"),
+        *(Case(name, OPTIONS, name) for name in options),
+    ]
+
+
+CASES = _cases()
+"""Every overlay of the project and its tests: `@pytest.mark.parametrize("case", CASES, ids=str)`."""
+
+
+def case(name: str) -> Case:
+    """The case with that name."""
+    return next(case for case in CASES if case.name == name)
+
+
+@functools.cache
+def _overlay(case: Case) -> Overlay:
+    (overlay,) = load_overlays(case.folder, [case.stem])
+    return Overlay(case.name, overlay.values, overlay.warnings)
+
+
+@functools.cache
+def _environment(case: Case) -> Environment:
+    return synthesise(case.overlay())
+
+
+@functools.cache
+def overlay_of(text: str) -> Overlay:
+    """An overlay with this content, checked. Raises `OverlayError` like any other."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "test.yaml").write_text(text, encoding="utf-8")
+        (overlay,) = load_overlays(Path(folder), ["test"])
+        return overlay
+
+
+@functools.cache
+def environment_of(text: str) -> Environment:
+    """An overlay with this content, synthesised; once in a process."""
+    return synthesise(overlay_of(text))
