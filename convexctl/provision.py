@@ -60,7 +60,7 @@ ALTER ROLE "{name}" CONNECTION LIMIT {connection_limit(max_connections)};
 
 
 def mysql_sql(instance_name: str, *, max_connections: int | None = None, require_ssl: bool = True) -> str:
-    """The SQL that makes user and database on MySQL or MariaDB, to be run by an administrator.
+    """The SQL that makes user and database on MySQL, to be run by an administrator.
 
     The user is named as the database (its first 32 characters) and may log in from any host. `require_ssl` is what the
     backend does unless it is told not to. Running it again changes nothing but that and the limit. Raises UserError

@@ -71,6 +71,8 @@ class DatabaseUrl:
     host: str
     """Host name or address; an IPv6 address without its brackets."""
     port: int
+    database: str
+    """What the path names; nothing with Postgres. The backend keeps its tables elsewhere: see `database_name`."""
     parameters: dict[str, str]
     """Query parameters; of one that stands there twice the last, as upstream has it."""
 
@@ -167,6 +169,7 @@ def parse_database_url(value: str, engine: Engine) -> DatabaseUrl:
         password=unquote(password),
         host=unquote(host),
         port=int(port) if port else DEFAULT_PORTS[engine],
+        database=unquote(tail.partition("?")[0].removeprefix("/").partition("/")[0]),
         parameters=dict(parse_qsl(tail.partition("?")[2], keep_blank_values=True)),
     )
 

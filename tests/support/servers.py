@@ -147,6 +147,11 @@ class S3Server:
 
     endpoint: str
 
+    def reset(self) -> None:
+        """Throw away everything that it holds."""
+        with urlopen(Request(f"{self.endpoint}/moto-api/reset", method="POST")):
+            return
+
     @contextmanager
     def enforce_policies(self) -> Iterator[None]:
         """Answer from here on only to users that IAM (of the same server) knows and allows what they ask for."""
@@ -171,9 +176,9 @@ def s3_server() -> Iterator[S3Server]:
     server = ThreadedMotoServer(Server.host, 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    # Servers of one process share what they keep.
-    with urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")):
-        yield S3Server(f"http://{host}:{port}")
+    made = S3Server(f"http://{host}:{port}")
+    made.reset()  # servers of one process share what they hold
+    yield made
     server.stop()
 
 

@@ -49,10 +49,16 @@ def mariadb() -> Iterator[MariadbServer]:
         yield server
 
 
-@pytest.fixture
-def s3() -> Iterator[S3Server]:
+@pytest.fixture(scope="module")
+def shared_s3() -> Iterator[S3Server]:
     with s3_server() as server:
         yield server
+
+
+@pytest.fixture
+def s3(shared_s3: S3Server) -> S3Server:
+    shared_s3.reset()
+    return shared_s3
 
 
 def test_the_connection_limit_leaves_room_beside_the_pool() -> None:

@@ -132,8 +132,9 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 def test_a_database_url_is_taken_apart_as_its_client_does() -> None:
     url = parse_database_url("postgres://a%40b:p%2Fw%25@[fd00::1]:6432/?sslmode=prefer&sslmode=disable", "postgres")
-    assert url == DatabaseUrl("postgres", "a@b", "p/w%", "fd00::1", 6432, {"sslmode": "disable"})
+    assert url == DatabaseUrl("postgres", "a@b", "p/w%", "fd00::1", 6432, "", {"sslmode": "disable"})
     assert "p/w%" not in repr(url)
+    assert parse_database_url("mysql://u@db/other/x?tcp_nodelay=true", "mysql").database == "other"
 
 
 @pytest.mark.parametrize(("engine", "port"), [("postgres", 5432), ("mysql", 3306)])
