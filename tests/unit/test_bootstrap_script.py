@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import re
 import shutil
 import signal
 import ssl
@@ -20,35 +18,14 @@ from typing import Any
 import pytest
 
 from convexctl.admin_key import open_admin_key
+from tests.support.bootstrap_pod import SCRIPT, STEPS, Pod
 from tests.support.certificates import Authority
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "constructs/convex_k8s/bootstrap.sh"
 TOKEN = "token-of-the-service-account"
-STEPS = ["curl (get)", "openssl", "generate_key", "curl (post)"]
-"""Every program that the script starts, in order."""
 
 pytestmark = pytest.mark.skipif(
     not all(shutil.which(program) for program in ("bash", "curl", "openssl")), reason="needs bash, curl and openssl"
 )
-
-GENERATE_KEY = """#!{python}
-import sys
-sys.path.insert(0, {root!r})
-from convexctl.admin_key import make_admin_key
-print("Admin key:", file=sys.stderr)
-print(make_admin_key(*sys.argv[1:]))
-"""
-
-# Stands in front of a real program: notes its arguments, and ends the whole process group at the step asked for.
-SPY = """#!/bin/bash
-printf '%s\\0' {name} "$@" >> "$SPY_FOLDER/arguments"; echo >> "$SPY_FOLDER/arguments"
-echo >> "$SPY_FOLDER/steps"
-step=$(wc -l < "$SPY_FOLDER/steps")
-[ "${{INTERRUPT:-}}" = "before $step" ] && kill -KILL 0
-if [ "${{INTERRUPT:-}}" = "after $step" ]; then {program} "$@" > /dev/null; kill -KILL 0; fi
-exec {program} "$@"
-"""
 
 
 class ApiServer(ThreadingHTTPServer):
@@ -117,64 +94,23 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-class Pod:
-    """What the script finds in its pod."""
+class WatchedPod(Pod):
+    """A pod whose API server's Secrets can be looked at."""
 
     def __init__(self, folder: Path, server: ApiServer, authority: Authority) -> None:
-        self.server, self.folder = server, folder
-        account, bin_folder = folder / "serviceaccount", folder / "bin"
-        account.mkdir()
-        (account / "token").write_text(TOKEN)
-        (account / "namespace").write_text("production")
-        (account / "ca.crt").write_bytes(authority.pem)
-        bin_folder.mkdir()
-        real = folder / "real_generate_key"
-        real.write_text(GENERATE_KEY.format(python=sys.executable, root=str(ROOT)))
-        real.chmod(0o755)
-        for name in ("curl", "openssl", "generate_key"):
-            program = real if name == "generate_key" else shutil.which(name)
-            (bin_folder / name).write_text(SPY.format(name=name, program=program))
-            (bin_folder / name).chmod(0o755)
-        self.environment = {
-            "PATH": f"{bin_folder}:{os.environ['PATH']}",
-            "SPY_FOLDER": str(folder),
-            "SERVICE_ACCOUNT_DIR": str(account),
-            "API_SERVER": f"https://127.0.0.1:{server.server_port}",
-            "SECRET_NAME": "convex-instance",
-            "INSTANCE_NAME": "convex-prod",
-        }
-
-    def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        (self.folder / "steps").write_text("")
-        done = subprocess.run(
-            ["bash", str(SCRIPT)],
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            start_new_session=True,
-            check=False,
-        )
-        self.assert_nothing_secret_in(done.stdout + done.stderr)
-        return done
-
-    def assert_nothing_secret_in(self, text: str) -> None:
-        assert TOKEN not in text
-        assert not re.search(r"[0-9a-f]{64}", text)
-
-    @property
-    def command_lines(self) -> list[list[str]]:
-        lines = (self.folder / "arguments").read_text().split("\0\n")[:-1]
-        return [line.split("\0") for line in lines]
+        address = f"https://127.0.0.1:{server.server_port}"
+        super().__init__(folder, api_server=address, ca_pem=authority.pem, token=TOKEN, namespace="production")
+        self.server = server
 
     @property
     def secret(self) -> dict[str, str]:
+        """The values of the only Secret that there is."""
         assert list(self.server.secrets) == ["convex-instance"]
         return self.server.values("convex-instance")
 
 
 @pytest.fixture
-def pod(tmp_path: Path) -> Iterator[Pod]:
+def pod(tmp_path: Path) -> Iterator[WatchedPod]:
     authority = Authority()
     certificate, key = authority.issue("127.0.0.1").write(tmp_path, "api")
     server = ApiServer()
@@ -183,13 +119,13 @@ def pod(tmp_path: Path) -> Iterator[Pod]:
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield Pod(tmp_path, server, authority)
+    yield WatchedPod(tmp_path, server, authority)
     server.shutdown()
     server.server_close()
     thread.join()
 
 
-def test_it_makes_a_secret_whose_admin_key_belongs_to_its_instance_secret(pod: Pod) -> None:
+def test_it_makes_a_secret_whose_admin_key_belongs_to_its_instance_secret(pod: WatchedPod) -> None:
     done = pod.run()
     assert (done.returncode, done.stdout) == (0, "bootstrap: made the Secret production/convex-instance\n")
     assert set(pod.secret) == {"INSTANCE_NAME", "INSTANCE_SECRET", "CONVEX_SELF_HOSTED_ADMIN_KEY"}
@@ -198,7 +134,7 @@ def test_it_makes_a_secret_whose_admin_key_belongs_to_its_instance_secret(pod: P
     assert pod.server.requests == ["GET", "POST"]
 
 
-def test_a_second_run_finds_the_secret_and_leaves_it_alone(pod: Pod) -> None:
+def test_a_second_run_finds_the_secret_and_leaves_it_alone(pod: WatchedPod) -> None:
     pod.run()
     before = json.dumps(pod.server.secrets)
     done = pod.run()
@@ -210,27 +146,29 @@ def test_a_second_run_finds_the_secret_and_leaves_it_alone(pod: Pod) -> None:
     assert pod.server.requests == ["GET", "POST", "GET"]
 
 
-def test_the_keys_are_named_by_the_environment(pod: Pod) -> None:
+def test_the_keys_are_named_by_the_environment(pod: WatchedPod) -> None:
     names = {"KEY_OF_INSTANCE_NAME": "name", "KEY_OF_INSTANCE_SECRET": "secret.hex", "KEY_OF_ADMIN_KEY": "admin-key"}
     assert pod.run(**names).returncode == 0
     assert set(pod.secret) == {"name", "secret.hex", "admin-key"}
     assert "nothing to do" in pod.run(**names).stdout
 
 
-def test_the_address_of_the_api_server_is_the_one_that_kubernetes_tells_every_pod(pod: Pod) -> None:
+def test_the_address_of_the_api_server_is_the_one_that_kubernetes_tells_every_pod(pod: WatchedPod) -> None:
     del pod.environment["API_SERVER"]
     done = pod.run(KUBERNETES_SERVICE_HOST="127.0.0.1", KUBERNETES_SERVICE_PORT=str(pod.server.server_port))
     assert done.returncode == 0, done.stderr
 
 
-def test_the_programs_that_it_starts_are_the_steps_of_the_next_test(pod: Pod) -> None:
+def test_the_programs_that_it_starts_are_the_steps_of_the_next_test(pod: WatchedPod) -> None:
     pod.run()
     assert [line[0] for line in pod.command_lines] == [step.split()[0] for step in STEPS]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("step", range(1, len(STEPS) + 1), ids=STEPS)
-def test_interrupted_at_any_step_the_next_run_ends_with_one_whole_secret(pod: Pod, moment: str, step: int) -> None:
+def test_interrupted_at_any_step_the_next_run_ends_with_one_whole_secret(
+    pod: WatchedPod, moment: str, step: int
+) -> None:
     interrupted = pod.run(INTERRUPT=f"{moment} {step}")
     assert interrupted.returncode == -signal.SIGKILL
     left_behind = json.dumps(pod.server.secrets)
@@ -263,7 +201,7 @@ def lose_the_answer(handler: Handler) -> None:
     ],
 )
 def test_a_passing_fault_of_the_api_server_is_waited_out(
-    pod: Pod, fault: tuple[str, int, Callable[[Handler], None]], requests: list[str]
+    pod: WatchedPod, fault: tuple[str, int, Callable[[Handler], None]], requests: list[str]
 ) -> None:
     method, number, action = fault
     pod.server.faults[method, number] = action
@@ -272,7 +210,7 @@ def test_a_passing_fault_of_the_api_server_is_waited_out(
     assert len(pod.secret) == 3
 
 
-def test_where_two_run_at_once_the_first_one_wins(pod: Pod) -> None:
+def test_where_two_run_at_once_the_first_one_wins(pod: WatchedPod) -> None:
     winner = {"metadata": {"name": "convex-instance"}, "stringData": {}}
     winner["stringData"] = {"INSTANCE_NAME": "n", "INSTANCE_SECRET": "s", "CONVEX_SELF_HOSTED_ADMIN_KEY": "k"}
 
@@ -286,7 +224,7 @@ def test_where_two_run_at_once_the_first_one_wins(pod: Pod) -> None:
     assert pod.secret["INSTANCE_SECRET"] == "s"
 
 
-def test_no_secret_stands_on_a_command_line_but_on_that_of_generate_key(pod: Pod) -> None:
+def test_no_secret_stands_on_a_command_line_but_on_that_of_generate_key(pod: WatchedPod) -> None:
     pod.run()
     pod.run()
     for program, *arguments in pod.command_lines:
@@ -307,14 +245,14 @@ def test_no_secret_stands_on_a_command_line_but_on_that_of_generate_key(pod: Pod
         pytest.param({"API_SERVER": "https://127.0.0.1:9"}, "does not answer", id="no API server"),
     ],
 )
-def test_what_it_cannot_work_with_is_said(pod: Pod, environment: dict[str, str], message: str) -> None:
+def test_what_it_cannot_work_with_is_said(pod: WatchedPod, environment: dict[str, str], message: str) -> None:
     done = pod.run(**environment)
     assert done.returncode != 0
     assert message in done.stderr
     assert not pod.server.secrets
 
 
-def test_a_certificate_of_another_authority_is_not_trusted(pod: Pod) -> None:
+def test_a_certificate_of_another_authority_is_not_trusted(pod: WatchedPod) -> None:
     (pod.folder / "serviceaccount/ca.crt").write_bytes(Authority().pem)
     done = pod.run()
     assert "does not answer" in done.stderr
@@ -322,7 +260,7 @@ def test_a_certificate_of_another_authority_is_not_trusted(pod: Pod) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_missing_rights_are_said(pod: Pod, method: str) -> None:
+def test_missing_rights_are_said(pod: WatchedPod, method: str) -> None:
     pod.server.faults[method, 1] = lambda handler: handler.refuse(403, "Forbidden")
     done = pod.run()
     asked = {"GET": "get", "POST": "create"}[method]
@@ -332,7 +270,7 @@ def test_missing_rights_are_said(pod: Pod, method: str) -> None:
 
 @pytest.mark.parametrize("missing", ["INSTANCE_NAME", "INSTANCE_SECRET", "CONVEX_SELF_HOSTED_ADMIN_KEY"])
 @pytest.mark.parametrize("empty", [True, False], ids=["empty", "absent"])
-def test_a_secret_of_somebody_else_is_never_changed(pod: Pod, missing: str, empty: bool) -> None:
+def test_a_secret_of_somebody_else_is_never_changed(pod: WatchedPod, missing: str, empty: bool) -> None:
     values = {"INSTANCE_NAME": "n", "INSTANCE_SECRET": "s", "CONVEX_SELF_HOSTED_ADMIN_KEY": "k", missing: ""}
     if not empty:
         del values[missing]
@@ -345,7 +283,7 @@ def test_a_secret_of_somebody_else_is_never_changed(pod: Pod, missing: str, empt
 
 
 @pytest.mark.parametrize("output", ["exit 1", "echo nonsense", "echo 'other|abcd'"])
-def test_a_generate_key_that_fails_makes_no_secret(pod: Pod, output: str) -> None:
+def test_a_generate_key_that_fails_makes_no_secret(pod: WatchedPod, output: str) -> None:
     (pod.folder / "bin/generate_key").write_text(f"#!/bin/bash\n{output}\n")
     done = pod.run()
     assert done.returncode == 1
