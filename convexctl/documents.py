@@ -14,6 +14,8 @@ import yaml
 
 MOST_NODES = 50_000
 """More values than any overlay has; a file whose aliases expand to more is refused."""
+DEEPEST = 100
+"""More levels than any overlay has; libyaml itself would crash on some tens of thousands."""
 
 
 @dataclass(frozen=True)
@@ -77,21 +79,33 @@ for _kind in ("value", "merge"):
 def load_all(text: str, file: str) -> list[Located]:
     """The documents of a YAML text; `file` is the name that the places carry.
 
-    Raises `DocumentError` for text that does not parse, for a duplicate or non-string key and for aliases that loop.
+    Raises `DocumentError` for text that does not parse or nests too deeply, for a duplicate or non-string key and for
+    aliases that loop.
     """
     loader = Loader(text)
     try:
+        _measure_depth(text, file)
         return [_Builder(loader, file).build(node) for node in _nodes(loader)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1 if mark else 1)
-        raise DocumentError([(place, f"is not valid YAML: {_without_quotation(error)}")]) from None
+        tab = mark is not None and text[mark.index : mark.index + 1] == "\t"
+        cure = ": indent with spaces, not with tabs" if tab else ""
+        raise DocumentError([(place, f"is not valid YAML: {_without_quotation(error)}{cure}")]) from None
     except yaml.YAMLError as error:
         raise DocumentError([(Place(file, 1), f"is not valid YAML: {_first_line(error)}")]) from None
-    except RecursionError:
-        raise DocumentError([(Place(file, 1), "is nested too deeply")]) from None
     finally:
         loader.dispose()
+
+
+def _measure_depth(text: str, file: str) -> None:
+    """Refuse what the composer, which recurses, would crash on."""
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise DocumentError([(Place(file, line), "is nested too deeply")])
 
 
 def _nodes(loader: Any) -> Iterator[yaml.Node]:
@@ -129,13 +143,19 @@ class _Builder:
             raise DocumentError([(place, f"holds more than {MOST_NODES} values")])
         if id(node) in above:
             raise DocumentError([(place, "has an alias that contains itself")])
+        if len(above) > DEEPEST:
+            raise DocumentError([(place, "is nested too deeply")])
         inside = (*above, id(node))
         if isinstance(node, yaml.MappingNode):
             return Located(self._mapping(node, inside), place)
         if isinstance(node, yaml.SequenceNode):
             return Located([self._located(item, inside) for item in node.value], place)
         try:
-            return Located(self._loader.construct_object(node), place)
+            value = self._loader.construct_object(node)
+            if isinstance(value, int) and value.bit_length() > 64:
+                self._faults.append((place, "has a number of more than 64 bits: put it in quotes"))
+                value = None
+            return Located(value, place)
         except (yaml.YAMLError, ValueError):
             self._faults.append((place, "has a value that YAML cannot read: put it in quotes"))
             return Located(None, place)
