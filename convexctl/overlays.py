@@ -72,7 +72,7 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
     extra: list[Located] = []
     for file in values_files:
         try:
-            extra.append(_read(file))
+            extra.append(_read_values(file))
         except OverlayError as error:
             faults += error.messages
     for name in names:
@@ -93,7 +93,7 @@ def layer(folder: Path, name: str, children: tuple[str, ...] = ()) -> Located:
     file = overlay_file(folder, name)
     located = _read(file)
     parent = located.value.pop(EXTENDS, None)
-    if parent is None:
+    if parent is None or parent.value is None:
         return located
     if not isinstance(parent.value, str):
         raise OverlayError([f"{parent.place}: {EXTENDS}: must be the name of one other overlay"])
@@ -130,6 +130,14 @@ def merged(base: Located, top: Located) -> Located:
     return Located(result, top.place)
 
 
+def _read_values(file: Path) -> Located:
+    located = _read(file)
+    if EXTENDS in located.value:
+        place = located.value[EXTENDS].place
+        raise OverlayError([f"{place}: {EXTENDS}: only an overlay extends another: give a further file with --values"])
+    return located
+
+
 def _read(file: Path) -> Located:
     try:
         documents = load_all(file.read_text(encoding="utf-8-sig"), str(file))
@@ -158,6 +166,7 @@ def _checked(name: str, located: Located) -> Overlay:
     told = {problem.path for problem in faults}
     faults += [problem for problem in _literal_secrets(located, ()) if problem.path not in told]
     if faults:
+        faults.sort(key=lambda problem: (located.at(problem.path).file, located.at(problem.path).line))
         raise OverlayError([_message(located, problem) for problem in faults])
     return Overlay(name, values, [_message(located, problem) for problem in values.warnings])
 
