@@ -10,6 +10,7 @@ from convex_k8s.config import CA_FOLDER, Config
 from convex_k8s.environment import Environment
 from convex_k8s.secret_references import backend_secrets, database_ca
 from convex_k8s.services import ComponentService, Port
+from convex_k8s.values.checks import CHECKSUM_ANNOTATION
 
 API_PORT = 3210
 ACTIONS_PORT = 3211
@@ -52,7 +53,7 @@ class Backend(Construct):
                 service_name=headless.name,
                 selector=k8s.LabelSelector(match_labels=environment.selector("backend")),
                 template=k8s.PodTemplateSpec(
-                    metadata=environment.pod_metadata("backend", {"checksum/config": config.checksum}),
+                    metadata=environment.pod_metadata("backend", {CHECKSUM_ANNOTATION: config.checksum}),
                     spec=self._pod(),
                 ),
                 volume_claim_templates=self._claim_templates(),

@@ -53,7 +53,7 @@ def written(name: str, value: Scalar) -> str | None:
     Raises `ValueError` with what would be right when the backend would not take the value.
     """
     if name in PRESENCE:
-        return "true" if _boolean(value) else None
+        return "true" if _boolean(value, "takes any value at all, FALSE and 0 too, as on") else None
     knob = knobs().get(name)
     if knob is None:
         return ("true" if _boolean(value) else "false") if name in BOOLEANS else _plain(value)
@@ -80,12 +80,12 @@ def _plain(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _boolean(value: Scalar) -> bool:
+def _boolean(value: Scalar, otherwise: str = "takes anything else (1, yes, True) as not set") -> bool:
     if value is True or value == "true":
         return True
     if value is False or value == "false":
         return False
-    raise ValueError("must be true or false: the backend takes anything else (1, yes, True) as not set")
+    raise ValueError(f"must be true or false: the backend {otherwise}")
 
 
 def _number(knob: Knob, value: Scalar) -> str:

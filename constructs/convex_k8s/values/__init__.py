@@ -156,15 +156,10 @@ def _rests_on(problem: Problem, wrong: list[Path]) -> bool:
 
 
 def _without(data: Any, path: Path) -> Any:
-    """The data without the value at `path`, as a copy as far as it differs."""
-    if not path:
-        return {}
+    """The data without the value at `path`, or without the whole list that it is in: an index must keep its meaning."""
     head, rest = path[0], path[1:]
-    if isinstance(data, dict) and head in data:
-        if not rest:
-            return {key: value for key, value in data.items() if key != head}
-        return {**data, head: _without(data[head], rest)}
-    if isinstance(data, list) and isinstance(head, int) and head < len(data):
-        kept = [] if not rest else [_without(data[head], rest)]
-        return [*data[:head], *kept, *data[head + 1 :]]
-    return data
+    if not (isinstance(data, dict) and head in data):
+        return data
+    if not rest or isinstance(rest[0], int):
+        return {key: value for key, value in data.items() if key != head}
+    return {**data, head: _without(data[head], rest)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from convex_k8s.values.base import (
     Count,
@@ -97,7 +97,7 @@ class SourceReference(Model):
 
 
 class EnvironmentSource(Model):
-    """A ConfigMap or Secret all keys of which become environment variables."""
+    """A ConfigMap or a Secret all keys of which become environment variables."""
 
     config_map_ref: SourceReference | None = None
     """A ConfigMap."""
@@ -105,6 +105,12 @@ class EnvironmentSource(Model):
     """A Secret."""
     prefix: str = ""
     """Text put before each key."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> EnvironmentSource:
+        if (self.config_map_ref is None) == (self.secret_ref is None):
+            raise wrong("must have either configMapRef or secretRef, each with a name")
+        return self
 
 
 class Metrics(Model):
@@ -114,14 +120,26 @@ class Metrics(Model):
     """Serve /metrics, without credentials, inside the cluster. The Ingress, where on, keeps it from the outside."""
 
 
+def _root(value: Any) -> Any:
+    if isinstance(value, int) and value != 0:
+        raise wrong(f"must be 0: the image's files are for root alone, and as user {value} it would not start")
+    return value
+
+
+def _not_non_root(value: Any) -> Any:
+    if value is True:
+        raise wrong("must be false: the image runs as root and has no other user, so the pod would never start")
+    return value
+
+
 class BackendSecurityContext(SecurityContext):
     """The backend's security context. Its image runs as root and cannot do otherwise."""
 
-    run_as_user: Literal[0] = 0
+    run_as_user: Annotated[Literal[0], BeforeValidator(_root)] = 0
     """User id of the process: the image's files are for root alone."""
     run_as_group: Annotated[int, Field(ge=0)] = 0
     """Group id of the process."""
-    run_as_non_root: Literal[False] = False
+    run_as_non_root: Annotated[Literal[False], BeforeValidator(_not_non_root)] = False
     """Must stay false: the image has no other user, and the pod would not start."""
 
 

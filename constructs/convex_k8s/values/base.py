@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
@@ -60,19 +61,23 @@ def wrong(message: str) -> PydanticCustomError:
 
 @dataclass(frozen=True)
 class TextLike:
-    """Marks a string that `pattern` must match whole; `what` completes "must be ..."; an optional one may be empty."""
+    """Marks a string that `pattern` must match whole; `what` completes "must be ..."; an optional one may be empty.
+
+    A `hidden` one, the place of a reference to a Secret, is never shown: somebody may have put the secret itself there.
+    """
 
     pattern: str
     what: str
     longest: int | None = None
     optional: bool = False
+    hidden: bool = False
 
     def check(self, value: str) -> str:
         """Return the value, or raise what is wrong with it."""
         if self.optional and not value:
             return value
         if not re.fullmatch(self.pattern, value) or (self.longest and len(value) > self.longest):
-            raise wrong(f"must be {self.what}{shown(value)}")
+            raise wrong(f"must be {self.what}{'' if self.hidden else shown(value)}")
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -134,9 +139,9 @@ ReleaseName = Annotated[
     str,
     TextLike(
         r"[a-z]([-a-z0-9]*[a-z0-9])?",
-        "a name of lower-case letters, digits and dashes that begins with a letter, of at most 46 characters "
-        "(the longest name made from it, <releaseName>-backend-headless, may have 63)",
-        longest=46,
+        "a name of lower-case letters, digits and dashes that begins with a letter, of at most 44 characters "
+        "(a label made from it, <releaseName>-backend-<hash of ten>, may have 63)",
+        longest=44,
     ),
 ]
 NamespaceName = Annotated[
@@ -145,7 +150,10 @@ NamespaceName = Annotated[
 ObjectName = Annotated[
     str,
     TextLike(
-        SUBDOMAIN, "the name of an object (lower-case letters, digits, dashes, dots), not its content", longest=253
+        SUBDOMAIN,
+        "the name of an object (lower-case letters, digits, dashes, dots), not its content",
+        longest=253,
+        hidden=True,
     ),
 ]
 OptionalObjectName = Annotated[
@@ -155,10 +163,17 @@ OptionalObjectName = Annotated[
         "the name of an object (lower-case letters, digits, dashes, dots), not its content",
         longest=253,
         optional=True,
+        hidden=True,
     ),
 ]
 OptionalHost = Annotated[
-    str, TextLike(HOST, "a host name like api.example.com, without scheme, port or path", longest=253, optional=True)
+    str,
+    TextLike(
+        rf"(?![0-9.]+$){HOST}",
+        "a host name like api.example.com, without scheme, port or path, and no IP address",
+        longest=253,
+        optional=True,
+    ),
 ]
 CertificateHost = Annotated[
     str,
@@ -169,11 +184,18 @@ CertificateHost = Annotated[
     ),
 ]
 SecretKey = Annotated[
-    str, TextLike(r"[-._a-zA-Z0-9]+", "the key inside the Secret (letters, digits, -, _ and .)", longest=253)
+    str,
+    TextLike(r"[-._a-zA-Z0-9]+", "the key inside the Secret (letters, digits, -, _ and .)", longest=253, hidden=True),
 ]
 OptionalSecretKey = Annotated[
     str,
-    TextLike(r"[-._a-zA-Z0-9]+", "the key inside the Secret (letters, digits, -, _ and .)", longest=253, optional=True),
+    TextLike(
+        r"[-._a-zA-Z0-9]+",
+        "the key inside the Secret (letters, digits, -, _ and .)",
+        longest=253,
+        optional=True,
+        hidden=True,
+    ),
 ]
 StorageClassName = Annotated[
     str,
@@ -212,6 +234,16 @@ def _quantity(value: str) -> str:
     if not re.fullmatch(QUANTITY, value):
         raise wrong(f"must be a Kubernetes quantity like 500m, 2 or 5Gi{shown(value)}")
     return value
+
+
+def amount(quantity: str) -> Decimal:
+    """The number that a valid quantity stands for: `500m` is 0.5, `2Ki` is 2048."""
+    if quantity.endswith("i"):
+        return Decimal(quantity[:-2]) * Decimal(1024 ** (1 + "KMGTPE".index(quantity[-2])))
+    powers = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+    if quantity[-1] in powers:
+        return Decimal(f"{quantity[:-1]}e{powers[quantity[-1]]}")
+    return Decimal(quantity)
 
 
 Quantity = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_quantity), _quantity_schema]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convex_k8s import knobs
-from convex_k8s.problems import Path, Problem
+from convex_k8s.problems import Path, Problem, dotted
+from convex_k8s.values.base import amount
 from convex_k8s.values.secrecy import named_like_a_secret, secret_in
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ OWN_VARIABLES = {
 }
 """Variables that the constructs set from a parameter."""
 
+OWN_LABELS = frozenset(
+    {"app", *(f"app.kubernetes.io/{part}" for part in ("name", "instance", "component", "part-of", "managed-by"))}
+)
+"""Labels that every object has already."""
+CHECKSUM_ANNOTATION = "checksum/config"
+"""The annotation by which a changed ConfigMap rolls the backend."""
+
 ON_THE_VOLUME = frozenset({"DATA_DIR", "TMPDIR", "STORAGE_DIR", "SQLITE_DB"})
 """Variables that would move data off the volume."""
 
@@ -57,6 +65,9 @@ def errors(values: Values) -> list[Problem]:
     checks = (
         _replicas,
         _namespace,
+        _labels,
+        _resources,
+        _ports,
         _databases,
         _volume,
         _s3,
@@ -64,6 +75,7 @@ def errors(values: Values) -> list[Problem]:
         _environment,
         _hosts,
         _paths,
+        _site,
         _tls,
         _ingress_class,
     )
@@ -90,6 +102,46 @@ def _namespace(values: Values) -> Iterator[Problem]:
         yield Problem(("createNamespace",), "needs a name for the namespace: set namespace", (("namespace",),))
 
 
+def _labels(values: Values) -> Iterator[Problem]:
+    for path, labels in (
+        (("commonLabels",), values.common_labels),
+        (("backend", "podLabels"), values.backend.pod_labels),
+        (("dashboard", "podLabels"), values.dashboard.pod_labels),
+    ):
+        for key in (key for key in labels if key in OWN_LABELS):
+            yield Problem((*path, key), "is a label that every object has already: choose another key")
+    for path, own in (
+        (("commonAnnotations",), values.common_annotations),
+        (("backend", "podAnnotations"), values.backend.pod_annotations),
+    ):
+        if CHECKSUM_ANNOTATION in own:
+            yield Problem((*path, CHECKSUM_ANNOTATION), "is set by the backend itself: choose another key")
+
+
+def _resources(values: Values) -> Iterator[Problem]:
+    for name, resources in (("backend", values.backend.resources), ("dashboard", values.dashboard.resources)):
+        for kind in ("cpu", "memory"):
+            request, limit = getattr(resources.requests, kind), getattr(resources.limits, kind)
+            if request is not None and limit is not None and amount(limit) < amount(request):
+                requested: Path = (name, "resources", "requests", kind)
+                yield Problem(
+                    (name, "resources", "limits", kind),
+                    f"is {limit}, less than the request of {request}, which Kubernetes refuses: raise it, "
+                    f"or lower {dotted(requested)}",
+                    (requested,),
+                )
+
+
+def _ports(values: Values) -> Iterator[Problem]:
+    service = values.service.backend
+    if service.port == service.actions_port:
+        yield Problem(
+            ("service", "backend", "actionsPort"),
+            f"is {service.port}, as service.backend.port is already: API and HTTP actions need a port each",
+            (("service", "backend", "port"),),
+        )
+
+
 def _databases(values: Values) -> Iterator[Problem]:
     if values.postgres.enabled and values.mysql.enabled:
         yield Problem(
@@ -107,6 +159,8 @@ def _databases(values: Values) -> Iterator[Problem]:
 
 def _volume(values: Values) -> Iterator[Problem]:
     persistence = values.backend.persistence
+    if amount(persistence.size) == 0:
+        yield Problem(("backend", "persistence", "size"), "must be more than nothing")
     if persistence.existing_claim and not persistence.enabled:
         yield Problem(
             ("backend", "persistence", "existingClaim"),
@@ -126,14 +180,14 @@ def _s3(values: Values) -> Iterator[Problem]:
             "is missing, and without a region the backend silently keeps files on its own disk: "
             "set s3.region"
             + ("" if s3.credentials == "ambient" else ", or s3.keys.region to name the key in the Secret"),
-            (("s3", "keys", "region"), ("s3", "credentials")),
+            (("s3", "keys", "region"), ("s3", "credentials"), ("s3", "provider"), ("s3", "enabled")),
         )
     from_secret = s3.credentials == "secret" and s3.keys.endpoint
     if s3.provider not in ("generic", "aws") and not s3.endpoint and not from_secret:
         yield Problem(
             ("s3", "endpoint"),
             f"is missing, and the backend would talk to Amazon instead of {s3.provider}: set s3.endpoint",
-            (("s3", "keys", "endpoint"), ("s3", "credentials"), ("s3", "provider")),
+            (("s3", "keys", "endpoint"), ("s3", "credentials"), ("s3", "provider"), ("s3", "enabled")),
         )
 
 
@@ -180,9 +234,6 @@ def _environment(values: Values) -> Iterator[Problem]:
                 knobs.written(name, value)
             except ValueError as error:
                 yield Problem(path, str(error))
-    for index, source in enumerate(values.backend.env_from):
-        if (source.config_map_ref is None) == (source.secret_ref is None):
-            yield Problem(("backend", "envFrom", index), "must have either configMapRef or secretRef, each with a name")
 
 
 _TO_A_SECRET = "put it into a Secret and name that under backend.envFrom"
@@ -227,15 +278,34 @@ def _paths(values: Values) -> Iterator[Problem]:
                 yield Problem(
                     path if same == name else ("ingress", name, "host"),
                     f"makes a second rule for {host.host}{entry.path}, which {owner} has already: {cure}",
-                    (("ingress", same, "host"),),
+                    (("ingress", same, "host"), ("ingress", same, "paths"), ("ingress", name, "paths")),
                 )
 
 
+def _site(values: Values) -> Iterator[Problem]:
+    ingress = values.ingress
+    if not ingress.enabled or not ingress.site.host or any(entry.path == "/" for entry in ingress.site.paths):
+        return
+    cures = {
+        "backend": "HTTP actions are served there under /http already, so leave it empty",
+        "dashboard": "HTTP actions need a host of their own",
+    }
+    for name, cure in cures.items():
+        if getattr(ingress, name).host == ingress.site.host:
+            what = "API" if name == "backend" else name
+            yield Problem(
+                ("ingress", "site", "host"),
+                f"is the {what}'s host as well, and HTTP actions would be looked for at its root: {cure}",
+                (("ingress", name, "host"), ("ingress", "site", "paths")),
+            )
+
+
 def _tls(values: Values) -> Iterator[Problem]:
-    if not values.ingress.enabled:
+    ingress = values.ingress
+    if not (ingress.enabled and ingress.dashboard.host and ingress.backend.host):
         return
     served = {host.host for _, host in _served(values)}
-    for index, entry in enumerate(values.ingress.tls):
+    for index, entry in enumerate(ingress.tls):
         for number, host in enumerate(entry.hosts):
             if host not in served and not any(_covers(host, name) for name in served):
                 yield Problem(

@@ -19,7 +19,13 @@ from convex_k8s.values.base import (
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 Origin = Annotated[str, OriginLike()]
 SiteOrigin = Annotated[str, OriginLike(path="/http")]
-UrlPath = Annotated[str, TextLike(r"/[^\s?#]*", "a path that begins with a slash")]
+UrlPath = Annotated[
+    str,
+    TextLike(
+        r"(?!.*(//|/\.{1,2}(/|$)|%2[fF]))/[^\s?#]*",
+        "a path that begins with a slash, without //, /./, /../ or an escaped slash in it",
+    ),
+]
 
 
 class BackendService(Model):

@@ -62,9 +62,9 @@ def _instead_of(kind: str, value: Any) -> str:
         case None:
             return "; it is empty"
         case bool() if kind == "string_type":
-            return f', not a boolean: write "{str(value).lower()}" in quotes'
+            return ", not a boolean: put it in quotes"
         case int() | float() if kind == "string_type":
-            return f', not a number: write "{value}" in quotes'
+            return ", not a number: put it in quotes"
         case str() if kind in ("int_type", "int_from_float") and value.isdigit():
             return f", not a string: write {value} without quotes"
         case str() if kind == "bool_type" and value.lower() in ("true", "false", "yes", "no", "on", "off"):

@@ -33,8 +33,10 @@ def named_like_a_secret(variable: str) -> bool:
 
 
 def shown(value: object) -> str:
-    """`, not 'value'` for a message; nothing where the value is long or could be a secret."""
-    text = value if isinstance(value, str) else str(value)
+    """`, not 'value'` for a message; nothing where the value is long, no plain scalar or could be a secret."""
+    if not isinstance(value, str | int | float):
+        return ""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     if len(text) > _LONGEST_SHOWN or "\n" in text or secret_in(text) or re.search(r"[A-Za-z0-9+/_-]{24,}", text):
         return ""
-    return f", not {value!r}" if isinstance(value, str) else f", not {value}"
+    return f", not {value!r}" if isinstance(value, str) else f", not {text}"
