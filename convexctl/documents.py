@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import yaml
+from convex_k8s.values.secrecy import secret_in
 
 MOST_NODES = 50_000
 """More values than any overlay has; a file whose aliases expand to more is refused."""
@@ -178,7 +179,8 @@ class _Builder:
                 continue
             key = key_node.value
             if key in own:
-                self._faults.append((place, f"has the key {key} twice; the first is in line {own[key].place.line}"))
+                name = "a key" if secret_in(key) else f"the key {key}"
+                self._faults.append((place, f"has {name} twice; the first is in line {own[key].place.line}"))
                 continue
             value = self._located(value_node, inside)
             own[key] = Located(value.value, place)

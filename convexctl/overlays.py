@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from convex_k8s.problems import Problem, ValuesError
+from convex_k8s.problems import Problem, ValuesError, dotted
 from convex_k8s.values import Values
 from convex_k8s.values.secrecy import secret_in
 
@@ -172,7 +173,8 @@ def _checked(name: str, located: Located) -> Overlay:
 
 
 def _message(located: Located, problem: Problem) -> str:
-    return f"{located.at(problem.path)}: {problem.key}: {problem.message}"
+    told = itertools.takewhile(lambda part: isinstance(part, int) or not secret_in(part), problem.path)
+    return f"{located.at(problem.path)}: {dotted(tuple(told))}: {problem.message}"
 
 
 def _literal_secrets(node: Located, path: tuple[str | int, ...]) -> Iterable[Problem]:

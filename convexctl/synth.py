@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ import yaml
 from convex_k8s.values import Values
 
 from convexctl import node
+from convexctl.boot import boot
 from convexctl.documents import Loader
+from convexctl.notes import readme
 from convexctl.overlays import Overlay, load_overlays, overlay_names
+from convexctl.sealing import sealed_secrets
 
 MANIFESTS = "convex.k8s.yaml"
 """All objects of an environment, in apply order: one file, because `cdk8s synth --stdout` joins files without `---`."""
@@ -20,6 +23,9 @@ NAMESPACE = "Namespace"
 """The Namespace, where asked for. Without an ending: `kubectl apply -f` and `delete -f` of the folder skip it."""
 KUSTOMIZATION = "Kustomization"
 """The entry for kustomize, in the spelling that `kubectl apply -f` of the folder skips."""
+
+README = "README.md"
+"""What the environment is, needs, does and leaves behind."""
 
 _KUSTOMIZATION = f"""\
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -49,21 +55,26 @@ def synthesise_all(folder: Path, names: Sequence[str] = (), values_files: Iterab
     Raises `OverlayError` with the faults of all of them, and `UserError` when cdk8s or Node.js fails.
     """
     overlays = load_overlays(folder, list(dict.fromkeys(names)) or overlay_names(folder), values_files)
-    return [synthesise(overlay) for overlay in overlays]
+    sealed = sealed_secrets(folder, overlays)
+    return [synthesise(overlay, sealed.get(overlay.name, ())) for overlay in overlays]
 
 
-def synthesise(overlay: Overlay) -> Environment:
-    """Build one environment. Raises `UserError`, in one line, when cdk8s or Node.js fails."""
-    manifests, namespace = _rendered(overlay.values)
+def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> Environment:
+    """Build one environment, with the SealedSecrets that are kept beside its overlay.
+
+    Raises `UserError`, in one line, when cdk8s or Node.js fails.
+    """
+    manifests, namespace = _rendered(overlay.values, sealed)
     note = f"# Made from the overlay {overlay.name}: change that, not this file.\n"
     files = {MANIFESTS: note + manifests, KUSTOMIZATION: note + _KUSTOMIZATION}
     if namespace:
         files[NAMESPACE] = note + namespace
     documents = [document for document in yaml.load_all(manifests, Loader=Loader) if document]
+    files[README] = readme(overlay.name, documents, boot(documents), has_namespace=bool(namespace))
     return Environment(overlay, documents, files)
 
 
-def _rendered(values: Values) -> tuple[str, str]:
+def _rendered(values: Values, sealed: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
     """The YAML of the environment's objects, and that of its Namespace where it asks for one."""
     node.ready()
     import jsii
@@ -72,7 +83,7 @@ def _rendered(values: Values) -> tuple[str, str]:
 
     try:
         app = App()
-        ConvexChart(app, "convex", values)
+        ConvexChart(app, "convex", values, sealed)
         manifests: str = app.synth_yaml()
         if not values.create_namespace:
             return manifests, ""

@@ -83,7 +83,7 @@ def _unknown_key(model: type[Model], path: Path) -> str:
     key = str(path[-1])
     siblings = [name for name, _ in _fields(_model_at(model, path[:-1]))]
     lowered = {name.lower(): name for name in siblings}
-    close = difflib.get_close_matches(key.lower().replace("_", "").replace("-", ""), lowered, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(key.lower().replace("_", "").replace("-", ""), lowered, n=1, cutoff=0.65)
     if close:
         return f"is not a parameter: did you mean {dotted((*path[:-1], lowered[close[0]]))}?"
     elsewhere = [known for known in all_keys(model) if known[-1] == key]

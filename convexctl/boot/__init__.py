@@ -1,0 +1,61 @@
+"""The boot model: plain manifests in, what the pods will really do out.
+
+A pure function that knows the images' rules and nothing of the values and constructs of this project, so that a mistake
+on one side shows on the other. It reads no file, no clock and no cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from convexctl.boot.backend import backend
+from convexctl.boot.compare import Change, as_dict, compare
+from convexctl.boot.context import Context
+from convexctl.boot.dashboard import dashboard
+from convexctl.boot.edge import Edge
+from convexctl.boot.find import Role, find
+from convexctl.boot.manifests import Manifests
+from convexctl.boot.model import Backend, Boot, Component, Dashboard, Decision, Route, Row, Target
+from convexctl.boot.source import Source
+
+__all__ = [
+    "Backend",
+    "Boot",
+    "Change",
+    "Component",
+    "Dashboard",
+    "Decision",
+    "Role",
+    "Route",
+    "Row",
+    "Source",
+    "Target",
+    "as_dict",
+    "boot",
+    "compare",
+]
+
+
+def boot(manifests: Iterable[Mapping[str, Any]], *, images: Mapping[str, Role] | None = None) -> Boot:
+    """What the manifests make of Convex.
+
+    `manifests` are whole objects, `List` kinds too; what has the wrong shape reads as empty. `images` names further
+    images that are a backend or a dashboard: `{"registry.example.com/our-convex": "backend"}`.
+    """
+    index = Manifests(manifests)
+    backends: list[Backend] = []
+    dashboards: list[Dashboard] = []
+    components: list[tuple[Role, Context, int | None]] = []
+    for found in find(index, images or {}):
+        context = Context.of(index, found)
+        if found.role == "backend":
+            backends.append(backend(context))
+            components.append((found.role, context, None))
+        else:
+            board = dashboard(context)
+            dashboards.append(board)
+            port = board.port.value if board.port else None
+            components.append((found.role, context, port if isinstance(port, int) else None))
+    edge = Edge(index, components)
+    return Boot(tuple(backends), tuple(dashboards), tuple(edge.routes()), tuple(edge.exposed()))

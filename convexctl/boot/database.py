@@ -1,0 +1,179 @@
+"""Which database the backend opens, under which name, and how safely."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from convexctl.boot.context import Context, decision
+from convexctl.boot.environment import UNSEEN, Reading, unless
+from convexctl.boot.model import Decision
+from convexctl.boot.volumes import OUTLIVES_TEXT, file_source
+
+_VARIABLES = (("POSTGRES_URL", "postgres"), ("MYSQL_URL", "mysql"), ("DATABASE_URL", "postgres"))
+"""In the order of the entry point: the first that has a value counts."""
+TITLES = {"postgres": "Postgres", "mysql": "MySQL", "sqlite": "SQLite"}
+DEFAULT_CONNECTIONS = 128
+
+
+class Url(NamedTuple):
+    """The parts of a database URL that are in sight."""
+
+    scheme: str
+    user: str
+    has_password: bool
+    host: str
+    path: str
+    query: str
+
+
+def url_of(text: str) -> Url | None:
+    """Take a database URL apart; None where it is none."""
+    match = re.fullmatch(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", text.strip(), re.DOTALL)
+    if match is None:
+        return None
+    authority, tail = _cut(match["rest"], "/?#")
+    userinfo, _, host = authority.rpartition("@")
+    user, colon, password = userinfo.partition(":")
+    path, query = _cut(tail, "?#")
+    return Url(match["scheme"].lower(), user, bool(colon and password), host, path, query.removeprefix("?"))
+
+
+def _cut(text: str, stops: str) -> tuple[str, str]:
+    match = re.search(f"[{re.escape(stops)}]", text)
+    return (text[: match.start()], text[match.start() :]) if match else (text, "")
+
+
+def database(context: Context, instance_name: Decision) -> tuple[dict[str, Decision], list[Decision]]:
+    """The decisions on the database, and what about it keeps the pod from starting."""
+    readings = [context.read(name) for name, _ in _VARIABLES]
+    for (name, engine), reading in zip(_VARIABLES, readings, strict=True):
+        if reading.filled:
+            before = readings[: readings.index(reading)]
+            return _server(context, name, engine, reading, before, instance_name)
+    return _sqlite(context, readings), []
+
+
+def _sqlite(context: Context, readings: list[Reading]) -> dict[str, Decision]:
+    path = context.directory("SQLITE_DB", f"{context.directory('DATA_DIR', '/convex/data')}/db.sqlite3")
+    disk = context.disk(path)
+    otherwise = unless(*readings)
+    source = next((reading.source for reading in readings if reading.variable), context.source.at("env"))
+    return {
+        "engine": Decision(
+            "sqlite",
+            f"SQLite in {path}",
+            "none of POSTGRES_URL, MYSQL_URL and DATABASE_URL has a value",
+            source,
+            otherwise,
+        ),
+        "database_outlives": Decision(
+            disk.outlives, f"{OUTLIVES_TEXT[disk.outlives]} ({disk.text})", disk.why, disk.source, otherwise
+        ),
+    }
+
+
+def _server(
+    context: Context, name: str, engine: str, reading: Reading, before: list[Reading], instance_name: Decision
+) -> tuple[dict[str, Decision], list[Decision]]:
+    title = TITLES[engine]
+    why = f"{name} is the first of POSTGRES_URL, MYSQL_URL and DATABASE_URL that has a value"
+    if name == "DATABASE_URL":
+        why += "; it is deprecated and means Postgres"
+    outline = reading.variable.outline if reading.variable else ""
+    url = url_of(outline)
+    ca_name = "PG_CA_FILE" if engine == "postgres" else "MYSQL_CA_FILE"
+    ca_reading = context.read(ca_name)
+    connections = context.whole(f"{engine.upper()}_MAX_CONNECTIONS", DEFAULT_CONNECTIONS)
+    decisions = {
+        "engine": Decision(engine, title, why, reading.source, unless(*before, reading)),
+        "database_url": decision(*_place(reading), f"{name} comes from there", reading),
+        "database_name": _name(instance_name),
+        "database_tls": _tls(context, engine, reading, url, ca_reading),
+        "database_connections": connections.decides(connections.value, f"at most {connections.value}"),
+        "database_outlives": Decision(
+            "everything", "everything here: it is outside", f"the documents are in the {title} server", reading.source
+        ),
+    }
+    obstacles = _url_obstacles(engine, name, reading, url)
+    if ca_reading.filled:
+        ca, obstacle = _ca(context, ca_name, ca_reading)
+        decisions["database_ca"] = ca
+        obstacles += obstacle
+    return decisions, obstacles
+
+
+def _place(reading: Reading) -> tuple[str, str]:
+    """Where the URL comes from, or for one in sight the server that it names: never user and password."""
+    if reading.reference:
+        return reading.reference, reading.reference
+    url = url_of(reading.variable.display) if reading.variable else None
+    if url is None:
+        return "literal", "in the manifest"
+    return f"{url.scheme}://{url.host}", f"in the manifest: {url.scheme}://{url.host}"
+
+
+def _name(instance_name: Decision) -> Decision:
+    value = str(instance_name.value)
+    why = "the database is named after the instance, with every - as _"
+    if re.match(r"(Secret|ConfigMap|field)[/ ]", value):
+        return Decision(value, f"as {value}, with every - as _", why, instance_name.source, instance_name.unless)
+    named = value.replace("-", "_")
+    return Decision(named, named, why, instance_name.source, instance_name.unless)
+
+
+def _tls(context: Context, engine: str, reading: Reading, url: Url | None, ca: Reading) -> Decision:
+    switch = context.present("DO_NOT_REQUIRE_SSL", "--do-not-require-ssl")
+    roots = f"the system's CAs{' and ' + ca.shown if ca.filled else ''}"
+    verified = f"required, and verified against {roots}"
+    if not switch.value:
+        return switch.decides("required", verified)
+    if engine == "mysql":
+        if ca.filled:
+            return decision("required", verified, "MYSQL_CA_FILE is set", ca)
+        why = f"{switch.why}: without MYSQL_CA_FILE that means plain text"
+        return switch._replace(why=why).decides("off", "off: plain text")
+    mode = re.search(r"(?:^|&)sslmode=([a-z-]+)", url.query) if url else None
+    if mode and mode[1] == "disable":
+        why = f"{switch.why}, and the URL says sslmode=disable"
+        return switch._replace(why=why).decides("off", "off: plain text")
+    if mode and mode[1] == "require":
+        return decision("required", verified, "the URL says sslmode=require", reading)
+    otherwise = "" if url and UNSEEN not in url.query else f"the URL in {reading.shown} has another sslmode"
+    why = f"{switch.why}; where the server offers TLS, its certificate is still verified against {roots}"
+    return Decision(
+        "preferred",
+        "preferred: plain text where the server offers none",
+        why,
+        switch.source,
+        otherwise or switch.unless,
+    )
+
+
+def _url_obstacles(engine: str, name: str, reading: Reading, url: Url | None) -> list[Decision]:
+    obstacles = []
+    if url is None:
+        if reading.text is not None:
+            why = "the backend ends at once when it cannot read the database's URL"
+            obstacles.append(decision("database URL", f"{name} is no URL", why, reading))
+        return obstacles
+    if engine == "postgres" and url.path not in ("", "/"):
+        why = "the backend adds the database's name itself, and refuses a URL that has one"
+        obstacles.append(decision("database in URL", f"{name} has a database name in it", why, reading))
+    if not url.user and not re.search(r"(?:^|&)user=", url.query):
+        obstacles.append(
+            decision("no database user", f"{name} has no user", "the backend refuses a URL without a user", reading)
+        )
+    return obstacles
+
+
+def _ca(context: Context, name: str, reading: Reading) -> tuple[Decision, list[Decision]]:
+    path = reading.text
+    if path is None:
+        return decision(reading.shown, reading.shown, f"{name} comes from there", reading), []
+    origin = file_source(context.manifests, context.pod, context.container, context.source, path)
+    ca = decision(path, f"{path}, from {origin or 'nowhere'}", f"{name} names the file", reading)
+    if origin is None:
+        why = "a CA file that cannot be read stops the backend"
+        return ca, [decision("no CA file", f"{name} names {path}, and nothing is mounted there", why, reading)]
+    return ca, []

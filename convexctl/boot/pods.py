@@ -1,0 +1,138 @@
+"""What backend and dashboard share: image, number of pods, probes, memory, identity of the object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convexctl.boot.context import Context
+from convexctl.boot.environment import listed
+from convexctl.boot.find import ImageName
+from convexctl.boot.manifests import mapping, number, text
+from convexctl.boot.model import Decision
+from convexctl.boot.quantities import quantity
+
+_PROBES = {"startup_probe": "startupProbe", "readiness_probe": "readinessProbe", "liveness_probe": "livenessProbe"}
+
+
+def shared(context: Context) -> dict[str, Any]:
+    """Identity and decisions of a component, as arguments of its class."""
+    owner = context.owner()
+    image = ImageName.of(text(context.container.get("image")))
+    image_source = context.source.at("image")
+    version = image.digest or image.tag
+    return {
+        "kind": owner.kind,
+        "namespace": owner.namespace,
+        "name": owner.name,
+        "container": text(context.container.get("name")),
+        "source": context.source,
+        "environment": context.environment,
+        "image": Decision(image.repository, image.repository, "the container's image", image_source),
+        "tag": Decision(version, version, "digest, else tag, else latest", image_source),
+        "replicas": _replicas(context),
+        "selector": _selector(context),
+        "service_name": _service_name(context),
+        **{field: _probe(context, key) for field, key in _PROBES.items()},
+        "memory_request": _memory(context, "requests"),
+        "memory_limit": _memory(context, "limits"),
+        "out_of_sight": _out_of_sight(context),
+    }
+
+
+def faults(context: Context) -> list[Decision]:
+    """What about the sources of its variables keeps a container from starting."""
+    return [
+        Decision(
+            "variables", fault.message, "the kubelet makes all variables before it starts a container", fault.source
+        )
+        for fault in context.environment.faults
+    ]
+
+
+def security(context: Context, key: str) -> tuple[Any, Any]:
+    """A field of the security context, the container's before the pod's, with its source."""
+    for spec, source in ((context.container, context.source), (context.pod.spec, context.pod.source)):
+        value = mapping(spec.get("securityContext")).get(key)
+        if value is not None:
+            return value, source.at("securityContext", key)
+    return None, context.source.at("securityContext")
+
+
+def _replicas(context: Context) -> Decision:
+    if context.pod.kind == "DaemonSet":
+        return Decision("one per node", "one on each node", "a DaemonSet", context.owner())
+    if context.pod.kind == "Pod":
+        return Decision(1, "1", "a Pod of its own", context.owner())
+    value = context.owner_value("spec", "replicas")
+    count = number(value)
+    why = "Kubernetes' default" if count is None else "replicas"
+    return Decision(
+        1 if count is None else count, str(1 if count is None else count), why, context.owner("spec", "replicas")
+    )
+
+
+def _selector(context: Context) -> Decision:
+    labels = {
+        key: text(value) for key, value in mapping(context.owner_value("spec", "selector", "matchLabels")).items()
+    }
+    shown = ", ".join(f"{key}={value}" for key, value in labels.items()) or "none"
+    return Decision(labels, shown, "it cannot be changed later", context.owner("spec", "selector"))
+
+
+def _service_name(context: Context) -> Decision | None:
+    if context.pod.kind != "StatefulSet":
+        return None
+    name = text(context.owner_value("spec", "serviceName"))
+    return Decision(name, name or "none", "it cannot be changed later", context.owner("spec", "serviceName"))
+
+
+def _probe(context: Context, key: str) -> Decision | None:
+    probe = mapping(context.container.get(key))
+    if not probe:
+        return None
+    source = context.source.at(key)
+    period = number(probe.get("periodSeconds")) or 10
+    failures = number(probe.get("failureThreshold")) or 3
+    seconds = (number(probe.get("initialDelaySeconds")) or 0) + period * failures
+    value: dict[str, Any] = {"handler": "", "path": "", "port": None, "seconds": seconds}
+    shown = "unknown"
+    if request := mapping(probe.get("httpGet")):
+        path = text(request.get("path")) or "/"
+        port = context.port(request.get("port"))
+        value |= {"handler": "GET", "path": path, "port": port}
+        shown = f"GET {path} on {port if port is not None else text(request.get('port')) + ', which is no port here'}"
+    elif request := mapping(probe.get("tcpSocket")):
+        port = context.port(request.get("port"))
+        value |= {"handler": "TCP", "port": port}
+        shown = f"a connection to {port}"
+    elif "exec" in probe:
+        command = [text(part) for part in mapping(probe["exec"]).get("command") or []]
+        value |= {"handler": "exec", "path": " ".join(command)}
+        shown = f"the command {command[0] if command else ''}"
+    elif "grpc" in probe:
+        value |= {"handler": "grpc", "port": number(mapping(probe["grpc"]).get("port"))}
+        shown = "gRPC, which Convex does not speak"
+    return Decision(value, f"{shown}; gives up after {seconds} s", f"every {period} s, {failures} tries", source)
+
+
+def _memory(context: Context, key: str) -> Decision | None:
+    resources = mapping(context.container.get("resources"))
+    value = mapping(resources.get(key)).get("memory")
+    if value is None:
+        return None
+    size = quantity(text(value))
+    return Decision(
+        size if size is not None else text(value),
+        text(value),
+        "resources",
+        context.source.at("resources", key, "memory"),
+    )
+
+
+def _out_of_sight(context: Context) -> Decision | None:
+    unseen = context.environment.unseen
+    if not unseen:
+        return None
+    names = tuple(dict.fromkeys(source.reference for source in unseen))
+    why = "every key becomes a variable, and the keys cannot be seen here"
+    return Decision(names, f"all keys of {listed(list(names), 'and')}", why, unseen[0].source)

@@ -1,0 +1,216 @@
+"""What lies under a path of a container, and what it survives."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from convexctl.boot.environment import keys_of
+from convexctl.boot.manifests import Manifest, Manifests, Pod, dig, items, mapping, same_namespace, sequence, text
+from convexctl.boot.source import Source
+
+Outlives = Literal["nothing", "container", "node", "pod", "delete"]
+"""The greatest thing that data survives, in rising order.
+
+`nothing`: not even a restart of the container; `container`: that, but not the pod; `node`: the pod, as long as the next
+one lands on the same node; `pod`: any pod, but not `kubectl delete -f` of the manifests; `delete`: that too.
+"""
+
+OUTLIVES_TEXT: dict[str, str] = {
+    "nothing": "nothing: a restart of the container loses it",
+    "container": "a restart of the container, not the pod",
+    "node": "the pod, on the same node only",
+    "pod": "the pod, not `kubectl delete -f` of the manifests",
+    "delete": "the pod and `kubectl delete -f` of the manifests",
+}
+READ_ONLY = ("configMap", "secret", "projected", "downwardAPI", "image")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A PersistentVolumeClaim: by name, and with its spec where that is among the manifests."""
+
+    name: str
+    made_by: Literal["template", "object", "elsewhere"]
+    source: Source
+    spec: Mapping[str, Any]
+
+    @property
+    def size(self) -> str:
+        """The storage asked for, as written."""
+        return text(dig(self.spec, "resources", "requests", "storage"))
+
+    @property
+    def access_modes(self) -> tuple[str, ...]:
+        """Access modes, as written."""
+        return tuple(text(mode) for mode in sequence(self.spec.get("accessModes")))
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What a directory of the container lies on."""
+
+    kind: str
+    """`none`, `claim`, or the key of the volume in the pod: `emptyDir`, `hostPath`, ..."""
+    outlives: Outlives
+    text: str
+    why: str
+    source: Source
+    claim: Claim | None = None
+    read_only: bool = False
+
+
+def disk_at(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source: Source, path: str) -> Disk:
+    """What the directory `path` of a container lies on; `source` is the container in its object."""
+    mount = mount_at(container, source, path)
+    if mount is None:
+        return Disk(
+            "none",
+            "nothing",
+            "nothing is mounted: the container's own layer",
+            f"no volume is mounted at {path}, and the container's own layer goes with the container",
+            source.at("volumeMounts"),
+        )
+    name, place, read_only = mount
+    claim, volume, volume_place = _volume(manifests, pod, name)
+    if claim:
+        return _on_claim(pod, claim, place, read_only)
+    kind = next((key for key in volume if key != "name"), "emptyDir" if volume_place else "unknown")
+    spec = mapping(volume.get(kind))
+    where = volume_place or place
+    if kind in ("emptyDir", "ephemeral"):
+        inside = " in memory" if spec.get("medium") == "Memory" else ""
+        why = f"an {kind} volume is deleted with the pod: at every update, eviction and drain of a node"
+        return Disk(kind, "container", f"{kind}{inside}", why, where, read_only=read_only)
+    if kind == "hostPath":
+        why = "a hostPath is a directory of one node: a pod on another node finds another one"
+        return Disk(kind, "node", f"hostPath {text(spec.get('path'))}", why, where, read_only=read_only)
+    if kind in READ_ONLY:
+        why = f"a {kind} volume cannot be written"
+        return Disk(kind, "delete", f"{kind}, which is read-only", why, where, read_only=True)
+    if kind == "unknown":
+        why = f"the mount names the volume {name}, which the pod does not have"
+        return Disk(kind, "nothing", f"the volume {name}, which is missing", why, where, read_only=read_only)
+    why = f"a {kind} volume lies outside the cluster's objects"
+    return Disk(kind, "delete", f"{kind} volume", why, where, read_only=read_only)
+
+
+def mount_at(container: Mapping[str, Any], source: Source, path: str) -> tuple[str, Source, bool] | None:
+    """The mount that covers `path`: the volume's name, the field, and whether it is read-only."""
+    best: tuple[str, Source, bool] | None = None
+    length = -1
+    for step, entry in items(container.get("volumeMounts")):
+        at = posixpath.normpath(text(entry.get("mountPath")) or "/")
+        covers = at in ("/", path) or path.startswith(f"{at}/")
+        if covers and len(at) > length:
+            length = len(at)
+            best = text(entry.get("name")), source.at("volumeMounts", step), entry.get("readOnly") is True
+    return best
+
+
+def file_source(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source: Source, path: str) -> str | None:
+    """What a file of the container comes from: `Secret/name[KEY]`, another volume's kind, or None where none is there.
+
+    None also where a Secret or ConfigMap in sight has no such key.
+    """
+    mount = mount_at(container, source, path)
+    if mount is None:
+        return None
+    name, place, _ = mount
+    claim, volume, _ = _volume(manifests, pod, name)
+    if claim:
+        return f"PersistentVolumeClaim/{claim.name}"
+    entry = next(
+        (entry for step, entry in items(container.get("volumeMounts")) if step == place.path[-1]),
+        {},
+    )
+    at = posixpath.normpath(text(mapping(entry).get("mountPath")))
+    inside = path[len(at) :].strip("/") or text(mapping(entry).get("subPath"))
+    for kind, key, name_key in (("Secret", "secret", "secretName"), ("ConfigMap", "configMap", "name")):
+        if key not in volume:
+            continue
+        spec = mapping(volume[key])
+        its_name = text(spec.get(name_key))
+        paths = {text(item.get("path")): text(item.get("key")) for item in map(mapping, sequence(spec.get("items")))}
+        its_key = paths.get(inside) if paths else inside
+        known = keys_of(manifests, kind, pod.source.namespace, its_name)
+        if its_key is None or (known is not None and its_key not in known):
+            return None
+        return f"{kind}/{its_name}[{its_key}]"
+    return next((key for key in volume if key != "name"), None)
+
+
+def claims(manifests: Manifests, pod: Pod) -> Iterator[tuple[str, Claim]]:
+    """The claims of a pod with the name of the volume that each one is."""
+    templates = set()
+    for step, template in items(dig(pod.owner, "spec", "volumeClaimTemplates")):
+        name = text(dig(template, "metadata", "name"))
+        templates.add(name)
+        owner = Source(pod.kind, pod.source.namespace, pod.source.name)
+        claim = Claim(
+            f"{name}-{owner.name}-0",
+            "template",
+            owner.at("spec", "volumeClaimTemplates", step.position),
+            mapping(template.get("spec")),
+        )
+        yield name, claim
+    for step, volume in items(pod.spec.get("volumes")):
+        claim_name = text(dig(volume, "persistentVolumeClaim", "claimName"))
+        volume_name = text(volume.get("name"))
+        if claim_name and volume_name not in templates:
+            yield volume_name, _claim(manifests, pod, claim_name, pod.source.at("volumes", step))
+
+
+def unused_claims(manifests: Manifests, namespace: str) -> Iterator[Claim]:
+    """Claims among the manifests that no pod among them mounts."""
+    used = {(pod.source.namespace, claim.name) for pod in manifests.pods() for _, claim in claims(manifests, pod)}
+    for manifest in manifests.of_kind("PersistentVolumeClaim"):
+        place = _place(manifest)
+        its_use = any(name == place.name and same_namespace(where, place.namespace) for where, name in used)
+        if same_namespace(place.namespace, namespace) and not its_use:
+            yield Claim(place.name, "object", place, mapping(manifest.get("spec")))
+
+
+def _claim(manifests: Manifests, pod: Pod, name: str, source: Source) -> Claim:
+    manifest = manifests.find("PersistentVolumeClaim", pod.source.namespace, name)
+    if manifest is None:
+        return Claim(name, "elsewhere", source, {})
+    # An object with a uid was read from a cluster: it is no part of a file that somebody deletes.
+    in_cluster = bool(dig(manifest, "metadata", "uid"))
+    return Claim(name, "elsewhere" if in_cluster else "object", _place(manifest), mapping(manifest.get("spec")))
+
+
+def _place(manifest: Manifest) -> Source:
+    metadata = mapping(manifest.get("metadata"))
+    return Source("PersistentVolumeClaim", text(metadata.get("namespace")), text(metadata.get("name")))
+
+
+def _volume(manifests: Manifests, pod: Pod, name: str) -> tuple[Claim | None, Mapping[str, Any], Source | None]:
+    for volume_name, claim in claims(manifests, pod):
+        if volume_name == name:
+            return claim, {}, claim.source
+    for step, volume in items(pod.spec.get("volumes")):
+        if volume.get("name") == name:
+            return None, volume, pod.source.at("volumes", step)
+    return None, {}, None
+
+
+def _on_claim(pod: Pod, claim: Claim, mount: Source, read_only: bool) -> Disk:
+    if claim.made_by == "template":
+        policy = mapping(dig(pod.owner, "spec", "persistentVolumeClaimRetentionPolicy"))
+        for key, when in (("whenDeleted", "the StatefulSet is deleted"), ("whenScaled", "it is scaled down")):
+            if policy.get(key) == "Delete":
+                why = f"the StatefulSet's retention policy deletes the claim when {when}"
+                source = Source(pod.kind, pod.source.namespace, pod.source.name).at(
+                    "spec", "persistentVolumeClaimRetentionPolicy", key
+                )
+                return Disk("claim", "pod", f"claim {claim.name}", why, source, claim, read_only)
+        why = "a claim that a StatefulSet made from its template stays when the StatefulSet is deleted"
+        return Disk("claim", "delete", f"claim {claim.name}, made from a template", why, claim.source, claim, read_only)
+    if claim.made_by == "object":
+        why = "the claim stands in the manifests as an object: whoever deletes the manifests, or prunes, deletes it"
+        return Disk("claim", "pod", f"claim {claim.name}, an object of the manifests", why, mount, claim, read_only)
+    why = "the claim is not among the manifests: deleting them leaves it"
+    return Disk("claim", "delete", f"existing claim {claim.name}", why, mount, claim, read_only)

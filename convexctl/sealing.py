@@ -1,0 +1,239 @@
+"""Secrets sealed with the user's `kubeseal`, in a file beside the overlay that synth takes into `dist/`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from convexctl import node
+from convexctl.documents import DocumentError, Located, Place, load_all
+from convexctl.errors import UserError
+from convexctl.overlays import Overlay, OverlayError
+
+FOLDER = "sealed"
+"""Folder of the sealed files, below that of the overlays."""
+KIND = "SealedSecret"
+
+ANNOTATIONS = {
+    "sealedsecrets.bitnami.com/managed": "true",
+    "sealedsecrets.bitnami.com/skip-set-owner-references": "true",
+}
+"""What the controller is told, through the unsealed Secret: the Secret outlives the SealedSecret, because it has no
+owner, and the controller updates it all the same, which it does not without `managed`."""
+
+_HEADER = (
+    "# Sealed by `python main.py secrets {name} --seal`, to be committed: only the cluster's controller can open it.\n"
+)
+_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Kubeseal:
+    """How `kubeseal` finds the key to seal with: a certificate's file, or the controller in the cluster."""
+
+    certificate: Path | None = None
+    controller_name: str = ""
+    """Empty: kubeseal's default."""
+    controller_namespace: str = ""
+    """Empty: kubeseal's default."""
+    context: str = ""
+
+    def seal(self, secret: Mapping[str, Any]) -> dict[str, Any]:
+        """Seal a Secret for its name and namespace alone. Raises `UserError` where kubeseal is not there or fails."""
+        program = shutil.which("kubeseal")
+        if program is None:
+            raise UserError("kubeseal is not installed, or not on PATH: https://github.com/bitnami-labs/sealed-secrets")
+        metadata = {**secret["metadata"], "annotations": ANNOTATIONS}
+        done = subprocess.run(
+            [program, "--format=json", "--scope=strict", *self._options()],
+            input=json.dumps({**secret, "metadata": metadata}),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode != 0:
+            said = done.stderr.strip().splitlines()
+            raise UserError(f"kubeseal failed: {said[-1] if said else f'exit code {done.returncode}'}")
+        sealed = json.loads(done.stdout)
+        template = sealed["spec"]["template"]
+        return {
+            "apiVersion": sealed["apiVersion"],
+            "kind": sealed["kind"],
+            "metadata": {key: sealed["metadata"][key] for key in ("name", "namespace")},
+            "spec": {
+                "encryptedData": sealed["spec"]["encryptedData"],
+                "template": {
+                    "metadata": {"annotations": template["metadata"]["annotations"]},
+                    "type": template["type"],
+                },
+            },
+        }
+
+    def _options(self) -> list[str]:
+        if self.certificate:
+            return [f"--cert={self.certificate}"]
+        given = {
+            "controller-name": self.controller_name,
+            "controller-namespace": self.controller_namespace,
+            "context": self.context,
+        }
+        return [f"--{name}={value}" for name, value in given.items() if value]
+
+
+def sealed_file(folder: Path, name: str) -> Path:
+    """The file with the sealed Secrets of an overlay; `folder` is that of the overlays."""
+    return folder / FOLDER / f"{name}.yaml"
+
+
+def read_sealed(file: Path) -> list[dict[str, Any]]:
+    """The SealedSecrets of a file; none where it is not there.
+
+    Raises `OverlayError`, with all faults and their lines, for anything else in it.
+    """
+    return [document.plain() for document in _documents(file)]
+
+
+def sealed_keys(sealed: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    """The keys that are sealed, by the name of the Secret."""
+    return {manifest["metadata"]["name"]: frozenset(manifest["spec"]["encryptedData"]) for manifest in sealed}
+
+
+def merge_sealed(
+    before: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]], kept: Mapping[str, Iterable[str]]
+) -> list[dict[str, Any]]:
+    """The SealedSecrets `new`, with the `kept` keys of those `before`, by name of the Secret.
+
+    A SealedSecret whose Secret is neither new nor among the kept ones stays whole.
+    """
+    merged = {manifest["metadata"]["name"]: dict(manifest) for manifest in before}
+    for manifest in new:
+        name = manifest["metadata"]["name"]
+        old = merged.get(name, {"spec": {"encryptedData": {}}})["spec"]["encryptedData"]
+        data = {key: old[key] for key in kept.get(name, ())} | manifest["spec"]["encryptedData"]
+        merged[name] = {**manifest, "spec": {**manifest["spec"], "encryptedData": dict(sorted(data.items()))}}
+    return list(merged.values())
+
+
+def write_sealed(file: Path, name: str, sealed: Iterable[Mapping[str, Any]]) -> None:
+    """Write the sealed file of the overlay `name`, whole or not at all. Raises `UserError` where that fails."""
+    staging = file.with_name(f".{file.name}.new")
+    try:
+        file.parent.mkdir(exist_ok=True)
+        text = yaml.safe_dump_all(sealed, sort_keys=False, width=2**20)
+        staging.write_text(_HEADER.format(name=name) + text, encoding="utf-8")
+        staging.replace(file)
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written: {error.strerror}") from None
+
+
+def check_namespace(file: Path, sealed: Iterable[Mapping[str, Any]], namespace: str) -> None:
+    """Raise `UserError` where something was sealed for another namespace: nobody could open it in this one."""
+    for manifest in sealed:
+        if manifest["metadata"]["namespace"] != namespace:
+            raise UserError(
+                f"{file}: {manifest['metadata']['name']} is sealed for the namespace "
+                f"{manifest['metadata']['namespace']}, not {namespace}: delete the file to seal everything anew"
+            )
+
+
+def sealed_secrets(folder: Path, overlays: Iterable[Overlay]) -> dict[str, list[dict[str, Any]]]:
+    """The SealedSecrets that go into `dist/`, by overlay: none for one that has another provider.
+
+    Raises `OverlayError`, with all faults of all of them, where a file is missing, is none, was sealed for another
+    namespace or lacks a key that the backend does not start without.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    faults: list[str] = []
+    for overlay in overlays:
+        if overlay.values.secrets.provider != "sealed-secrets":
+            continue
+        file = sealed_file(folder, overlay.name)
+        try:
+            documents = _documents(file)
+        except OverlayError as error:
+            faults += error.messages
+            continue
+        if lacking := _lacking(overlay, file, documents):
+            faults += lacking
+        else:
+            found[overlay.name] = [document.plain() for document in documents]
+    if faults:
+        raise OverlayError(faults)
+    return found
+
+
+def _lacking(overlay: Overlay, file: Path, documents: list[Located]) -> list[str]:
+    node.ready()
+    from convex_k8s.secret_references import needed_keys
+
+    cure = f"run `python main.py secrets {overlay.name} --seal`"
+    needed = needed_keys(overlay.values)
+    if not documents and needed:
+        return [f"{file}: is not there, and secrets.provider is sealed-secrets: {cure}"]
+    faults = []
+    namespaces: list[str] = []
+    for document in documents:
+        metadata = document.plain()["metadata"]
+        namespaces.append(metadata["namespace"])
+        if overlay.values.namespace and metadata["namespace"] != overlay.values.namespace:
+            faults.append(
+                f"{document.place}: {metadata['name']} is sealed for the namespace {metadata['namespace']}, and the "
+                f"overlay's is {overlay.values.namespace}: delete the file and {cure}"
+            )
+    if len(set(namespaces)) > 1 and not overlay.values.namespace:
+        several = ", ".join(dict.fromkeys(namespaces))
+        faults.append(f"{file}: is sealed for several namespaces ({several}): delete it and {cure}")
+    keys = sealed_keys(document.plain() for document in documents)
+    for secret, wanted in needed.items():
+        for key in wanted:
+            if key not in keys.get(secret, ()):
+                faults.append(f"{file}: lacks the key {key} of the Secret {secret}: {cure}")
+    return faults
+
+
+def _documents(file: Path) -> list[Located]:
+    try:
+        documents = load_all(file.read_text(encoding="utf-8"), str(file))
+    except FileNotFoundError:
+        return []
+    except DocumentError as error:
+        raise OverlayError([f"{place}: {message}" for place, message in error.faults]) from None
+    except (OSError, UnicodeDecodeError):
+        raise OverlayError([f"{file}: cannot be read, or is not a text file in UTF-8"]) from None
+    documents = [document for document in documents if document.value is not None]
+    faults: list[str] = []
+    places: dict[str, Place] = {}
+    for document in documents:
+        fault = _fault(document.plain())
+        if not fault:
+            name = document.plain()["metadata"]["name"]
+            first = places.setdefault(name, document.place)
+            fault = f"{name} stands there twice, first in line {first.line}" if first is not document.place else ""
+        if fault:
+            faults.append(f"{document.place}: {fault}")
+    if faults:
+        raise OverlayError(faults)
+    return documents
+
+
+def _fault(manifest: Any) -> str:
+    """Why this is no SealedSecret; empty where it is one."""
+    kind = manifest.get("kind") if isinstance(manifest, dict) else None
+    if kind == "Secret":
+        return "is a Secret in plain text: take it out of the repository, and treat its values as known to others"
+    group = str(manifest.get("apiVersion", "")).partition("/")[0] if isinstance(manifest, dict) else ""
+    if kind != KIND or group != "bitnami.com":
+        return f"must be a {KIND} of bitnami.com: only these belong into this file"
+    metadata, spec = manifest.get("metadata"), manifest.get("spec")
+    named = isinstance(metadata, dict) and all(isinstance(metadata.get(key), str) for key in ("name", "namespace"))
+    data = spec.get("encryptedData") if isinstance(spec, dict) else None
+    sealed = isinstance(data, dict) and all(isinstance(value, str) for value in data.values())
+    return "" if named and sealed else f"is no whole {KIND}: it needs metadata.name, .namespace and spec.encryptedData"
