@@ -10,13 +10,24 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from convexctl.overlays import Overlay, load_overlays
+import pytest
+
+from convexctl.overlays import Overlay, OverlayError, load_overlays
 from convexctl.synth import Environment, synthesise
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "overlays"
 DATA = ROOT / "tests" / "data"
 OPTIONS = DATA / "overlays"
+
+INGRESS = """\
+postgres: {enabled: true}
+ingress:
+  enabled: true
+  dashboard: {host: dashboard.example.com}
+  backend: {host: api.example.com}
+"""
+"""Five lines that make an Ingress; what a test adds below them begins in line 6."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +82,22 @@ def _environment(case: Case) -> Environment:
 
 @functools.cache
 def overlay_of(text: str) -> Overlay:
-    """An overlay with this content, checked. Raises `OverlayError` like any other."""
+    """An overlay with this content, checked. Raises `OverlayError` like any other, and calls its file `test.yaml`."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test.yaml").write_text(text, encoding="utf-8")
-        (overlay,) = load_overlays(Path(folder), ["test"])
-        return overlay
+        try:
+            (overlay,) = load_overlays(Path(folder), ["test"])
+        except OverlayError as error:
+            raise OverlayError([message.removeprefix(f"{folder}/") for message in error.messages]) from None
+        warnings = [warning.removeprefix(f"{folder}/") for warning in overlay.warnings]
+        return Overlay(overlay.name, overlay.values, warnings)
+
+
+def faults_of(text: str) -> list[str]:
+    """All messages about an overlay with this content, which must have some."""
+    with pytest.raises(OverlayError) as caught:
+        overlay_of(text)
+    return caught.value.messages
 
 
 @functools.cache

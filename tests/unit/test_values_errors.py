@@ -1,0 +1,540 @@
+"""What is refused in an overlay, and in which words: file, line, key path, what is wrong and what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from convexctl.overlays import OverlayError, load_overlays, overlay_names
+from tests.support.overlay_cases import INGRESS, faults_of
+
+NAME = "must be the name of an object (lower-case letters, digits, dashes, dots), not its content"
+HOST = "must be a host name like api.example.com, without scheme, port or path, and no IP address"
+ORIGIN = "must be an origin: http:// or https://, a host and perhaps a port"
+
+
+def case(id: str, overlay: str, *messages: str) -> object:
+    return pytest.param(overlay, [f"test.yaml:{message}" for message in messages], id=id)
+
+
+UNKNOWN_KEYS = [
+    case(
+        "misspelt",
+        "backend:\n  image:\n    tga: latest\n",
+        "3: backend.image.tga: is not a parameter: did you mean backend.image.tag?",
+    ),
+    case(
+        "snake_case",
+        "postgres:\n  existing_secret: db\n",
+        "2: postgres.existing_secret: is not a parameter: did you mean postgres.existingSecret?",
+    ),
+    case(
+        "wrong case",
+        "convexconfig:\n  requireSsl: true\n",
+        "1: convexconfig: is not a parameter: did you mean convexConfig?",
+    ),
+    case(
+        "right name on the wrong level",
+        "buckets:\n  files: mine\n",
+        "1: buckets: is not a parameter here: did you mean s3.buckets?",
+    ),
+    case(
+        "right name, on several other levels",
+        "host: api.example.com\n",
+        "1: host: is not a parameter here: did you mean ingress.dashboard.host or ingress.backend.host?",
+    ),
+    case(
+        "like nothing: what is known there is listed",
+        "instance:\n  colour: red\n",
+        "2: instance.colour: is not a parameter; known here: name, existingSecret, keys",
+    ),
+    case(
+        "in a list",
+        INGRESS + "  tls:\n    - secret: tls\n",
+        "7: ingress.tls[0].secret: is not a parameter: did you mean ingress.tls[0].secretName?",
+    ),
+    case(
+        "extends below the top",
+        "backend:\n  extends: other\n",
+        "2: backend.extends: is not a parameter; known here: nodeSelector, tolerations, priorityClassName, "
+        "podAnnotations, podLabels, image, secretsName, persistence, env, envFrom, metrics, "
+        "terminationGracePeriodSeconds, resources, probes, securityContext, serviceAccountName",
+    ),
+]
+
+TYPES = [
+    case(
+        "a number for a text",
+        "backend:\n  image:\n    tag: 12\n",
+        "3: backend.image.tag: must be a string, not a number: put it in quotes",
+    ),
+    case(
+        "a boolean for a text",
+        "ingress:\n  annotations:\n    nginx.ingress.kubernetes.io/ssl-redirect: true\n",
+        '3: ingress.annotations["nginx.ingress.kubernetes.io/ssl-redirect"]: '
+        "must be a string, not a boolean: put it in quotes",
+    ),
+    case(
+        "a text for a number",
+        'service:\n  backend:\n    port: "3210"\n',
+        "3: service.backend.port: must be a whole number, not a string: write 3210 without quotes",
+    ),
+    case(
+        "a fraction for a whole number",
+        "dashboard:\n  replicaCount: 1.5\n",
+        "2: dashboard.replicaCount: must be a whole number, not 1.5",
+    ),
+    case(
+        "a boolean for a number",
+        "dashboard:\n  replicaCount: true\n",
+        "2: dashboard.replicaCount: must be a whole number, not true",
+    ),
+    case(
+        "a text for a boolean",
+        'ingress:\n  enabled: "yes"\n',
+        "2: ingress.enabled: must be true or false, not a string: write true without quotes",
+    ),
+    case(
+        "a number for a boolean",
+        "ingress:\n  enabled: 1\n",
+        "2: ingress.enabled: must be true or false, not 1",
+    ),
+    case("a text for a map", "backend: small\n", "1: backend: must be a map of keys and values, not 'small'"),
+    case("a list for a map", "backend: [1]\n", "1: backend: must be a map of keys and values, not a list"),
+    case(
+        "a map for a list",
+        "ingress:\n  tls:\n    hosts: [a.example.com]\n",
+        "2: ingress.tls: must be a list, not a map",
+    ),
+    case(
+        "an empty entry of a list",
+        "imagePullSecrets:\n  -\n",
+        "2: imagePullSecrets[0]: must be a map of keys and values; it is empty",
+    ),
+    case(
+        "a key missing in a list",
+        "backend:\n  envFrom:\n    - secretRef: {optional: true}\n",
+        "3: backend.envFrom[0].secretRef.name: is missing",
+    ),
+    case(
+        "none of the choices",
+        "service:\n  backend:\n    type: Loadbalancer\n",
+        "3: service.backend.type: must be one of ClusterIP, NodePort, LoadBalancer, not 'Loadbalancer': "
+        "did you mean LoadBalancer?",
+    ),
+    case(
+        "a map as a variable",
+        "backend:\n  env:\n    MY_VARIABLE:\n      valueFrom: {}\n",
+        "3: backend.env.MY_VARIABLE: must be a string, a number or a boolean; a value from a Secret belongs "
+        "under backend.envFrom",
+    ),
+]
+
+FORMS = [
+    case(
+        "port 0",
+        "service:\n  backend:\n    port: 0\n",
+        "3: service.backend.port: must be at least 1, not 0",
+    ),
+    case(
+        "port 65536",
+        "service:\n  dashboard:\n    targetPort: 65536\n",
+        "3: service.dashboard.targetPort: must be at most 65535, not 65536",
+    ),
+    case(
+        "host with a scheme",
+        "ingress:\n  backend:\n    host: https://api.example.com\n",
+        f"3: ingress.backend.host: {HOST}, not 'https://api.example.com'",
+    ),
+    case(
+        "host in capitals",
+        "ingress:\n  backend:\n    host: API.example.com\n",
+        f"3: ingress.backend.host: {HOST}, not 'API.example.com'",
+    ),
+    case(
+        "host that is an address",
+        "ingress:\n  backend:\n    host: 192.0.2.1\n",
+        f"3: ingress.backend.host: {HOST}, not '192.0.2.1'",
+    ),
+    case(
+        "namespace that is no label",
+        "namespace: team.a\n",
+        "1: namespace: must be a DNS label (lower-case letters, digits, dashes), not 'team.a'",
+    ),
+    case(
+        "name of an object with capitals",
+        "backend:\n  secretsName: My_Secret\n",
+        f"2: backend.secretsName: {NAME}",
+    ),
+    case(
+        "key with a slash",
+        "s3:\n  keys:\n    region: aws/region\n",
+        "3: s3.keys.region: must be the key inside the Secret (letters, digits, -, _ and .)",
+    ),
+    case(
+        "size that is no quantity",
+        "backend:\n  persistence:\n    size: 5 GB\n",
+        "3: backend.persistence.size: must be a Kubernetes quantity like 500m, 2 or 5Gi, not '5 GB'",
+    ),
+    case(
+        "memory below nothing",
+        "backend:\n  resources:\n    limits:\n      memory: -1\n",
+        "4: backend.resources.limits.memory: must be a Kubernetes quantity like 500m, 2 or 5Gi, not '-1'",
+    ),
+    case(
+        "volume of no size",
+        "backend:\n  persistence:\n    size: 0\n",
+        "3: backend.persistence.size: must be more than nothing",
+    ),
+    case(
+        "origin without a scheme",
+        "convexConfig:\n  cloudOrigin: api.example.com\n",
+        f"2: convexConfig.cloudOrigin: {ORIGIN}, not 'api.example.com'",
+    ),
+    case(
+        "origin with another scheme",
+        "convexConfig:\n  siteOrigin: ftp://api.example.com\n",
+        f"2: convexConfig.siteOrigin: {ORIGIN}, not 'ftp://api.example.com'",
+    ),
+    case(
+        "origin without a host",
+        "convexConfig:\n  cloudOrigin: https://:3210\n",
+        "2: convexConfig.cloudOrigin: must have a host name or IPv4 address after https://, not 'https://:3210'",
+    ),
+    case(
+        "origin with an impossible port",
+        "convexConfig:\n  cloudOrigin: https://api.example.com:99999\n",
+        "2: convexConfig.cloudOrigin: has a port that is not a number from 1 to 65535, "
+        "not 'https://api.example.com:99999'",
+    ),
+    case(
+        "cloud origin with a slash at the end",
+        "convexConfig:\n  cloudOrigin: https://api.example.com/\n",
+        "2: convexConfig.cloudOrigin: must not end in a slash: write https://api.example.com",
+    ),
+    case(
+        "cloud origin with a path",
+        "convexConfig:\n  cloudOrigin: https://api.example.com/convex\n",
+        "2: convexConfig.cloudOrigin: must be an origin without a path: write https://api.example.com",
+    ),
+    case(
+        "site origin with another path than /http",
+        "convexConfig:\n  siteOrigin: https://api.example.com/actions\n",
+        "2: convexConfig.siteOrigin: must be an origin without a path: write https://api.example.com, "
+        "or that with /http behind it",
+    ),
+    case(
+        "S3 endpoint without its scheme",
+        "s3:\n  endpoint: s3.example.com\n",
+        "2: s3.endpoint: must be the endpoint's URL: http:// or https://, a host and perhaps a port, "
+        "not 's3.example.com'",
+    ),
+    case(
+        "bucket with capitals",
+        "s3:\n  buckets:\n    files: Files\n",
+        "3: s3.buckets.files: must be a bucket name (3 to 63 lower-case letters, digits, dashes, dots), not 'Files'",
+    ),
+    case(
+        "bucket left empty: half an S3 configuration",
+        's3:\n  buckets:\n    search: ""\n',
+        "3: s3.buckets.search: must be a bucket name (3 to 63 lower-case letters, digits, dashes, dots), not ''",
+    ),
+    case(
+        "tag within the repository",
+        "backend:\n  image:\n    repository: registry.example.com/convex-backend:latest\n",
+        "3: backend.image.repository: must be an image repository without a tag, "
+        "like registry.example.com/team/image, not 'registry.example.com/convex-backend:latest'",
+    ),
+    case(
+        "digest cut short",
+        "backend:\n  image:\n    digest: sha256:abc\n",
+        "3: backend.image.digest: must be sha256: and 64 hex digits, not 'sha256:abc'",
+    ),
+    case(
+        "variable with a dash",
+        "backend:\n  env:\n    MY-FLAG: true\n",
+        "3: backend.env.MY-FLAG: must be the name of an environment variable (letters, digits, _), not 'MY-FLAG'",
+    ),
+    case(
+        "label value with a space",
+        "commonLabels:\n  team: a b\n",
+        "2: commonLabels.team: must be a label value (at most 63 letters, digits, -, _ and .), not 'a b'",
+    ),
+    case(
+        "label that every object has",
+        "commonLabels:\n  app: mine\nbackend:\n  podLabels:\n    app.kubernetes.io/part-of: platform\n",
+        "2: commonLabels.app: is a label that every object has already: choose another key",
+        '5: backend.podLabels["app.kubernetes.io/part-of"]: is a label that every object has already: '
+        "choose another key",
+    ),
+    case(
+        "annotation that rolls the pods",
+        "backend:\n  podAnnotations:\n    checksum/config: mine\n",
+        '3: backend.podAnnotations["checksum/config"]: is set by the backend itself: choose another key',
+    ),
+    case(
+        "release name too long",
+        f"releaseName: {'a' * 45}\n",
+        "1: releaseName: must be a name of lower-case letters, digits and dashes that begins with a letter, "
+        "of at most 44 characters (a label made from it, <releaseName>-backend-<hash of ten>, may have 63)",
+    ),
+    case(
+        "release name that begins with a digit",
+        "releaseName: 1convex\n",
+        "1: releaseName: must be a name of lower-case letters, digits and dashes that begins with a letter, "
+        "of at most 44 characters (a label made from it, <releaseName>-backend-<hash of ten>, may have 63), "
+        "not '1convex'",
+    ),
+]
+
+INSTANCE_NAME = (
+    "2: instance.name: must be a name of lower-case letters, digits, - and _ that begins with a letter and has "
+    "at most 63 characters: the database is named after it, and : and | would break the admin keys, not "
+)
+RELATIONS = [
+    case("instance name with a colon", "instance:\n  name: a:b\n", INSTANCE_NAME + "'a:b'"),
+    case("instance name with a bar", "instance:\n  name: a|b\n", INSTANCE_NAME + "'a|b'"),
+    case("instance name that makes no database name", "instance:\n  name: Team A\n", INSTANCE_NAME + "'Team A'"),
+    case(
+        "two backends",
+        "replicaCount: 2\n",
+        "1: replicaCount: must be 1: the backend has exactly one writer, and a second one would fight it over "
+        "the database. For more dashboard pods set dashboard.replicaCount",
+    ),
+    case(
+        "no backend",
+        "replicaCount: 0\n",
+        "1: replicaCount: must be 1: the backend has exactly one writer, and a second one would fight it over "
+        "the database. For more dashboard pods set dashboard.replicaCount",
+    ),
+    case(
+        "two databases",
+        "postgres:\n  enabled: true\nmysql:\n  enabled: true\n",
+        "4: mysql.enabled: two databases at once: postgres.enabled is true as well, and the backend would use "
+        "Postgres alone. Switch one of them off",
+    ),
+    case(
+        "CA of a database that is off",
+        "postgres:\n  caSecret: ca\n",
+        "2: postgres.caSecret: has no effect while postgres.enabled is false",
+    ),
+    case(
+        "namespace to create without a name",
+        "createNamespace: true\n",
+        "1: createNamespace: needs a name for the namespace: set namespace",
+    ),
+    case(
+        "existing claim that would not be mounted",
+        "backend:\n  persistence:\n    existingClaim: data\n",
+        "3: backend.persistence.existingClaim: would not be mounted while backend.persistence.enabled is false: "
+        "set that to true",
+    ),
+    case(
+        "S3 without a region",
+        's3:\n  keys:\n    region: ""\n',
+        "1: s3.region: is missing, and without a region the backend silently keeps files on its own disk: "
+        "set s3.region, or s3.keys.region to name the key in the Secret",
+    ),
+    case(
+        "S3 with a cloud role and without a region",
+        "s3:\n  credentials: ambient\n",
+        "1: s3.region: is missing, and without a region the backend silently keeps files on its own disk: "
+        "set s3.region",
+    ),
+    case(
+        "S3 service without its endpoint",
+        's3:\n  provider: minio\n  keys:\n    endpoint: ""\n',
+        "1: s3.endpoint: is missing, and the backend would talk to Amazon instead of minio: set s3.endpoint",
+    ),
+    case(
+        "request above the limit",
+        "backend:\n  resources:\n    limits:\n      memory: 1Gi\n",
+        "4: backend.resources.limits.memory: is 1Gi, less than the request of 2Gi, which Kubernetes refuses: "
+        "raise it, or lower backend.resources.requests.memory",
+    ),
+    case(
+        "one port for both",
+        "service:\n  backend:\n    actionsPort: 3210\n",
+        "3: service.backend.actionsPort: is 3210, as service.backend.port is already: API and HTTP actions "
+        "need a port each",
+    ),
+    case(
+        "backend as another user than root",
+        "backend:\n  securityContext:\n    runAsUser: 1000\n    runAsNonRoot: true\n",
+        "3: backend.securityContext.runAsUser: must be 0: the image's files are for root alone, "
+        "and as user 1000 it would not start",
+        "4: backend.securityContext.runAsNonRoot: must be false: the image runs as root and has no other user, "
+        "so the pod would never start",
+    ),
+    case(
+        "source of variables that is neither or both",
+        "backend:\n  envFrom:\n    - prefix: A_\n    - configMapRef: {name: a}\n      secretRef: {name: a}\n",
+        "3: backend.envFrom[0]: must have either configMapRef or secretRef, each with a name",
+        "4: backend.envFrom[1]: must have either configMapRef or secretRef, each with a name",
+    ),
+]
+
+EDGE = [
+    case(
+        "hosts missing",
+        "ingress:\n  enabled: true\npostgres:\n  enabled: true\n",
+        "1: ingress.dashboard.host: is missing while ingress.enabled is true: "
+        "set the public host name of the dashboard",
+        "1: ingress.backend.host: is missing while ingress.enabled is true: set the public host name of the API",
+    ),
+    case(
+        "dashboard under a path",
+        INGRESS.replace("{host: dashboard.example.com}", "{host: dashboard.example.com, paths: [{path: /admin}]}"),
+        "4: ingress.dashboard.paths[0].path: must be /: the dashboard does not work under a sub-path, "
+        "give it a host of its own",
+    ),
+    case(
+        "API under a path",
+        INGRESS.replace("{host: api.example.com}", "{host: api.example.com, paths: [{path: /api}]}"),
+        "5: ingress.backend.paths[0].path: must be /: the API does not work under a sub-path, "
+        "give it a host of its own",
+    ),
+    case(
+        "no path at all",
+        INGRESS.replace("{host: api.example.com}", "{host: api.example.com, paths: []}"),
+        "5: ingress.backend.paths: is empty, so nothing would be served: write [{path: /}]",
+    ),
+    case(
+        "path without a slash",
+        INGRESS + "  site: {host: site.example.com, paths: [{path: hooks}]}\n",
+        "6: ingress.site.paths[0].path: must be a path that begins with a slash, without //, /./, /../ or an "
+        "escaped slash in it, not 'hooks'",
+    ),
+    case(
+        "one host for dashboard and API",
+        INGRESS.replace("dashboard.example.com", "api.example.com"),
+        "5: ingress.backend.host: makes a second rule for api.example.com/, which ingress.dashboard.paths[0] "
+        "has already: give each a host of its own",
+    ),
+    case(
+        "one path twice",
+        INGRESS + "  site: {host: site.example.com, paths: [{path: /}, {path: /}]}\n",
+        "6: ingress.site.paths[1].path: makes a second rule for site.example.com/, which ingress.site.paths[0] "
+        "has already: remove one",
+    ),
+    case(
+        "HTTP actions under a path of the API's host",
+        INGRESS + "  site: {host: api.example.com, paths: [{path: /http}]}\n",
+        "6: ingress.site.host: is the API's host as well, and HTTP actions would be looked for at its root: "
+        "HTTP actions are served there under /http already, so leave it empty",
+    ),
+    case(
+        "HTTP actions under a path of the dashboard's host",
+        INGRESS + "  site: {host: dashboard.example.com, paths: [{path: /http}]}\n",
+        "6: ingress.site.host: is the dashboard's host as well, and HTTP actions would be looked for at its "
+        "root: HTTP actions need a host of their own",
+    ),
+    case(
+        "certificate for a host that nothing serves",
+        INGRESS + "  tls:\n    - secretName: tls\n      hosts:\n        - api.example.com\n        - apl.example.com\n",
+        "10: ingress.tls[0].hosts[1]: has no rule that serves apl.example.com: "
+        "the hosts are api.example.com, dashboard.example.com",
+    ),
+    case(
+        "certificate for another domain",
+        INGRESS + '  tls:\n    - hosts: ["*.example.org"]\n',
+        "7: ingress.tls[0].hosts[0]: has no rule that serves *.example.org: "
+        "the hosts are api.example.com, dashboard.example.com",
+    ),
+    case(
+        "two classes",
+        INGRESS + "  className: traefik\n  annotations:\n    kubernetes.io/ingress.class: nginx\n",
+        '8: ingress.annotations["kubernetes.io/ingress.class"]: says nginx, but ingress.className says traefik: '
+        "remove the annotation, className does its work",
+    ),
+    case(
+        "public database on an emptyDir",
+        INGRESS.replace("postgres: {enabled: true}", "# no database"),
+        "1: backend.persistence.enabled: is false, so the database (SQLite) is lost with the pod: set it to "
+        "true, or enable postgres or mysql. If that is wanted, set backend.persistence.allowEphemeralData to true",
+    ),
+    case(
+        "public files on an emptyDir",
+        INGRESS + "s3: {enabled: false}\n",
+        "1: backend.persistence.enabled: is false, so files and deployed functions are lost with the pod: set "
+        "it to true, or enable s3. If that is wanted, set backend.persistence.allowEphemeralData to true",
+    ),
+]
+
+VARIABLES = [
+    case(
+        "set by a parameter",
+        "backend:\n  env:\n    POSTGRES_URL: x\n    DO_NOT_REQUIRE_SSL: true\n    AWS_REGION: auto\n",
+        "3: backend.env.POSTGRES_URL: is set by the overlay itself: use postgres.existingSecret instead",
+        "4: backend.env.DO_NOT_REQUIRE_SSL: is set by the overlay itself: use convexConfig.requireSsl instead",
+        "5: backend.env.AWS_REGION: is set by the overlay itself: use s3.region instead",
+    ),
+    case(
+        "off the volume",
+        "backend:\n  env:\n    DATA_DIR: /data\n",
+        "3: backend.env.DATA_DIR: would move data off the volume, which is mounted at /convex/data: leave it out",
+    ),
+    case(
+        "secret by its name",
+        "backend:\n  env:\n    STRIPE_API_KEY: abc\n",
+        "3: backend.env.STRIPE_API_KEY: looks like a secret by its name, and an overlay is no place for one: "
+        "put it into a Secret and name that under backend.envFrom",
+    ),
+    case(
+        "secret by its value",
+        "backend:\n  env:\n    QUEUE: amqp://user:hunter2@queue.example.com\n",
+        "3: backend.env.QUEUE: looks like a URL with a password in it, and an overlay is no place for one: "
+        "put it into a Secret and name that under backend.envFrom",
+    ),
+]
+
+
+@pytest.mark.parametrize(("overlay", "messages"), [*UNKNOWN_KEYS, *TYPES, *FORMS, *RELATIONS, *EDGE, *VARIABLES])
+def test_refused(overlay: str, messages: list[str]) -> None:
+    assert faults_of(overlay) == messages
+
+
+def test_all_faults_of_all_overlays_come_at_once(tmp_path: Path) -> None:
+    (tmp_path / "_base.yaml").write_text("replicaCount: 3\nservice: {backend: {port: 0}}\n")
+    (tmp_path / "one.yaml").write_text(
+        "extends: _base\nbackend: {env: {REUSE_ISOLATES: 1}}\nimagePullSecrets: [A, B]\n"
+    )
+    (tmp_path / "two.yaml").write_text("extends: _base\ningress: {enabled: true}\n")
+    (tmp_path / "three.yaml").write_text("a: [\n")
+    with pytest.raises(OverlayError) as caught:
+        load_overlays(tmp_path, overlay_names(tmp_path))
+    replicas = (
+        "must be 1: the backend has exactly one writer, and a second one would fight it over the database. "
+        "For more dashboard pods set dashboard.replicaCount"
+    )
+    lost = (
+        "is false, so the database (SQLite) is lost with the pod: set it to true, or enable postgres or mysql. "
+        "If that is wanted, set backend.persistence.allowEphemeralData to true"
+    )
+    expected = [
+        f"_base.yaml:1: replicaCount: {replicas}",
+        "_base.yaml:2: service.backend.port: must be at least 1, not 0",
+        "one.yaml:2: backend.env.REUSE_ISOLATES: must be true or false: "
+        "the backend takes anything else (1, yes, True) as not set",
+        f"one.yaml:3: imagePullSecrets[0].name: {NAME}",
+        f"one.yaml:3: imagePullSecrets[1].name: {NAME}",
+        "three.yaml:2: is not valid YAML: while parsing a flow node, did not find expected node content",
+        f"two.yaml:1: backend.persistence.enabled: {lost}",
+        "two.yaml:2: ingress.dashboard.host: is missing while ingress.enabled is true: "
+        "set the public host name of the dashboard",
+        "two.yaml:2: ingress.backend.host: is missing while ingress.enabled is true: "
+        "set the public host name of the API",
+    ]
+    assert [message.removeprefix(f"{tmp_path}/") for message in caught.value.messages] == expected
+    assert str(caught.value).splitlines()[-1] == "9 errors; nothing was written"
+
+
+def test_what_follows_from_a_fault_is_not_reported_beside_it() -> None:
+    """A wrong host makes the certificate's host unserved, but only the wrong host has to be mended."""
+    overlay = INGRESS.replace("host: api.example.com", "host: API.example.com")
+    overlay += "  site: {host: site.example.com, paths: [{path: hooks}]}\n  tls: [{hosts: [api.example.com]}]\n"
+    assert [message.split(": ")[1] for message in faults_of(overlay)] == [
+        "ingress.backend.host",
+        "ingress.site.paths[0].path",
+    ]
