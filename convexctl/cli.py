@@ -15,6 +15,8 @@ from convexctl.errors import UserError
 COMMANDS = {
     "synth": "write dist/<overlay>/ from overlays/<overlay>.yaml (the default command)",
     "schema": "write overlays/schema.json, which editors use, and the table of parameters in README.md",
+    "secrets": "make the Secrets that an environment's manifests refer to",
+    "admin-key": "make or check an admin key of an environment",
 }
 DEFAULT_COMMAND = "synth"
 

@@ -1,0 +1,211 @@
+"""`secrets`: make the Secrets that an environment's manifests refer to."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convexctl import node
+from convexctl.commands import arguments as common
+from convexctl.errors import WRONG_USAGE, UserError
+from convexctl.kubectl import ClusterSecret, Kubectl, KubectlError
+from convexctl.overlays import Overlay
+from convexctl.private_file import check_not_in_git, write_private
+
+if TYPE_CHECKING:
+    from convexctl.secrets import Entry, Filled, Plan, Source
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    common.add_overlay(parser)
+    parser.add_argument(
+        "--from-env-file",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="take values from lines NAME=VALUE; they count before the environment's (may be repeated; first one wins)",
+    )
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--apply", action="store_true", help="apply the Secrets, after asking")
+    target.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write them to a file that only you can read (default: print)"
+    )
+    target.add_argument("--seal", action="store_true", help="seal them with kubeseal, beside the overlay")
+    parser.add_argument("--yes", action="store_true", help="apply without asking")
+    parser.add_argument("--rotate", action="store_true", help="replace the instance secret: all admin keys die")
+    parser.add_argument("--all", action="store_true", help="also Secrets that something in the manifests makes")
+    common.add_cluster(parser)
+    parser.add_argument("--offline", action="store_true", help="do not ask the cluster what is there")
+    sealing = parser.add_argument_group("with --seal")
+    sealing.add_argument("--cert", type=Path, metavar="FILE", help="the controller's certificate (default: ask it)")
+    sealing.add_argument("--controller-name", default="", metavar="NAME", help="as for kubeseal")
+    sealing.add_argument("--controller-namespace", default="", metavar="NAMESPACE", help="as for kubeseal")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Collect the values, check them all, then print, write, apply or seal the Secrets."""
+    _check_usage(arguments)
+    node.warm_up()
+    from convexctl import sealing
+    from convexctl.instance import find_instance
+    from convexctl.secrets import Known, Source, fill, plan_secrets, read_env_file, secret_manifests, to_yaml
+    from convexctl.synth import synthesise
+
+    overlay = common.the_overlay(arguments)
+    kubectl = common.kubectl_for(arguments, overlay)
+    file = sealing.sealed_file(common.overlays_folder(arguments), overlay.name)
+    if arguments.seal:
+        _check_sealing(overlay, kubectl)
+    if arguments.output:
+        check_not_in_git(arguments.output)
+    plan = plan_secrets(overlay.values, synthesise(overlay).manifests, everything=arguments.all)
+    sources = [Source(str(path), read_env_file(path)) for path in arguments.from_env_file]
+    _note_unused(plan, sources)
+    cluster, asked = _in_cluster(plan, kubectl, offline=arguments.offline, must=arguments.apply)
+    before = sealing.read_sealed(file) if arguments.seal else []
+    sealing.check_namespace(file, before, kubectl.namespace)
+    known = Known(
+        [*sources, Source("the environment", os.environ)],
+        cluster,
+        sealing.sealed_keys(before),
+        lambda: find_instance(overlay.values, asked, os.environ),
+    )
+    filled = fill(plan, known, ask=_ask if sys.stdin.isatty() else None, rotate=arguments.rotate)
+    _report(overlay, plan, filled, asked)
+    manifests = secret_manifests(filled, kubectl.namespace)
+    if not filled.secrets():
+        _say_nothing_to_write(overlay)
+    elif arguments.seal:
+        kubeseal = sealing.Kubeseal(
+            arguments.cert, arguments.controller_name, arguments.controller_namespace, arguments.context
+        )
+        kept: dict[str, list[str]] = {}
+        for entry in filled.sealed:
+            kept.setdefault(entry.secret, []).append(entry.key)
+        new = [kubeseal.seal(manifest) for manifest in manifests]
+        sealing.write_sealed(file, overlay.name, sealing.merge_sealed(before, new, kept))
+        print(f"{file}: written; commit it, and `python main.py synth {overlay.name}` takes it into dist/")
+        _note_unmanaged(cluster, kubectl)
+    elif arguments.apply:
+        _apply(to_yaml(manifests), kubectl, yes=arguments.yes)
+    elif arguments.output:
+        write_private(arguments.output, to_yaml(manifests))
+        print(f"{arguments.output}: written, for your eyes only; delete it once it is applied", file=sys.stderr)
+    else:
+        print(to_yaml(manifests), end="")
+    return 0
+
+
+def _check_usage(arguments: argparse.Namespace) -> None:
+    if arguments.apply and arguments.offline:
+        raise UserError("--apply needs the cluster: leave --offline out", WRONG_USAGE)
+    if arguments.apply and not arguments.yes and not sys.stdin.isatty():
+        raise UserError("--apply asks before it changes anything, and there is no terminal: add --yes", WRONG_USAGE)
+    if not arguments.seal and (arguments.cert or arguments.controller_name or arguments.controller_namespace):
+        raise UserError("--cert and --controller-… go with --seal", WRONG_USAGE)
+
+
+def _check_sealing(overlay: Overlay, kubectl: Kubectl) -> None:
+    if overlay.values.secrets.provider != "sealed-secrets":
+        raise UserError(
+            f"synth would not take the sealed file: set secrets.provider to sealed-secrets in {overlay.name}, then seal"
+        )
+    if not kubectl.namespace:
+        raise UserError(
+            "a Secret is sealed for one namespace, and the overlay names none: set namespace there, or add --namespace"
+        )
+
+
+def _in_cluster(
+    plan: Plan, kubectl: Kubectl, *, offline: bool, must: bool
+) -> tuple[dict[str, ClusterSecret], Kubectl | None]:
+    """The plan's Secrets as they are in the cluster, and kubectl, where that can be asked. Raises where it must be."""
+    if offline:
+        return {}, None
+    try:
+        return kubectl.secrets(dict.fromkeys(entry.secret for entry in plan.entries)), kubectl
+    except KubectlError as error:
+        if must:
+            raise UserError(f"the cluster cannot be asked: {error}") from None
+        print(f"note: the cluster cannot be asked what is there: {error}", file=sys.stderr)
+        return {}, None
+
+
+def _note_unused(plan: Plan, sources: list[Source]) -> None:
+    from convexctl.secrets import unused_names
+
+    for source in sources:
+        if unused := unused_names(plan, source.values):
+            print(f"note: {source.origin}: not used: {', '.join(unused)}", file=sys.stderr)
+
+
+def _ask(entry: Entry, problems: list[str]) -> str:
+    from convexctl.secrets import MEANINGS
+
+    for problem in problems:
+        print(f"  {problem}", file=sys.stderr)
+    meaning = MEANINGS.get(entry.variable, str(entry))
+    skip = "; empty: none" if entry.optional else ""
+    try:
+        return getpass.getpass(f"{entry.variable} ({meaning}{skip}; not shown): ")
+    except EOFError:
+        raise UserError("the input ended: nothing was written") from None
+
+
+def _report(overlay: Overlay, plan: Plan, filled: Filled, kubectl: Kubectl | None) -> None:
+    """Say on standard error what became of each key, without a value."""
+    place = kubectl.place() if kubectl else "the cluster was not asked"
+    if filled.origins:
+        print(f"Secrets of {overlay.name} ({place}):", file=sys.stderr)
+    width = max((len(str(entry)) for entry in filled.origins), default=0)
+    for entry, origin in filled.origins.items():
+        print(f"  {entry!s:{width}}  {origin}", file=sys.stderr)
+    for note in plan.notes:
+        print(f"  {note}", file=sys.stderr)
+    for warning in filled.warnings:
+        print(f"WARNING: {warning}", file=sys.stderr)
+
+
+def _say_nothing_to_write(overlay: Overlay) -> None:
+    if overlay.values.instance_secret_name:
+        print("there is no Secret to write from here", file=sys.stderr)
+        return
+    print(
+        f"{overlay.name} needs no Secret: its backend makes the instance secret at its first start and keeps it on its "
+        f"volume. Then `python main.py admin-key {overlay.name}` makes an admin key",
+        file=sys.stderr,
+    )
+
+
+def _note_unmanaged(cluster: Mapping[str, ClusterSecret], kubectl: Kubectl) -> None:
+    from convexctl.sealing import ANNOTATIONS
+
+    for name, secret in cluster.items():
+        if not ANNOTATIONS.items() <= secret.annotations.items():
+            pairs = " ".join(f"{key}={value}" for key, value in ANNOTATIONS.items())
+            print(
+                f"note: the Secret {name} was made by somebody else, and the controller leaves it alone until you run\n"
+                f"  kubectl annotate secret {name} --namespace {kubectl.namespace} {pairs}",
+                file=sys.stderr,
+            )
+
+
+def _apply(manifests: str, kubectl: Kubectl, *, yes: bool) -> None:
+    if not yes:
+        print(f"Apply to {kubectl.place()}? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise UserError("nothing was applied")
+    try:
+        print(kubectl.apply(manifests), end="")
+    except KubectlError as error:
+        hint = ""
+        if "namespaces" in str(error) and "not found" in str(error):
+            hint = f"; make it: kubectl create namespace {kubectl.namespace}"
+        raise UserError(f"kubectl apply failed: {error}{hint}") from None

@@ -1,0 +1,132 @@
+"""The name and the secret of a Convex instance, from where they are: a Secret in the cluster, the pod, the environment.
+
+An instance secret that exists is never replaced by accident: every admin key hangs on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from convex_k8s.values import Values
+
+from convexctl.errors import UserError
+from convexctl.kubectl import Kubectl, KubectlError
+from convexctl.secret_values import instance_name_problems, instance_secret_problems
+
+NAME, SECRET = "INSTANCE_NAME", "INSTANCE_SECRET"
+"""The variables of the backend, and of the environment here."""
+
+_CREDENTIALS = "/convex/data/credentials"
+"""Where upstream's entry point keeps the name and the secret that the backend runs with, wherever they came from."""
+
+
+class InstanceNotFoundError(UserError):
+    """Neither cluster nor environment has the name or the secret; the message says where they were looked for."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A Convex instance: what an admin key is made from, and where that was found."""
+
+    name: str
+    secret: str = field(repr=False)
+    origin: str
+    """Where the secret comes from, for messages."""
+    notes: tuple[str, ...] = ()
+    """What else was seen on the way."""
+
+
+def database_secret(values: Values) -> tuple[str, str] | None:
+    """Secret and key of the instance name, where the database's Secret says it and the overlay does not."""
+    if values.instance_name:
+        return None
+    database = values.postgres if values.postgres.enabled else values.mysql
+    return database.existing_secret, database.keys.instance_name
+
+
+def backend_pod(values: Values) -> str:
+    """The name of the backend's pod."""
+    return f"{values.release_name}-backend-0"
+
+
+def in_pod(values: Values, kubectl: Kubectl) -> tuple[str, str] | None:
+    """Name and secret that the running backend uses; None where its pod is not there.
+
+    Raises `KubectlError` where the pod is there and cannot be asked.
+    """
+    lines = kubectl.read_files(
+        backend_pod(values),
+        "convex-backend",
+        f"{_CREDENTIALS}/instance_name",
+        f"{_CREDENTIALS}/instance_secret",
+    )
+    return (lines[0].strip(), lines[1].strip()) if lines else None
+
+
+def find_instance(values: Values, kubectl: Kubectl | None, environment: Mapping[str, str]) -> Instance:
+    """The instance of an overlay: of the cluster where that can be asked, else of the environment.
+
+    Without `kubectl` the cluster is not asked. Raises `InstanceNotFoundError`, with all reasons, where the secret or
+    the name is nowhere to be found, and `UserError` where one is none that the backend would take.
+    """
+    name, secret, origin = values.instance_name, "", ""
+    notes: list[str] = []
+    reasons: list[str] = []
+    if kubectl is None:
+        reasons.append("the cluster was not asked")
+    else:
+        try:
+            name, secret, origin = _in_cluster(values, kubectl)
+        except KubectlError as error:
+            reasons.append(f"the cluster cannot be asked: {error}")
+        else:
+            if not secret:
+                reasons.append(f"not in {_expected(values)} ({kubectl.place()})")
+    given = environment.get(SECRET, "")
+    if secret and given and given != secret:
+        notes.append(f"{SECRET} of the environment is another one, and is not used: the cluster's counts")
+    if not secret and given:
+        secret, origin = given, f"{SECRET} of the environment"
+    if not secret:
+        reasons.append(f"{SECRET} is not set in the environment")
+        raise InstanceNotFoundError(f"no instance secret was found: {'; '.join(reasons)}")
+    if not name:
+        name = environment.get(NAME, "")
+    if not name:
+        reasons.append(f"{NAME} is not set in the environment")
+        raise InstanceNotFoundError(f"no instance name was found: {'; '.join(reasons)}")
+    faults = [f"the instance secret ({origin}): {problem}" for problem in instance_secret_problems(secret)]
+    faults += [f"the instance name: {problem}" for problem in instance_name_problems(name)]
+    if faults:
+        raise UserError("\n".join(faults))
+    return Instance(name, secret, origin, (*reasons, *notes))
+
+
+def _in_cluster(values: Values, kubectl: Kubectl) -> tuple[str, str, str]:
+    """Name, secret and the place of the secret; each empty where the cluster does not have it."""
+    place = kubectl.place()
+    name, secret_name = values.instance_name, values.instance_secret_name
+    database = database_secret(values)
+    wanted = [*([secret_name] if secret_name else []), *([database[0]] if database else [])]
+    secrets = kubectl.secrets(dict.fromkeys(wanted))
+
+    def read(secret: str, key: str) -> str:
+        return secrets[secret].data.get(key, b"").decode(errors="replace") if secret in secrets else ""
+
+    if database:
+        name = read(*database)
+    if secret_name and (secret := read(secret_name, values.instance_secret_key)):
+        return name, secret, f"the Secret {secret_name}, {place}"
+    if found := in_pod(values, kubectl):
+        return name or found[0], found[1], f"{_pod(values)}, {place}"
+    return name, "", ""
+
+
+def _expected(values: Values) -> str:
+    secret = values.instance_secret_name
+    return f"the Secret {secret}, key {values.instance_secret_key}, nor in {_pod(values)}" if secret else _pod(values)
+
+
+def _pod(values: Values) -> str:
+    return f"the pod {backend_pod(values)}"

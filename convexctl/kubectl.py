@@ -1,0 +1,132 @@
+"""The user's kubectl: the cluster of its current context, asked and changed through the command line."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from convexctl.errors import UserError
+
+FIELD_MANAGER = "convex-k8s"
+"""Under which name the API server notes the fields that are set from here."""
+_REQUEST_TIMEOUT_S = 10
+_TIMEOUT_S = 60
+
+
+class KubectlError(UserError):
+    """kubectl is not there, has no cluster, or was refused. The message is kubectl's own, without secret values."""
+
+
+@dataclass(frozen=True)
+class ClusterSecret:
+    """A Secret as it is in the cluster. Its data is never shown."""
+
+    type: str
+    data: dict[str, bytes] = field(repr=False)
+    annotations: dict[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """kubectl with a context and a namespace; each empty one is kubectl's current one."""
+
+    context: str = ""
+    namespace: str = ""
+
+    def run(self, *arguments: str, stdin: str = "", timeout_s: int = _TIMEOUT_S) -> str:
+        """Run kubectl and return what it prints. Raises `KubectlError` when it fails or takes too long."""
+        program = shutil.which("kubectl")
+        if program is None:
+            raise KubectlError("kubectl is not installed, or not on PATH")
+        where = [*(["--context", self.context] if self.context else []), f"--request-timeout={_REQUEST_TIMEOUT_S}s"]
+        try:
+            done = subprocess.run(
+                [program, *where, *arguments],
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise KubectlError(f"kubectl did not finish within {timeout_s} seconds") from None
+        if done.returncode != 0:
+            raise KubectlError(_last_line(done.stderr) or f"kubectl failed with exit code {done.returncode}")
+        return done.stdout
+
+    def place(self) -> str:
+        """`namespace X, context Y`, for messages."""
+        context = self.context or self._setting("current-context")
+        namespace = self.namespace or self._setting("view", "--minify", "--output=jsonpath={..namespace}")
+        return f"namespace {namespace or 'default'}, {f'context {context}' if context else 'no context'}"
+
+    def secrets(self, names: Iterable[str]) -> dict[str, ClusterSecret]:
+        """Those of the named Secrets that are there. Raises `KubectlError` where that cannot be told."""
+        wanted = list(names)
+        if not wanted:
+            return {}
+        text = self.run("get", "secret", *wanted, *self._in_namespace, "--ignore-not-found", "--output=json")
+        found = json.loads(text) if text.strip() else {"items": []}
+        items: list[dict[str, Any]] = found.get("items", [found])
+        return {item["metadata"]["name"]: _secret(item) for item in items}
+
+    def read_files(self, pod: str, container: str, *paths: str) -> list[str] | None:
+        """The first line of each file in a running container; None where there is no such pod.
+
+        Raises `KubectlError` where the pod is there and the files cannot be read.
+        """
+        if not self.run("get", "pod", pod, *self._in_namespace, "--ignore-not-found", "--output=name").strip():
+            return None
+        command = ["head", "--quiet", "--lines=1", *paths]
+        lines = self.run("exec", pod, *self._in_namespace, f"--container={container}", "--", *command).splitlines()
+        if len(lines) != len(paths):
+            raise KubectlError(f"the pod {pod} has an empty file among {', '.join(paths)}")
+        return lines
+
+    def wait_for_rollout(self, workload: str, timeout_s: int, waiting: Callable[[], None]) -> None:
+        """Wait until the one pod of a workload (`statefulset/NAME`) is ready; not at all where there is no workload.
+
+        `waiting` is called before a wait that takes time. Raises `KubectlError` when the time is over.
+        """
+        state = "--output=jsonpath={.metadata.name} {.status.readyReplicas}"
+        name, _, ready = self.run("get", workload, *self._in_namespace, "--ignore-not-found", state).partition(" ")
+        if name and ready != "1":
+            waiting()
+            limit = f"--timeout={timeout_s}s"
+            self.run("rollout", "status", workload, *self._in_namespace, limit, timeout_s=timeout_s + _TIMEOUT_S)
+
+    def apply(self, manifests: str) -> str:
+        """Apply manifests on the server's side and return what kubectl says.
+
+        A client-side apply would write the values a second time, into the annotation `last-applied-configuration`,
+        which `kubectl describe` shows. This way removes that annotation where an earlier one wrote it.
+        """
+        manager = f"--field-manager={FIELD_MANAGER}"
+        return self.run(
+            "apply", "--server-side", "--force-conflicts", manager, *self._in_namespace, "--filename=-", stdin=manifests
+        )
+
+    def _setting(self, *arguments: str) -> str:
+        try:
+            return self.run("config", *arguments).strip()
+        except KubectlError:
+            return ""
+
+    @property
+    def _in_namespace(self) -> list[str]:
+        return ["--namespace", self.namespace] if self.namespace else []
+
+
+def _secret(item: dict[str, Any]) -> ClusterSecret:
+    data = {key: base64.b64decode(value) for key, value in (item.get("data") or {}).items()}
+    return ClusterSecret(item.get("type", "Opaque"), data, item["metadata"].get("annotations") or {})
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""

@@ -1,0 +1,39 @@
+"""Files for secrets: for the user's eyes only, and out of reach of `git add`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from convexctl.errors import UserError
+
+
+def check_not_in_git(path: Path) -> None:
+    """Raise `UserError` where the file would lie in a Git work tree that does not ignore it."""
+    folder = path.absolute().parent
+    tree = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
+    if tree is None:
+        return
+    git = shutil.which("git")
+    if git:
+        done = subprocess.run([git, "-C", folder, "check-ignore", "--quiet", "--", path.name], check=False)
+        if done.returncode == 0:
+            return
+    raise UserError(
+        f"{path}: is in the Git work tree {tree} and not ignored, so secrets would soon be committed: "
+        "name a file elsewhere, or add this one to .gitignore"
+    )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file with mode 0600, also where it was there with another. Raises `UserError`, for a link too."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o600)
+            file.truncate()
+            file.write(text)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None

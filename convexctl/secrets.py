@@ -1,0 +1,601 @@
+"""The Secrets that an environment's manifests refer to: planned from the manifests, then filled with values.
+
+A value is given by the user, kept as it is in the cluster (or sealed), generated, or asked for. An instance secret that
+exists anywhere in sight is never replaced unless that is what the user wants.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from convex_k8s.values import Values
+from cryptography import x509
+
+from convexctl.admin_key import AdminKeyError, make_admin_key, open_admin_key
+from convexctl.errors import UserError
+from convexctl.instance import NAME, SECRET, Instance
+from convexctl.kubectl import ClusterSecret
+from convexctl.references import Reference, needed_secrets
+from convexctl.secret_values import (
+    Engine,
+    database_url_problems,
+    generate_instance_secret,
+    instance_name_problems,
+    instance_secret_problems,
+    s3_access_key_id_problems,
+    s3_endpoint_problems,
+    s3_region_problems,
+    s3_secret_access_key_problems,
+)
+
+ADMIN_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
+PULL_CONFIG = "DOCKER_CONFIG_FILE"
+FILES = frozenset({"PG_CA_FILE", "MYSQL_CA_FILE", PULL_CONFIG})
+"""Names whose value is the path of a file, of which the content goes into the Secret."""
+
+MEANINGS = {
+    "POSTGRES_URL": "postgresql://USER:PASSWORD@HOST:5432, without a database name",
+    "MYSQL_URL": "mysql://USER:PASSWORD@HOST:3306",
+    NAME: "name of the instance, after which its database is named",
+    SECRET: "instance secret, 64 hex digits",
+    "AWS_ACCESS_KEY_ID": "access key id for the buckets",
+    "AWS_SECRET_ACCESS_KEY": "secret access key for the buckets",
+    "AWS_REGION": "region of the buckets",
+    "S3_ENDPOINT_URL": "URL of the S3 service, with its scheme",
+    "PG_CA_FILE": "path of a PEM file with the CA certificate of the Postgres server",
+    "MYSQL_CA_FILE": "path of a PEM file with the CA certificate of the MySQL server",
+    PULL_CONFIG: "path of a file as `docker login` writes it, with the credentials of the image registry",
+}
+"""What each name that is asked for stands for."""
+
+_PULL_KEY = ".dockerconfigjson"
+_PULL_TYPE = "kubernetes.io/dockerconfigjson"
+_OPAQUE = "Opaque"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One key of one Secret, and the name under which its value is given: the backend's own variable."""
+
+    secret: str
+    key: str
+    variable: str
+    """Empty for a key that is only kept because the cluster's Secret has it."""
+    optional: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.secret}/{self.key}"
+
+
+Ask = Callable[[Entry, list[str]], str]
+"""Asks the user for the value of an entry; the texts are what was wrong with the answer before."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every key that has to be written, in the order of the references, and what is not written and why."""
+
+    values: Values
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def engine(self) -> Engine | None:
+        """The database's kind; None for SQLite."""
+        return "postgres" if self.values.postgres.enabled else "mysql" if self.values.mysql.enabled else None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Values that the user gave, by name, and where."""
+
+    origin: str
+    values: Mapping[str, str] = field(repr=False)
+
+
+def find_nothing() -> Instance:
+    """The instance where nobody can be asked."""
+    raise UserError("nobody was asked")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is there before anything is asked for."""
+
+    sources: Sequence[Source] = ()
+    """The first one that has a name counts."""
+    cluster: Mapping[str, ClusterSecret] = field(default_factory=dict)
+    sealed: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
+    """Keys that are sealed already, by Secret: their values are out of reach, and stay unless they are given anew."""
+    instance: Callable[[], Instance] = find_nothing
+    """The instance, with its secret found elsewhere: in the running pod, or in a Secret that is not in the plan. Raises
+    `UserError`, with the reason, where none is found."""
+
+
+@dataclass
+class Filled:
+    """A plan with its values."""
+
+    values: dict[Entry, bytes] = field(default_factory=dict, repr=False)
+    sealed: set[Entry] = field(default_factory=set)
+    """Entries that stay sealed as they are."""
+    origins: dict[Entry, str] = field(default_factory=dict)
+    """What became of each entry, in words."""
+    types: dict[str, str] = field(default_factory=dict)
+    """The types that Secrets have in the cluster: a type cannot be changed."""
+    warnings: list[str] = field(default_factory=list)
+
+    def secrets(self) -> list[str]:
+        """The names of the Secrets that there is something to write for."""
+        return list(dict.fromkeys(entry.secret for entry in [*self.values, *self.sealed]))
+
+
+def plan_secrets(values: Values, manifests: Sequence[Mapping[str, Any]], *, everything: bool = False) -> Plan:
+    """Plan the Secrets that the manifests refer to.
+
+    Those that something in the manifests makes (an ExternalSecret, the bootstrap Job) are left out and noted, unless
+    `everything` is asked for.
+    """
+    makers = dict(_makers(manifests))
+    entries: dict[tuple[str, str], Entry] = {}
+    notes: list[str] = []
+    for needed in needed_secrets(manifests):
+        if needed.name in makers and not everything:
+            notes.append(makers[needed.name])
+            continue
+        for reference in needed.references:
+            entry = _entry(reference, values)
+            if entry is None:
+                notes.append(_not_ours(reference, manifests))
+            elif entries.setdefault((entry.secret, entry.key), entry).optional and not entry.optional:
+                entries[entry.secret, entry.key] = entry
+        if needed.name in makers and values.secrets.provider == "bootstrap":
+            # The Job finds a Secret of its own form only when it names the instance too.
+            entries.setdefault((needed.name, NAME), Entry(needed.name, NAME, NAME))
+    return Plan(values, tuple(entries.values()), tuple(dict.fromkeys(notes)))
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Read lines of the form NAME=VALUE, as `kubectl create secret --from-env-file` does: the value is taken as it is.
+
+    Empty lines and those that begin with `#` are skipped. Raises `UserError`, with all wrong lines and no values.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not a text file in UTF-8") from None
+    values: dict[str, str] = {}
+    faults: list[str] = []
+    for number, line in enumerate(lines, 1):
+        text = line.lstrip()
+        if not text or text.startswith("#"):
+            continue
+        name, separator, value = text.partition("=")
+        if not separator or not re.fullmatch(r"[A-Za-z_.][A-Za-z0-9_.-]*", name):
+            faults.append(f"{path}:{number}: is not of the form NAME=VALUE, without spaces around the name")
+        elif name in values:
+            faults.append(f"{path}:{number}: {name} stands there a second time")
+        else:
+            values[name] = value
+    if faults:
+        raise UserError("\n".join(faults))
+    return values
+
+
+def unused_names(plan: Plan, names: Iterable[str]) -> list[str]:
+    """Those of the names that no entry of the plan takes its value from."""
+    known = {name for entry in plan.entries if entry.variable != ADMIN_KEY for name in _names(plan, entry)}
+    return [name for name in names if name not in known]
+
+
+def fill(plan: Plan, known: Known, *, ask: Ask | None = None, rotate: bool = False) -> Filled:
+    """Give every entry of the plan its value: what was given, else what is there, else what is generated or asked for.
+
+    Without `ask`, what would have to be asked for is missing. Raises `UserError`, with all that is missing or wrong and
+    without a value, when something is.
+    """
+    return _Filler(plan, known, rotate=rotate).run(ask)
+
+
+def secret_manifests(filled: Filled, namespace: str) -> list[dict[str, Any]]:
+    """The Secrets, in the order of the plan.
+
+    The values are base64 in `data`, because server-side apply loses track of `stringData`.
+    """
+    manifests = []
+    for name in dict.fromkeys(entry.secret for entry in filled.values):
+        data = {entry.key: value for entry, value in filled.values.items() if entry.secret == name}
+        manifests.append(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": name, **({"namespace": namespace} if namespace else {})},
+                "type": filled.types.get(name) or (_PULL_TYPE if _PULL_KEY in data else _OPAQUE),
+                "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+            }
+        )
+    return manifests
+
+
+def to_yaml(manifests: Iterable[Mapping[str, Any]]) -> str:
+    """A YAML stream of the manifests, with `---` between them."""
+    return yaml.safe_dump_all([dict(manifest) for manifest in manifests], sort_keys=False, width=2**20)
+
+
+class _Filler:
+    """One run of `fill`."""
+
+    def __init__(self, plan: Plan, known: Known, *, rotate: bool) -> None:
+        self._plan = plan
+        self._known = known
+        self._rotate = rotate
+        self._filled = Filled(types={name: secret.type for name, secret in known.cluster.items()})
+        self._faults: list[str] = []
+
+    def run(self, ask: Ask | None) -> Filled:
+        secret, admin_key = self._entry_of(SECRET), self._entry_of(ADMIN_KEY)
+        if self._rotate and secret is None:
+            raise UserError(_no_rotation(self._plan.values))
+        unknown = [
+            entry for entry in self._plan.entries if entry not in (secret, admin_key) and not self._is_known(entry)
+        ]
+        if ask is None:
+            for entry in unknown:
+                self._miss(entry)
+        if secret:
+            self._instance_secret(secret)
+        if self._faults:
+            raise UserError(_failure(self._faults))
+        if ask is not None:
+            for entry in unknown:
+                self._take_answer(entry, ask)
+        if admin_key:
+            self._admin_key(admin_key)
+        self._others()
+        return self._in_order()
+
+    def _in_order(self) -> Filled:
+        filled = self._filled
+        order = [*self._plan.entries, *(entry for entry in filled.origins if not entry.variable)]
+        filled.origins = {entry: filled.origins[entry] for entry in order}
+        filled.values = {entry: filled.values[entry] for entry in order if entry in filled.values}
+        return filled
+
+    def _is_known(self, entry: Entry) -> bool:
+        given, current = self._given(entry), self._current(entry)
+        if given:
+            name, source = given
+            self._take_given(entry, source.values[name], f"{name}, from {source.origin}", current)
+        elif self._is_sealed(entry):
+            self._keep_sealed(entry)
+        elif current is not None:
+            problems = _problems(entry.variable, current, self._plan.engine)
+            self._fault(f"{entry} in the cluster", problems, f"give {entry.variable}")
+            self._set(entry, current, _KEPT)
+        else:
+            return False
+        return True
+
+    def _miss(self, entry: Entry) -> None:
+        if entry.optional:
+            self._leave_out(entry, f"left out: {entry.variable} is not given{_without(entry.variable)}")
+        else:
+            meaning = MEANINGS.get(entry.variable, "a value")
+            self._faults.append(f"{entry.variable} is missing ({meaning}), for {entry}")
+
+    def _take_given(self, entry: Entry, text: str, origin: str, current: bytes | None) -> None:
+        value, problems = _read(entry.variable, text)
+        if not problems:
+            problems = _problems(entry.variable, value, self._plan.engine)
+        if not problems and entry.variable == NAME and current not in (None, value):
+            problems = [
+                f"it would rename the instance, which is named {_text(current)} in the cluster: the renamed one would "
+                "start with another, empty database, and every admin key would die"
+            ]
+        self._fault(origin, problems)
+        self._set(entry, value, origin)
+
+    def _take_answer(self, entry: Entry, ask: Ask) -> None:
+        problems: list[str] = []
+        while True:
+            answer = ask(entry, problems)
+            if not answer and entry.optional:
+                return self._leave_out(entry, f"left out{_without(entry.variable)}")
+            value, problems = _read(entry.variable, answer)
+            problems = problems or _problems(entry.variable, value, self._plan.engine)
+            if not problems:
+                return self._set(entry, value, "asked for")
+
+    def _instance_secret(self, entry: Entry) -> None:
+        given, current = self._given(entry), self._current(entry)
+        text = given[1].values[given[0]] if given else ""
+        origin = f"{given[0]}, from {given[1].origin}" if given else ""
+        warnings = self._filled.warnings
+        if given:
+            self._fault(origin, instance_secret_problems(text))
+        if self._rotate:
+            self._set(entry, (text or generate_instance_secret()).encode(), origin or "new")
+            warnings.append(_ROTATED)
+        elif current is not None:
+            self._fault(
+                f"{entry} in the cluster",
+                _problems(SECRET, current, None),
+                "the backend would not start with it; --rotate makes a new one",
+            )
+            if given and text.encode() != current:
+                warnings.append(f"{origin}, is another one than the cluster's, which stays: --rotate replaces it")
+            if self._is_sealed(entry):
+                self._keep_sealed(entry)
+            else:
+                self._set(entry, current, _KEPT)
+        elif given:
+            self._set(entry, text.encode(), origin)
+        elif self._is_sealed(entry):
+            self._keep_sealed(entry)
+        else:
+            self._found_or_generated(entry)
+
+    def _found_or_generated(self, entry: Entry) -> None:
+        try:
+            instance = self._known.instance()
+        except UserError as error:
+            self._set(entry, generate_instance_secret().encode(), "NEW, generated")
+            self._filled.warnings.append(
+                f"{entry} is a NEW instance secret: {error}. Every admin key hangs on it: if this environment has an "
+                f"instance secret already, do not apply this, and give that one as {SECRET}"
+            )
+        else:
+            self._set(entry, instance.secret.encode(), f"as {instance.origin} has it")
+
+    def _admin_key(self, entry: Entry) -> None:
+        try:
+            name, secret = self._instance()
+        except UserError as error:
+            if self._is_sealed(entry):
+                self._keep_sealed(entry)
+            else:
+                self._leave_out(entry, f"left out: {error}")
+            return
+        current = self._current(entry)
+        belongs = current is not None and _belongs(_text(current), name, secret)
+        changed = any(self._entry_of(variable) in self._filled.values for variable in (NAME, SECRET))
+        if self._is_sealed(entry) and (belongs or not changed):
+            self._keep_sealed(entry)
+        elif belongs and current is not None:
+            self._set(entry, current, _KEPT)
+        else:
+            self._set(entry, make_admin_key(name, secret).encode(), "new, made from the instance secret")
+
+    def _instance(self) -> tuple[str, str]:
+        """Name and secret of the instance. Raises `UserError`, with the reason, where they are out of reach."""
+        secret_entry, name_entry = self._entry_of(SECRET), self._entry_of(NAME)
+        if secret_entry is None:
+            instance = self._known.instance()
+            return instance.name, instance.secret
+        secret = self._filled.values.get(secret_entry) or self._current(secret_entry)
+        name = self._plan.values.instance_name.encode() or None
+        if name is None and name_entry:
+            name = self._filled.values.get(name_entry) or self._current(name_entry)
+        if not secret or not name:
+            raise UserError("the instance's name or secret is sealed, and the cluster does not have it yet")
+        return _text(name), _text(secret)
+
+    def _others(self) -> None:
+        """Keep the other keys of a Secret that is there: whoever put them there needs them."""
+        known = {(entry.secret, entry.key) for entry in self._plan.entries}
+        for name in self._filled.secrets():
+            if name not in self._known.cluster:
+                continue
+            for key, value in self._known.cluster[name].data.items():
+                entry = Entry(name, key, "", optional=True)
+                if (name, key) in known:
+                    continue
+                if self._is_sealed(entry):
+                    self._keep_sealed(entry)
+                else:
+                    self._set(entry, value, "kept: the cluster's Secret has it, and this environment does not use it")
+
+    def _entry_of(self, variable: str) -> Entry | None:
+        return next((entry for entry in self._plan.entries if entry.variable == variable), None)
+
+    def _given(self, entry: Entry) -> tuple[str, Source] | None:
+        for source in self._known.sources:
+            for name in _names(self._plan, entry):
+                if name in source.values:
+                    return name, source
+        return None
+
+    def _current(self, entry: Entry) -> bytes | None:
+        secret = self._known.cluster.get(entry.secret)
+        return secret.data.get(entry.key) if secret else None
+
+    def _is_sealed(self, entry: Entry) -> bool:
+        return entry.key in self._known.sealed.get(entry.secret, ())
+
+    def _set(self, entry: Entry, value: bytes, origin: str) -> None:
+        self._filled.values[entry] = value
+        self._filled.origins[entry] = origin
+
+    def _keep_sealed(self, entry: Entry) -> None:
+        self._filled.sealed.add(entry)
+        self._filled.origins[entry] = "stays sealed as it is"
+
+    def _leave_out(self, entry: Entry, origin: str) -> None:
+        self._filled.origins[entry] = origin
+
+    def _fault(self, origin: str, problems: Iterable[str], cure: str = "") -> None:
+        self._faults += [f"{origin}: {problem}{f'; {cure}' if cure else ''}" for problem in problems]
+
+
+def _failure(faults: list[str]) -> str:
+    count = f"{len(faults)} {'value is' if len(faults) == 1 else 'values are'} missing or wrong; nothing was written"
+    cure = "Values come from the environment, from --from-env-file FILE or, on a terminal, from prompts"
+    return "\n".join([*faults, f"{count}. {cure}"])
+
+
+_KEPT = "kept as it is in the cluster"
+_ROTATED = (
+    "ROTATED: with the new instance secret every admin key and deploy key, upload URL and session that was made with "
+    "the old one stops working. The data stays. A backend that runs goes on with the old one until it is restarted"
+)
+
+
+def _no_rotation(values: Values) -> str:
+    if values.secrets.provider in ("bootstrap", "external-secrets") and values.instance_secret_name:
+        return (
+            f"the instance secret is not made here (secrets.provider is {values.secrets.provider}): rotate it where it "
+            "is made, or ask for it with --all"
+        )
+    return "the instance secret is on the backend's volume, not in a Secret: set instance.existingSecret to rotate it"
+
+
+def _entry(reference: Reference, values: Values) -> Entry | None:
+    match reference.use:
+        case "variable":
+            return Entry(reference.secret, reference.key, reference.target, reference.optional)
+        case "file":
+            variable = "PG_CA_FILE" if values.postgres.enabled else "MYSQL_CA_FILE"
+            return Entry(reference.secret, reference.key, variable, reference.optional)
+        case "image pull":
+            # A pod starts without it where the image is public or the node has the credentials.
+            return Entry(reference.secret, _PULL_KEY, PULL_CONFIG, optional=True)
+        case _:
+            return None
+
+
+def _not_ours(reference: Reference, manifests: Iterable[Mapping[str, Any]]) -> str:
+    if reference.use == "all keys":
+        return (
+            f"Secret {reference.secret} (backend.envFrom): not written; all its keys become variables of the backend, "
+            "and only you know them"
+        )
+    annotations = [key for m in manifests if m["kind"] == "Ingress" for key in m["metadata"].get("annotations") or {}]
+    issued = any(key.startswith("cert-manager.io/") for key in annotations)
+    maker = "cert-manager makes it" if issued else "make it with `kubectl create secret tls`, or let cert-manager do so"
+    return f"Secret {reference.secret} (certificate of {reference.target}): not written; {maker}"
+
+
+def _makers(manifests: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Secrets that an object of the environment makes, each with a text that says so."""
+    for manifest in manifests:
+        spec = manifest.get("spec") or {}
+        if manifest["kind"] == "ExternalSecret":
+            name = spec["target"]["name"]
+            store = spec["secretStoreRef"]
+            wanted = []
+            for item in spec["data"]:
+                remote = item["remoteRef"]
+                prop = f", property {remote['property']}" if "property" in remote else ""
+                wanted.append(f"    {remote['key']}{prop}   (the key {item['secretKey']})")
+            yield (
+                name,
+                f"Secret {name}: not written; External Secrets Operator makes it from the {store['kind']} "
+                f"{store['name']}, which must hold:\n" + "\n".join(wanted),
+            )
+        elif manifest["kind"] == "Job":
+            for container in spec["template"]["spec"]["containers"]:
+                for variable in container.get("env") or []:
+                    if variable["name"] == "SECRET_NAME":
+                        job = manifest["metadata"]["name"]
+                        yield variable["value"], f"Secret {variable['value']}: not written; the Job {job} makes it"
+
+
+def _names(plan: Plan, entry: Entry) -> list[str]:
+    """The names under which an entry's value may be given: the variable's and, where it is clear, the key's."""
+    same_key = {other.variable for other in plan.entries if other.key == entry.key}
+    taken = {other.variable for other in plan.entries} - {entry.variable}
+    clear = len(same_key) == 1 and entry.key not in taken and entry.variable not in FILES
+    return [entry.variable, entry.key] if clear else [entry.variable]
+
+
+def _without(variable: str) -> str:
+    return {
+        "S3_ENDPOINT_URL": ", so files go to Amazon S3",
+        PULL_CONFIG: "; a private registry needs it",
+    }.get(variable, "")
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")
+
+
+def _belongs(key: str, name: str, secret: str) -> bool:
+    try:
+        open_admin_key(key, name, secret)
+    except AdminKeyError:
+        return False
+    return True
+
+
+def _read(variable: str, text: str) -> tuple[bytes, list[str]]:
+    if variable not in FILES:
+        return text.encode(), []
+    try:
+        return Path(text).expanduser().read_bytes(), []
+    except (OSError, ValueError) as error:
+        return b"", [f"the file cannot be read: {getattr(error, 'strerror', None) or 'no such path'}"]
+
+
+def _problems(variable: str, value: bytes, engine: Engine | None) -> list[str]:
+    """What is wrong with the value of a variable, or with the content of a file."""
+    if variable == PULL_CONFIG:
+        return _pull_config_problems(value)
+    if variable in FILES:
+        return _certificate_problems(value)
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return ["it is no text"]
+    match variable:
+        case "POSTGRES_URL":
+            return database_url_problems(text, "postgres")
+        case "MYSQL_URL":
+            return database_url_problems(text, "mysql")
+        case "INSTANCE_NAME":
+            return instance_name_problems(text, engine)
+        case "INSTANCE_SECRET":
+            return instance_secret_problems(text)
+        case "AWS_ACCESS_KEY_ID":
+            return s3_access_key_id_problems(text)
+        case "AWS_SECRET_ACCESS_KEY":
+            return s3_secret_access_key_problems(text)
+        case "AWS_REGION":
+            return s3_region_problems(text)
+        case "S3_ENDPOINT_URL":
+            return s3_endpoint_problems(text)
+        case _:
+            return [] if text else ["it is empty"]
+
+
+def _certificate_problems(value: bytes) -> list[str]:
+    if b"PRIVATE KEY-----" in value:
+        return ["the file holds a private key: only the certificate of the CA belongs there"]
+    try:
+        x509.load_pem_x509_certificates(value)
+    except ValueError:
+        return ["the file holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"]
+    return []
+
+
+def _pull_config_problems(value: bytes) -> list[str]:
+    try:
+        registries = json.loads(value)["auths"]
+        complete = registries and all("auth" in item or "username" in item for item in registries.values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ["the file is not one that `docker login` writes: JSON with a map `auths`"]
+    if not complete:
+        return [
+            "the file holds no credentials (a credential helper keeps them): make the Secret with "
+            "`kubectl create secret docker-registry`"
+        ]
+    return []
