@@ -78,15 +78,14 @@ class MariadbServer(Server):
 
 
 @contextmanager
-def postgres_server(
-    *, certificate: Certificate | None = None, max_connections: int = 50, settings: tuple[str, ...] = ()
-) -> Iterator[PostgresServer]:
+def postgres_server(*, certificate: Certificate | None = None, max_connections: int = 50) -> Iterator[PostgresServer]:
     """Run a PostgreSQL server, with TLS where it gets a certificate. Passwords are asked for on TCP only."""
     initdb, postgres, psql = _postgres_programs()
     with _folder("postgres") as folder:
         data, log = folder / "data", folder / "log"
-        _as_user(
+        _set_up(
             "postgres",
+            folder,
             [initdb, "--pgdata", data, "--username", "postgres", "--auth", "trust", "--no-sync", "--encoding", "UTF8"],
         )
         (data / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
@@ -101,7 +100,7 @@ def postgres_server(
         command = [postgres, "-D", data, "-p", port, *(part for option in options for part in ("-c", option))]
         server = PostgresServer(port, folder, "postgres", log, str(psql))
         with _running(
-            "postgres", command, log, lambda: server.psql("--command", "select 1").returncode == 0, signal.SIGQUIT
+            "postgres", server, command, lambda: server.psql("--command", "select 1").returncode == 0, signal.SIGQUIT
         ):
             yield server
 
@@ -114,8 +113,9 @@ def mariadb_server(*, certificate: Certificate | None = None, max_connections: i
         pytest.skip("MariaDB's server is not installed (Debian: mariadb-server)")
     with _folder("mysql") as folder:
         data, log = folder / "data", folder / "log"
-        _as_user(
+        _set_up(
             "mysql",
+            folder,
             [
                 install,
                 "--no-defaults",
@@ -137,7 +137,7 @@ def mariadb_server(*, certificate: Certificate | None = None, max_connections: i
         port = _free_port()
         server = MariadbServer(port, folder, "root", log, client)
         command = [mariadbd, "--no-defaults", f"--port={port}", *options]
-        with _running("mysql", command, log, lambda: server.run("select 1").returncode == 0, signal.SIGKILL):
+        with _running("mysql", server, command, lambda: server.run("select 1").returncode == 0, signal.SIGKILL):
             yield server
 
 
@@ -215,32 +215,33 @@ def _give(path: Path, owner: str) -> None:
         os.chown(path, account.pw_uid, account.pw_gid)
 
 
-def _switch(owner: str) -> dict[str, int | list[int]]:
+def _process_options(owner: str, folder: Path) -> dict[str, Any]:
     account = _account(owner)
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+    user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+    # Each keeps to its folder: MariaDB's first steps, of two at once, meet in a shared folder for temporary files.
+    return {"cwd": folder, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C", "TMPDIR": str(folder)}, **user}
 
 
-def _as_user(owner: str, command: Sequence[object]) -> None:
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, cwd="/", check=False, **_switch(owner)
-    )  # type: ignore[call-overload]
+def _set_up(owner: str, folder: Path, command: Sequence[object]) -> None:
+    arguments, options = [str(part) for part in command], _process_options(owner, folder)
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, **options)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
 @contextmanager
 def _running(
-    owner: str, command: Sequence[object], log: Path, answers: Callable[[], bool], stop: signal.Signals
-) -> Iterator[subprocess.Popen[bytes]]:
-    arguments = [str(part) for part in command]
-    with log.open("wb") as output:
-        process = subprocess.Popen(arguments, stdout=output, stderr=output, cwd="/", **_switch(owner))  # type: ignore[call-overload]
+    owner: str, server: Server, command: Sequence[object], answers: Callable[[], bool], stop: signal.Signals
+) -> Iterator[None]:
+    arguments, options = [str(part) for part in command], _process_options(owner, server.folder)
+    with server.log.open("wb") as output:
+        process = subprocess.Popen(arguments, stdout=output, stderr=output, **options)
     try:
         deadline = time.monotonic() + PATIENCE_S
         while not answers():
-            assert process.poll() is None, f"the server ended:\n{log.read_text()}"
-            assert time.monotonic() < deadline, f"the server does not answer:\n{log.read_text()}"
+            assert process.poll() is None, f"the server ended:\n{server.log.read_text()}"
+            assert time.monotonic() < deadline, f"the server does not answer:\n{server.log.read_text()}"
             time.sleep(0.05)
-        yield process
+        yield
     finally:
         process.send_signal(stop)
         process.wait()
