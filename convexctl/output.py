@@ -38,7 +38,7 @@ def write(root: Path, environments: Mapping[str, Mapping[str, str]], *, prune: b
         root.mkdir(parents=True, exist_ok=True)
         with _locked(root):
             _recover(root)
-            gone = _written_folders(root) - environments.keys() if prune else set()
+            gone = written_folders(root) - environments.keys() if prune else set()
             conflicts = [text for name, files in environments.items() for text in _conflicts(root / name, files)]
             if conflicts:
                 raise UserError("\n".join([*conflicts, "nothing was written"]))
@@ -92,7 +92,8 @@ def _recover(root: Path) -> None:
         shutil.rmtree(path)
 
 
-def _written_folders(root: Path) -> set[str]:
+def written_folders(root: Path) -> set[str]:
+    """The names of the folders below `root` that earlier runs wrote."""
     return {path.parent.name for path in root.glob(f"*/{RECORD}")}
 
 

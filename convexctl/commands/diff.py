@@ -1,0 +1,49 @@
+"""`diff`: what synth would change in dist/, or in the cluster."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from convexctl import node
+from convexctl.errors import UserError
+from convexctl.project import folder
+
+SAME, DIFFERENT, TROUBLE = 0, 1, 2
+"""Exit codes, as those of `kubectl diff`."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("overlay", nargs="*", help="the overlays to compare (default: all)")
+    parser.add_argument("-f", "--values", action="append", type=Path, default=[], metavar="FILE", help="as for synth")
+    parser.add_argument("--overlays", type=Path, metavar="DIR", help="folder of the overlays (default: overlays)")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder to compare with (default: dist)")
+    parser.add_argument(
+        "--format", choices=("text", "markdown", "json"), default="text", help="markdown is for pull requests"
+    )
+    parser.add_argument("--live", action="store_true", help="compare with the current cluster, through kubectl diff")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the differences. Returns 0 without any, 1 with some; trouble is 2."""
+    try:
+        return _run(arguments)
+    except UserError as error:
+        raise UserError(str(error), TROUBLE) from None
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    node.warm_up()
+    from convexctl.diff import differences, live, rendered
+    from convexctl.synth import synthesise_all
+
+    environments = synthesise_all(
+        arguments.overlays or folder("overlays"), arguments.overlay, values_files=arguments.values
+    )
+    if arguments.live:
+        return live(environments)
+    found = differences(arguments.output or folder("dist"), environments, all_overlays=not arguments.overlay)
+    print(rendered(found, arguments.format, colour=sys.stdout.isatty()), end="")
+    return DIFFERENT if any(environment.changed for environment in found) else SAME

@@ -1,0 +1,212 @@
+"""What synth would change, for people: decisions first, then objects field by field."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from convexctl import boot as model
+from convexctl import output
+from convexctl.differences import ABSENT, FieldChange, ObjectChange, compare
+from convexctl.documents import Loader
+from convexctl.errors import UserError
+from convexctl.synth import MANIFESTS, NAMESPACE, Environment
+
+Format = Literal["text", "markdown", "json"]
+State = Literal["new", "changed", "unchanged", "removed"]
+
+_COLOURS = {"added": "\033[32m", "removed": "\033[31m", "changed": "\033[33m"}
+_RESET = "\033[0m"
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+_LONGEST_VALUE = 200
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs in one environment between `dist/` and what synth would write."""
+
+    name: str
+    state: State
+    decisions: tuple[model.Change, ...] = ()
+    objects: tuple[ObjectChange, ...] = ()
+    files: tuple[str, ...] = ()
+    """Further files of the environment that differ (README.md, Kustomization)."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether synth would write anything."""
+        return self.state != "unchanged"
+
+
+def differences(root: Path, environments: Iterable[Environment], *, all_overlays: bool) -> list[Difference]:
+    """Compare what synth would write with `root`; with `all_overlays`, folders of overlays that are gone count too.
+
+    Raises `UserError` where a file in `root` is no YAML.
+    """
+    environments = list(environments)
+    found = [_difference(root / environment.name, environment) for environment in environments]
+    if all_overlays:
+        gone = output.written_folders(root) - {environment.name for environment in environments}
+        for name in sorted(gone):
+            objects = compare(_manifests_in(root / name), [])
+            found.append(Difference(name, "removed", objects=tuple(objects)))
+    return found
+
+
+def _difference(folder: Path, environment: Environment) -> Difference:
+    files = tuple(name for name, text in environment.files.items() if _content(folder / name) != text)
+    stale = tuple(name for name in output.recorded(folder) if name not in environment.files)
+    if not (folder / MANIFESTS).exists():
+        return Difference(environment.name, "new", objects=tuple(compare([], _all_manifests(environment))))
+    before, after = _manifests_in(folder), _all_manifests(environment)
+    objects = tuple(compare(before, after))
+    decisions = tuple(model.compare(model.boot(before), model.boot(after)))
+    others = tuple(name for name in (*files, *stale) if name not in (MANIFESTS, NAMESPACE))
+    state: State = "changed" if files or stale else "unchanged"
+    return Difference(environment.name, state, decisions, objects, others)
+
+
+def _content(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _all_manifests(environment: Environment) -> list[dict[str, Any]]:
+    return [*_documents(environment.files.get(NAMESPACE, ""), NAMESPACE), *environment.manifests]
+
+
+def _manifests_in(folder: Path) -> list[dict[str, Any]]:
+    return [
+        manifest
+        for name in (NAMESPACE, MANIFESTS)
+        for manifest in _documents(_content(folder / name) or "", str(folder / name))
+    ]
+
+
+def _documents(text: str, name: str) -> list[dict[str, Any]]:
+    try:
+        return [document for document in yaml.load_all(text, Loader=Loader) if isinstance(document, dict)]
+    except yaml.YAMLError:
+        raise UserError(f"{name}: is not valid YAML: restore it from Git, or remove it and run synth") from None
+
+
+def live(environments: Iterable[Environment]) -> int:
+    """Run `kubectl diff` for each environment and return the highest of its exit codes (0 same, 1 different)."""
+    program = shutil.which("kubectl")
+    if program is None:
+        raise UserError("kubectl is not on PATH, and --live needs it")
+    codes = []
+    for environment in environments:
+        text = environment.files[MANIFESTS]
+        codes.append(subprocess.run([program, "diff", "-f", "-"], input=text, text=True, check=False).returncode)
+    return max(codes, default=0)
+
+
+def rendered(found: list[Difference], format: Format, *, colour: bool = False) -> str:
+    """The differences as text for a terminal, as Markdown for a pull request, or as JSON."""
+    if format == "json":
+        return json.dumps([_as_data(difference) for difference in found], indent=2) + "\n"
+    if format == "markdown":
+        return "\n".join(_markdown(difference) for difference in found)
+    return "".join(_text(difference, colour=colour) for difference in found)
+
+
+def _as_data(difference: Difference) -> dict[str, Any]:
+    return {
+        "environment": difference.name,
+        "state": difference.state,
+        "decisions": [
+            {
+                "component": str(change.component),
+                "decision": change.title,
+                "before": change.before.value if change.before else None,
+                "after": change.after.value if change.after else None,
+                "why": change.after.why if change.after else None,
+            }
+            for change in difference.decisions
+        ],
+        "objects": [
+            {
+                "object": change.identity,
+                "kind": change.kind,
+                "fields": [
+                    {"path": field.path, "kind": field.kind}
+                    | ({} if field.before is ABSENT else {"before": field.before})
+                    | ({} if field.after is ABSENT else {"after": field.after})
+                    for field in change.fields
+                ],
+            }
+            for change in difference.objects
+        ],
+        "files": list(difference.files),
+    }
+
+
+def _text(difference: Difference, *, colour: bool) -> str:
+    def painted(kind: str, text: str) -> str:
+        return f"{_COLOURS[kind]}{text}{_RESET}" if colour else text
+
+    lines = [f"{difference.name}: {difference.state}"]
+    if difference.decisions:
+        lines.append("  what the pods will do:")
+    for change in difference.decisions:
+        lines.append(painted("changed", f"    ~ {_decision(change)}"))
+    for item in difference.objects:
+        lines.append(painted(item.kind, f"  {_SIGNS[item.kind]} {item.identity}"))
+        for field in item.fields:
+            lines.append(painted(field.kind, f"      {_SIGNS[field.kind]} {_field(field)}"))
+    if difference.files:
+        lines.append(f"  also: {', '.join(difference.files)}")
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(difference: Difference) -> str:
+    lines = [f"### {difference.name}: {difference.state}", ""]
+    if difference.decisions:
+        lines += ["| what the pods will do | before | after |", "|---|---|---|"]
+        for change in difference.decisions:
+            before = _cell(change.before.sentence) if change.before else ""
+            after = _cell(change.after.sentence) if change.after else ""
+            lines.append(f"| {change.title} ({change.component}) | {before} | {after} |")
+        lines.append("")
+    if difference.objects:
+        lines.append("```diff")
+        for item in difference.objects:
+            # A `~` would have no colour there: what changes is shown as a line out and a line in.
+            lines.append(f"{_SIGNS[item.kind].replace('~', '!')} {item.identity}")
+            for field in item.fields:
+                lines += [f"- {field.path}: {_value(field.before)}"] if field.before is not ABSENT else []
+                lines += [f"+ {field.path}: {_value(field.after)}"] if field.after is not ABSENT else []
+        lines += ["```", ""]
+    if difference.files:
+        lines += [f"Also: {', '.join(f'`{name}`' for name in difference.files)}", ""]
+    return "\n".join(lines)
+
+
+def _decision(change: model.Change) -> str:
+    before = change.before.sentence if change.before else "-"
+    after = change.after.sentence if change.after else "-"
+    return f"{change.component} {change.title}: {before} -> {after}"
+
+
+def _field(field: FieldChange) -> str:
+    if field.kind == "added":
+        return f"{field.path}: {_value(field.after)}"
+    if field.kind == "removed":
+        return f"{field.path}: {_value(field.before)}"
+    return f"{field.path}: {_value(field.before)} -> {_value(field.after)}"
+
+
+def _value(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
