@@ -1,0 +1,141 @@
+"""`diff`: what synth would change, object by object and field by field, with the changed decisions on top."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from convexctl import cli
+from convexctl.differences import ABSENT, compare
+from tests.support.overlay_cases import ROOT
+
+SERVICE = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"name": "api", "port": 1}]}}
+
+
+def with_ports(*ports: dict[str, object]) -> dict[str, object]:
+    return {**SERVICE, "spec": {"ports": list(ports)}}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The shipped overlays and their dist/, to be changed."""
+    shutil.copytree(ROOT / "overlays", tmp_path / "overlays")
+    shutil.copytree(ROOT / "dist", tmp_path / "dist")
+    return tmp_path
+
+
+def diff(project: Path, *arguments: str) -> int:
+    return cli.run(["diff", *arguments, "--overlays", str(project / "overlays"), "-o", str(project / "dist")])
+
+
+def change(project: Path, old: str, new: str) -> None:
+    overlay = project / "overlays" / "production.yaml"
+    assert old in overlay.read_text()
+    overlay.write_text(overlay.read_text().replace(old, new))
+
+
+def test_an_element_of_a_list_is_told_by_its_name_and_not_by_its_index() -> None:
+    after = with_ports({"name": "metrics", "port": 9}, {"name": "api", "port": 2})
+    (changed,) = compare([SERVICE], [after])
+    assert [(field.path, field.kind) for field in changed.fields] == [
+        ("spec.ports[api].port", "changed"),
+        ("spec.ports[metrics]", "added"),
+    ]
+
+
+def test_a_reordered_list_is_one_change() -> None:
+    one, two = {"name": "a", "port": 1}, {"name": "b", "port": 2}
+    (changed,) = compare([with_ports(one, two)], [with_ports(two, one)])
+    assert [(field.path, field.before, field.after) for field in changed.fields] == [
+        ("spec.ports (order)", ["a", "b"], ["b", "a"])
+    ]
+
+
+def test_elements_without_a_name_of_their_own_are_compared_as_a_whole() -> None:
+    (changed,) = compare([{**SERVICE, "spec": {"x": [1, 2]}}], [{**SERVICE, "spec": {"x": [1, 3]}}])
+    assert [(field.path, field.before, field.after) for field in changed.fields] == [("spec.x", [1, 2], [1, 3])]
+
+
+def test_a_string_that_becomes_a_number_is_a_change() -> None:
+    (changed,) = compare([{**SERVICE, "spec": {"x": "1"}}], [{**SERVICE, "spec": {"x": 1}}])
+    assert changed.fields[0].kind == "changed"
+
+
+def test_objects_come_and_go() -> None:
+    other = {"kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}}
+    assert [(item.identity, item.kind) for item in compare([SERVICE], [other])] == [
+        ("ConfigMap/c (n)", "added"),
+        ("Service/s", "removed"),
+    ]
+
+
+def test_an_absent_value_is_not_null() -> None:
+    (changed,) = compare([SERVICE], [{**SERVICE, "spec": {**SERVICE["spec"], "x": None}}])  # type: ignore[dict-item]
+    assert (changed.fields[0].before, changed.fields[0].after) == (ABSENT, None)
+
+
+def test_without_changes_the_exit_code_is_0(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert diff(project) == 0
+    assert capsys.readouterr().out == "local: unchanged\nproduction: unchanged\n"
+
+
+def test_changed_decisions_come_first_then_objects(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(project, "maxConnections: 64", "maxConnections: 32")
+    assert diff(project, "production") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
+        "production: changed",
+        "  what the pods will do:",
+        "    ~ StatefulSet/convex-backend Connections to the database: at most 64 -> at most 32",
+    ]
+    assert '      ~ data.POSTGRES_MAX_CONNECTIONS: "64" -> "32"' in lines
+
+
+def test_nothing_is_written(project: Path) -> None:
+    change(project, "maxConnections: 64", "maxConnections: 32")
+    before = {path: path.read_bytes() for path in (project / "dist").rglob("*") if path.is_file()}
+    diff(project)
+    assert before == {path: path.read_bytes() for path in (project / "dist").rglob("*") if path.is_file()}
+
+
+def test_markdown_for_a_pull_request(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(project, "maxConnections: 64", "maxConnections: 32")
+    assert diff(project, "production", "--format", "markdown") == 1
+    text = capsys.readouterr().out
+    assert "| Connections to the database (StatefulSet/convex-backend) | at most 64 | at most 32 |" in text
+    assert '- data.POSTGRES_MAX_CONNECTIONS: "64"\n+ data.POSTGRES_MAX_CONNECTIONS: "32"' in text
+
+
+def test_json_for_machines(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(project, "maxConnections: 64", "maxConnections: 32")
+    assert diff(project, "production", "--format", "json") == 1
+    (environment,) = json.loads(capsys.readouterr().out)
+    assert environment["state"] == "changed"
+    assert [decision["after"] for decision in environment["decisions"]] == [32]
+    assert {"path": "data.POSTGRES_MAX_CONNECTIONS", "kind": "changed", "before": "64", "after": "32"} in environment[
+        "objects"
+    ][0]["fields"]
+
+
+def test_a_new_overlay_and_one_that_is_gone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "overlays" / "local.yaml").rename(project / "overlays" / "laptop.yaml")
+    assert diff(project) == 1
+    text = capsys.readouterr().out
+    assert "laptop: new\n" in text
+    assert "local: removed\n" in text
+    assert text.count("StatefulSet/convex-backend") == 2
+
+
+def test_a_broken_overlay_is_trouble_and_not_a_difference(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(project, "className: traefik", "classname: traefik")
+    assert diff(project) == 2
+    assert "did you mean ingress.className?" in capsys.readouterr().err
+
+
+def test_a_broken_file_in_dist_is_trouble(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "dist" / "local" / "convex.k8s.yaml").write_text("a: [")
+    assert diff(project) == 2
+    assert "convex.k8s.yaml: is not valid YAML" in capsys.readouterr().err
