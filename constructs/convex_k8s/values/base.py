@@ -41,13 +41,13 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_means_unset(cls, data: Any) -> Any:
-        """Take `null` as Helm does: the key is not there. Only a field that has a meaning for null keeps it."""
+        """Take `null` as Helm does: the key is not there. Only a field with a meaning for null, or no field, keeps it."""
         if not isinstance(data, dict):
             return data
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
         kept = {}
         for key, value in data.items():
-            if value is None and not (key in fields and NoneType in get_args(fields[key].annotation)):
+            if value is None and key in fields and NoneType not in get_args(fields[key].annotation):
                 continue
             is_map = key in fields and get_origin(fields[key].annotation) is dict and isinstance(value, dict)
             kept[key] = {name: item for name, item in value.items() if item is not None} if is_map else value
