@@ -41,7 +41,7 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_means_unset(cls, data: Any) -> Any:
-        """Take `null` as Helm does: the key is not there. Only a field with a meaning for null, or no field, keeps it."""
+        """Take `null` as Helm does: the key is not there. What has a meaning for null, or is no field, keeps it."""
         if not isinstance(data, dict):
             return data
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
