@@ -10,10 +10,7 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +21,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.support.certificates import Certificate
-
-PATIENCE_S = 60
-"""How long a server may take to answer. It is there within a second or two; a busy machine gets the rest."""
+from tests.support.processes import folder_that_goes, free_ports, wait_until
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ def postgres_server(*, certificate: Certificate | None = None, max_connections: 
             for path in paths:
                 _give(path, "postgres")
             options += ["ssl=on", f"ssl_cert_file={paths[0]}", f"ssl_key_file={paths[1]}"]
-        port = _free_port()
+        (port,) = free_ports(1)
         command = [postgres, "-D", data, "-p", port, *(part for option in options for part in ("-c", option))]
         server = PostgresServer(port, folder, "postgres", log, str(psql))
         with _running(
@@ -134,7 +129,7 @@ def mariadb_server(*, certificate: Certificate | None = None, max_connections: i
             options += [f"--ssl-cert={paths[0]}", f"--ssl-key={paths[1]}"]
         else:
             options += ["--skip-ssl"]
-        port = _free_port()
+        (port,) = free_ports(1)
         server = MariadbServer(port, folder, "root", log, client)
         command = [mariadbd, "--no-defaults", f"--port={port}", *options]
         with _running("mysql", server, command, lambda: server.run("select 1").returncode == 0, signal.SIGKILL):
@@ -198,8 +193,7 @@ def _program(name: str) -> str:
 @contextmanager
 def _folder(owner: str) -> Iterator[Path]:
     """A folder that the server's own user can reach, which pytest's, being root's alone, are not."""
-    with tempfile.TemporaryDirectory(prefix=f"{owner}-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with folder_that_goes(owner) as folder:
         folder.chmod(0o755)
         _give(folder, owner)
         yield folder
@@ -234,23 +228,24 @@ def _running(
 ) -> Iterator[None]:
     arguments, options = [str(part) for part in command], _process_options(owner, server.folder)
     with server.log.open("wb") as output:
-        process = subprocess.Popen(arguments, stdout=output, stderr=output, **options)
+        process = subprocess.Popen([*_ends_with_us(), *arguments], stdout=output, stderr=output, **options)
+
+    def there() -> bool:
+        assert process.poll() is None, f"the server ended:\n{server.log.read_text()}"
+        return answers()
+
     try:
-        deadline = time.monotonic() + PATIENCE_S
-        while not answers():
-            assert process.poll() is None, f"the server ended:\n{server.log.read_text()}"
-            assert time.monotonic() < deadline, f"the server does not answer:\n{server.log.read_text()}"
-            time.sleep(0.05)
+        wait_until(there, "the server")
         yield
     finally:
         process.send_signal(stop)
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((Server.host, 0))
-        return int(listener.getsockname()[1])
+def _ends_with_us() -> list[str]:
+    """What has Linux end a server when the test's own process is killed."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
 def _run(command: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
