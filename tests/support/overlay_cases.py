@@ -9,6 +9,7 @@ import functools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,3 +105,14 @@ def faults_of(text: str) -> list[str]:
 def environment_of(text: str) -> Environment:
     """An overlay with this content, synthesised; once in a process."""
     return synthesise(overlay_of(text))
+
+
+def one(environment: Environment, kind: str, name: str | None = None) -> dict[str, Any]:
+    """The only object of that kind (and name) in the environment."""
+    found = [
+        manifest
+        for manifest in environment.manifests
+        if manifest["kind"] == kind and name in (None, manifest["metadata"]["name"])
+    ]
+    assert len(found) == 1, [(manifest["kind"], manifest["metadata"]["name"]) for manifest in environment.manifests]
+    return found[0]
