@@ -120,7 +120,7 @@ def _refusal(url: DatabaseUrl, error: Any) -> Check:
         return failed(
             TLS,
             "the server offers no TLS, and the backend requires it",
-            "switch TLS on at the server, or say in the overlay that it is not required",
+            "switch TLS on at the server, or set convexConfig.requireSsl to false",
         )
     if code == _UNREACHABLE and isinstance(cause, OSError):
         return unreachable(TLS, url.host, url.port, cause)

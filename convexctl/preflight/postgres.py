@@ -116,7 +116,7 @@ def _check_tls(url: DatabaseUrl, mode: str, context: ssl.SSLContext, timeout_s: 
                     failed(
                         TLS,
                         "the server offers no TLS, and the backend requires it",
-                        "switch TLS on at the server (ssl = on), or say in the overlay that it is not required",
+                        "switch TLS on at the server (ssl = on), or set convexConfig.requireSsl to false",
                     ),
                     False,
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import signal
 import ssl
@@ -289,6 +290,12 @@ def test_a_generate_key_that_fails_makes_no_secret(pod: WatchedPod, output: str)
     assert done.returncode == 1
     assert "generate_key" in done.stderr
     assert pod.server.requests == ["GET"]
+
+
+def test_kubernetes_changes_nothing_in_the_script_where_it_stands_in_a_command() -> None:
+    script = SCRIPT.read_text()
+    assert "$$" not in script
+    assert not re.search(r"\$\([A-Za-z_][A-Za-z0-9_.-]*\)", script)
 
 
 def test_shellcheck_has_nothing_to_say() -> None:
