@@ -88,7 +88,7 @@ def _server(
     decisions = {
         "engine": Decision(engine, title, why, reading.source, unless(*before, reading)),
         "database_url": decision(*_place(reading), f"{name} comes from there", reading),
-        "database_name": _name(instance_name),
+        "database_name": _name(context, instance_name),
         "database_tls": _tls(context, engine, reading, url, ca_reading),
         "database_connections": connections.decides(connections.value, f"at most {connections.value}"),
         "database_outlives": Decision(
@@ -113,10 +113,10 @@ def _place(reading: Reading) -> tuple[str, str]:
     return f"{url.scheme}://{url.host}", f"in the manifest: {url.scheme}://{url.host}"
 
 
-def _name(instance_name: Decision) -> Decision:
+def _name(context: Context, instance_name: Decision) -> Decision:
     value = str(instance_name.value)
     why = "the database is named after the instance, with every - as _"
-    if re.match(r"(Secret|ConfigMap|field)[/ ]", value):
+    if context.read("INSTANCE_NAME").hidden:
         return Decision(value, f"as {value}, with every - as _", why, instance_name.source, instance_name.unless)
     named = value.replace("-", "_")
     return Decision(named, named, why, instance_name.source, instance_name.unless)

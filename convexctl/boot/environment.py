@@ -106,11 +106,16 @@ class Reading:
         return self.variable.reference if self.variable else ""
 
     @property
+    def hidden(self) -> bool:
+        """Whether nothing of it may or can be shown: it is a Secret's, or out of sight."""
+        return self.variable is not None and self.variable.display == "…"
+
+    @property
     def shown(self) -> str:
         """What may be shown of it, which also tells two settings apart: its text, or where it comes from."""
         if self.variable is None:
             return ""
-        return self.variable.reference if self.variable.display == "…" else self.variable.display
+        return self.variable.reference if self.hidden else self.variable.display
 
     @property
     def unless(self) -> str:
