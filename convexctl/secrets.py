@@ -273,7 +273,9 @@ class _Filler:
 
     def _is_known(self, entry: Entry) -> bool:
         given, current = self._given(entry), self._current(entry)
-        if given:
+        if entry.variable == NAME and self._plan.values.instance_name:
+            self._set(entry, self._plan.values.instance_name.encode(), "as the overlay says")
+        elif given:
             name, source = given
             self._take_given(entry, source.values[name], f"{name}, from {source.origin}", current)
         elif self._is_sealed(entry):

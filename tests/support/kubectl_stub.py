@@ -1,0 +1,95 @@
+"""A stand-in for kubectl and the cluster behind it, for what no control plane without a kubelet can show."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_PROGRAM = """#!{python} -IS
+import json, os, sys
+from pathlib import Path
+state = Path({state!r})
+arguments = [a for a in sys.argv[1:] if not a.startswith("--request-timeout")]
+with (state / "calls").open("a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+if "--context" in arguments:
+    at = arguments.index("--context")
+    context = arguments[at + 1]
+    del arguments[at:at + 2]
+else:
+    context = "test"
+def fail(text):
+    print("E1124 a line of noise", file=sys.stderr)
+    print(text, file=sys.stderr)
+    sys.exit(1)
+if arguments[:2] == ["config", "current-context"]:
+    print(context)
+elif arguments[:2] == ["config", "view"]:
+    print("here", end="")
+elif (state / "fault").exists():
+    fail((state / "fault").read_text())
+elif arguments[:2] == ["get", "secret"]:
+    there = json.loads((state / "secrets.json").read_text())
+    items = [there[a] for a in arguments[2:] if a in there]
+    if items:
+        print(json.dumps({{"kind": "List", "items": items}}))
+elif arguments[:2] == ["get", "pod"]:
+    print("pod/" + arguments[2] if (state / "pod").exists() else "", end="")
+elif arguments[:1] == ["get"]:
+    pass
+elif arguments[:1] == ["exec"]:
+    text = (state / "pod").read_text()
+    print(text, end="") if text else fail("error: container not found")
+elif arguments[:1] == ["apply"]:
+    (state / "applied").write_text(sys.stdin.read())
+    print("secret/x serverside-applied")
+else:
+    fail("unexpected: " + " ".join(arguments))
+"""
+
+
+class KubectlStub:
+    """A `kubectl` in a folder for `PATH`, which knows some Secrets and perhaps the backend's pod."""
+
+    def __init__(self, folder: Path) -> None:
+        self.programs, self._state = folder / "programs", folder / "state"
+        self.programs.mkdir(parents=True)
+        self._state.mkdir()
+        program = self.programs / "kubectl"
+        program.write_text(_PROGRAM.format(python=sys.executable, state=str(self._state)))
+        program.chmod(0o755)
+        (self._state / "calls").touch()
+        self._secrets: dict[str, Any] = {}
+        self._store()
+
+    def secret(self, name: str, data: Mapping[str, str], type: str = "Opaque", **annotations: str) -> None:
+        """Put a Secret into the cluster."""
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+        self._secrets[name] = {"metadata": {"name": name, "annotations": annotations}, "type": type, "data": encoded}
+        self._store()
+
+    def pod(self, *credentials: str) -> None:
+        """Let the backend's pod be there, with these lines in its credentials; without any it does not run yet."""
+        (self._state / "pod").write_text("".join(f"{line}\n" for line in credentials))
+
+    def fail(self, message: str) -> None:
+        """Let every request to the cluster fail."""
+        (self._state / "fault").write_text(message)
+
+    @property
+    def calls(self) -> list[list[str]]:
+        """The arguments of every call, in order."""
+        return [json.loads(line) for line in (self._state / "calls").read_text().splitlines()]
+
+    @property
+    def applied(self) -> str:
+        """What was applied last; nothing where nothing was."""
+        path = self._state / "applied"
+        return path.read_text() if path.exists() else ""
+
+    def _store(self) -> None:
+        (self._state / "secrets.json").write_text(json.dumps(self._secrets))
