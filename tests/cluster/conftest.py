@@ -1,0 +1,36 @@
+"""What the tests in this folder share: one control plane for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.control_plane import ControlPlane, control_plane, missing_programs
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, and keep them on one worker of pytest-xdist, which then starts one cluster."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.xdist_group("cluster"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ControlPlane]:
+    """A real API server with the controllers of Kubernetes, for the whole session."""
+    if reason := missing_programs():
+        pytest.skip(reason)
+    with control_plane() as running:
+        yield running
+
+
+@pytest.fixture
+def namespace(cluster: ControlPlane) -> str:
+    """A namespace of the test's own, which enforces Pod Security `baseline`."""
+    return cluster.namespace()

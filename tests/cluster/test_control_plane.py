@@ -1,0 +1,87 @@
+"""The control plane of the tests itself: it refuses what a cluster refuses, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.control_plane import ControlPlane
+from tests.support.processes import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+LABELS = {"app": "it"}
+HOLDER = """
+import sys, time
+from tests.support.control_plane import control_plane
+with control_plane() as cluster:
+    print(cluster.kubeconfig, flush=True)
+    time.sleep(600)
+"""
+
+
+def template(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "it", "labels": LABELS}, "spec": {"containers": [{"name": "c", "image": "i"}], **spec}}
+
+
+def workload(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "it"}, "spec": {"selector": {"matchLabels": LABELS}, "template": template(), **spec}}
+
+
+def test_a_pod_beyond_baseline_is_refused(cluster: ControlPlane, namespace: str) -> None:
+    with pytest.raises(AssertionError, match='violates PodSecurity "baseline:latest": host namespaces'):
+        cluster.create("v1", "Pod", template(hostNetwork=True), "--namespace", namespace)
+
+
+def test_an_account_without_a_role_may_do_nothing(cluster: ControlPlane, namespace: str) -> None:
+    token = cluster.service_account_token(namespace, "somebody")
+    done = cluster.kubectl(
+        "get", "secrets", "--namespace", namespace, "--kubeconfig=/dev/null", *_login(cluster, token), check=False
+    )
+    assert "system:serviceaccount" in done.stderr
+    assert "cannot list resource" in done.stderr
+
+
+def test_pods_become_ready_and_are_replaced_when_their_template_changes(cluster: ControlPlane, namespace: str) -> None:
+    where = ("--namespace", namespace)
+    cluster.create("apps/v1", "StatefulSet", workload(serviceName="it", replicas=2), *where)
+    cluster.create("apps/v1", "Deployment", workload(replicas=1), *where)
+    cluster.make_ready(namespace)
+    before = {pod["metadata"]["uid"] for pod in cluster.objects(namespace, "pods")}
+    for kind in ("statefulset", "deployment"):
+        cluster.kubectl("set", "image", f"{kind}/it", "c=new", *where)
+    cluster.make_ready(namespace)
+    for kind in ("statefulset", "deployment"):
+        cluster.kubectl("rollout", "status", f"{kind}/it", *where, "--timeout=1s")
+    after = {pod["metadata"]["uid"] for pod in cluster.objects(namespace, "pods")}
+    assert len(before) == len(after) == 3
+    assert not before & after
+
+
+def test_nothing_stays_when_the_process_of_the_tests_is_killed(cluster: ControlPlane) -> None:
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "constructs")])
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths}
+    ) as holder:
+        try:
+            assert holder.stdout
+            folder = Path(holder.stdout.readline().strip()).parent
+            assert len(_commands_with(f"{folder}/")) == 3
+        finally:
+            holder.kill()
+    wait_until(lambda: not folder.exists() and not _commands_with(str(folder)), "the end of the servers")
+
+
+def _login(cluster: ControlPlane, token: str) -> list[str]:
+    server = cluster.kubectl("config", "view", "--minify", "--output=jsonpath={.clusters[0].cluster.server}").stdout
+    return ["--server", server, "--certificate-authority", str(cluster.kubeconfig.parent / "ca.crt"), "--token", token]
+
+
+def _commands_with(text: str) -> list[str]:
+    return [
+        line for line in subprocess.check_output(["ps", "-ww", "-eo", "args"], text=True).splitlines() if text in line
+    ]

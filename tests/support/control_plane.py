@@ -1,0 +1,334 @@
+"""A real Kubernetes control plane for tests: etcd, kube-apiserver and kube-controller-manager, as envtest runs them.
+
+There is no kubelet and no scheduler: pods stay Pending until a test calls `ControlPlane.make_ready`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.support.certificates import Authority
+from tests.support.processes import PATIENCE_S, Processes, folder_that_goes, free_ports, wait_until
+
+ASSETS = "KUBEBUILDER_ASSETS"
+"""The environment variable that names the folder with the programs, as `setup-envtest` prints it."""
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "baseline" for mode in ("enforce", "warn", "audit")}
+"""Labels of a namespace that refuses pods beyond the Pod Security Standard `baseline`, and warns of such workloads."""
+
+_LOOPBACK = "127.0.0.1"
+_NODE = "node-1"
+_NO_NODES = "--controllers=*,-node-lifecycle-controller,-taint-eviction-controller,-pod-garbage-collector-controller"
+"""Without these, which would take the pods off a node that never reports."""
+
+Command = subprocess.CompletedProcess[str]
+Object = dict[str, Any]
+
+
+def missing_programs(*further: str) -> str:
+    """Why a test that needs a control plane, and further programs, cannot run here; empty where it can.
+
+    The control plane's own programs are in the folder that `KUBEBUILDER_ASSETS` names, others there or on `PATH`.
+    """
+    folder = os.environ.get(ASSETS)
+    if not folder:
+        return f"{ASSETS} is not set: it names the folder of {', '.join(PROGRAMS)} (setup-envtest use -p path 1.36)"
+    absent = [name for name in PROGRAMS if not (Path(folder) / name).is_file()]
+    absent += [name for name in further if not shutil.which(name, path=_search_path(folder))]
+    return f"not installed: {', '.join(absent)} ({ASSETS} is {folder})" if absent else ""
+
+
+def _search_path(assets: str) -> str:
+    return f"{assets}{os.pathsep}{os.environ['PATH']}"
+
+
+class ControlPlane:
+    """A control plane that runs: one administrator, RBAC, Pod Security admission, and nothing in it."""
+
+    def __init__(self, folder: Path, prefix: Sequence[str]) -> None:
+        self.kubeconfig = folder / "kubeconfig"
+        self.assets = Path(os.environ[ASSETS])
+        self.environment = {
+            "KUBECONFIG": str(self.kubeconfig),
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "PATH": _search_path(str(self.assets)),
+            "LC_ALL": "C.UTF-8",
+        }
+        """Environment variables for programs that are to use this cluster."""
+        self._prefix = list(prefix)
+        self._numbers = itertools.count(1)
+
+    def kubectl(self, *arguments: object, input: str = "", check: bool = True) -> Command:
+        """Run kubectl as administrator. With `check`, an exit code other than 0 fails the test in kubectl's words."""
+        return self.run("kubectl", *arguments, input=input, check=check)
+
+    def helm(self, *arguments: object, input: str = "", check: bool = True) -> Command:
+        """Run Helm as administrator."""
+        return self.run("helm", *arguments, input=input, check=check)
+
+    def kustomize(self, *arguments: object, input: str = "", check: bool = True) -> Command:
+        """Run kustomize."""
+        return self.run("kustomize", *arguments, input=input, check=check)
+
+    def run(self, program: str, *arguments: object, input: str = "", check: bool = True) -> Command:
+        """Run a program that finds this cluster as its own."""
+        command = [program, *map(str, arguments)]
+        done = subprocess.run(
+            [*self._prefix, *command], input=input, capture_output=True, text=True, env=self.environment, check=False
+        )
+        if check:
+            assert done.returncode == 0, f"{' '.join(command)}\n{done.returncode}: {done.stdout}\n{done.stderr}"
+        return done
+
+    def objects(self, namespace: str, *kinds: str, selector: str = "") -> list[Object]:
+        """The objects of these kinds in a namespace, as the API server has them."""
+        where = ("--namespace", namespace, f"--selector={selector}")
+        found: list[Object] = json.loads(self.kubectl("get", ",".join(kinds), *where, "--output=json").stdout)["items"]
+        return found
+
+    def object(self, namespace: str, kind: str, name: str) -> Object:
+        """One object as the API server has it."""
+        found: Object = json.loads(self.kubectl("get", kind, name, "--namespace", namespace, "--output=json").stdout)
+        return found
+
+    def namespace(self, name: str = "", **labels: str) -> str:
+        """Make a namespace that enforces Pod Security `baseline`, with further labels, and return its name.
+
+        Without a name it is one that was never there. A named one that is there is deleted first, with all in it.
+        """
+        if name:
+            self.delete_namespace(name)
+        name = name or f"test-{next(self._numbers)}"
+        self.create("v1", "Namespace", {"metadata": {"name": name, "labels": {**POD_SECURITY, **labels}}})
+        self.wait_for_namespace(name)
+        return name
+
+    def delete_namespace(self, name: str) -> None:
+        """Delete a namespace where it is there, and wait until it is gone."""
+        for pod in self.objects(name, "pods"):
+            self._delete_pod(pod)
+        self.kubectl("delete", "namespace", name, "--ignore-not-found", f"--timeout={PATIENCE_S}s")
+
+    def wait_for_namespace(self, name: str) -> None:
+        """Wait until pods can be made in a namespace: its default ServiceAccount is there."""
+        get = ("get", "serviceaccount", "default", "--namespace", name)
+        wait_until(lambda: self.kubectl(*get, check=False).returncode == 0, f"the default ServiceAccount of {name}")
+
+    def create(self, version: str, kind: str, content: Mapping[str, Any], *where: str) -> None:
+        """Create an object."""
+        manifest = json.dumps({"apiVersion": version, "kind": kind, **content})
+        self.kubectl("create", *where, "--filename=-", input=manifest)
+
+    def service_account_token(self, namespace: str, name: str) -> str:
+        """A token of a ServiceAccount, which is made where it is not there."""
+        where = ("--namespace", namespace)
+        if not self.kubectl("get", "serviceaccount", name, *where, "--ignore-not-found").stdout:
+            self.kubectl("create", "serviceaccount", name, *where)
+        return self.kubectl("create", "token", name, *where).stdout.strip()
+
+    def install_crds(self, folder: Path) -> None:
+        """Install the CustomResourceDefinitions in a folder, and wait until their kinds are served."""
+        self.kubectl("apply", "--server-side", "--filename", folder)
+        self.kubectl("wait", "--for=condition=Established", f"--timeout={PATIENCE_S}s", "--filename", folder)
+
+    def make_ready(self, namespace: str) -> None:
+        """Be scheduler and kubelet until every StatefulSet, Deployment and Job of a namespace is where it should be.
+
+        Pods that are to go are gone at once; new ones get a node and are ready, those of Jobs have succeeded.
+        """
+        wait_until(lambda: self._be_kubelet(namespace), f"the workloads of {namespace}")
+
+    def _be_kubelet(self, namespace: str) -> bool:
+        for pod in self.objects(namespace, "pods"):
+            if "deletionTimestamp" in pod["metadata"]:
+                self._delete_pod(pod)
+            elif pod["status"].get("phase") == "Pending":
+                self._run_pod(pod)
+        return all(map(_there, self.objects(namespace, "statefulsets", "deployments", "jobs")))
+
+    def _delete_pod(self, pod: Object) -> None:
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        self.kubectl(
+            "delete", "pod", name, "--namespace", namespace, "--force", "--grace-period=0", "--ignore-not-found"
+        )
+
+    def _run_pod(self, pod: Object) -> None:
+        """Give a pod a node and the status of one that runs. For one that is gone meanwhile, another comes."""
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        if not pod["spec"].get("nodeName"):
+            binding = {
+                "apiVersion": "v1",
+                "kind": "Binding",
+                "metadata": {"name": name},
+                "target": {"apiVersion": "v1", "kind": "Node", "name": _NODE},
+            }
+            url = f"/api/v1/namespaces/{namespace}/pods/{name}/binding"
+            self.kubectl("create", "--raw", url, "--filename=-", input=json.dumps(binding), check=False)
+        patch = ("--subresource=status", "--type=merge", f"--patch={json.dumps({'status': _status(pod)})}")
+        self.kubectl("patch", "pod", name, "--namespace", namespace, *patch, check=False)
+
+
+@contextmanager
+def control_plane(prefix: Sequence[str] = ()) -> Iterator[ControlPlane]:
+    """Start a control plane, and stop it again. Nothing of it stays, also when this process is killed.
+
+    `prefix` stands before every command, of servers and clients alike: the way into a network namespace, say.
+    """
+    with folder_that_goes("control-plane") as folder:
+        cluster = ControlPlane(folder, prefix)
+        processes = Processes(folder)
+        try:
+            _start(cluster, processes, folder, prefix)
+            yield cluster
+        finally:
+            processes.stop()
+
+
+def _start(cluster: ControlPlane, processes: Processes, folder: Path, prefix: Sequence[str]) -> None:
+    def start(program: str, *flags: str) -> None:
+        processes.start(program, [*prefix, str(cluster.assets / program), *flags], cluster.environment)
+
+    def wait_for(answers: Callable[[], Command], answer: str, what: str) -> None:
+        processes.wait_until(lambda: answer in answers().stdout, what)
+
+    client, peer, api = free_ports(3)
+    authority = Authority("control plane")
+    ca, keys, tokens = folder / "ca.crt", folder / "service-accounts.key", folder / "tokens.csv"
+    ca.write_bytes(authority.pem)
+    certificate = authority.issue(_LOOPBACK, "localhost", "kubernetes.default.svc")
+    certificate_path, key_path = certificate.write(folder, "apiserver")
+    token = secrets.token_hex(16)
+    _write_private(tokens, f"{token},admin,admin,system:masters\n")
+    _write_private(keys, _rsa_key())
+    _write_private(cluster.kubeconfig, _kubeconfig(f"https://{_LOOPBACK}:{api}", ca, token))
+    start(
+        "etcd",
+        "--unsafe-no-fsync",
+        f"--data-dir={folder / 'etcd'}",
+        f"--listen-client-urls=http://{_LOOPBACK}:{client}",
+        f"--advertise-client-urls=http://{_LOOPBACK}:{client}",
+        f"--listen-peer-urls=http://{_LOOPBACK}:{peer}",
+        f"--initial-advertise-peer-urls=http://{_LOOPBACK}:{peer}",
+        f"--initial-cluster=default=http://{_LOOPBACK}:{peer}",
+    )
+    start(
+        "kube-apiserver",
+        f"--etcd-servers=http://{_LOOPBACK}:{client}",
+        f"--bind-address={_LOOPBACK}",
+        f"--secure-port={api}",
+        "--advertise-address=192.0.2.1",
+        "--endpoint-reconciler-type=none",
+        f"--cert-dir={folder}",
+        f"--tls-cert-file={certificate_path}",
+        f"--tls-private-key-file={key_path}",
+        f"--token-auth-file={tokens}",
+        "--authorization-mode=RBAC",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={keys}",
+        f"--service-account-signing-key-file={keys}",
+    )
+    wait_for(lambda: cluster.kubectl("get", "--raw", "/readyz", check=False), "ok", "the API server")
+    start(
+        "kube-controller-manager",
+        "--leader-elect=false",
+        "--secure-port=0",
+        f"--kubeconfig={cluster.kubeconfig}",
+        "--use-service-account-credentials",
+        f"--root-ca-file={ca}",
+        f"--service-account-private-key-file={keys}",
+        _NO_NODES,
+    )
+    get = ("get", "configmap/kube-root-ca.crt", "serviceaccount/default", "--output=name")
+    wait_for(lambda: cluster.kubectl(*get, check=False), "serviceaccount/default", "the controllers")
+    cluster.create("v1", "Node", {"metadata": {"name": _NODE}})
+
+
+def _there(workload: Object) -> bool:
+    spec, status = workload["spec"], workload.get("status", {})
+    if workload["kind"] == "Job":
+        return bool(spec.get("suspend")) or any(
+            condition["type"] in {"Complete", "Failed"} and condition["status"] == "True"
+            for condition in status.get("conditions", [])
+        )
+    counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+    observed = status.get("observedGeneration") == workload["metadata"]["generation"]
+    return observed and all(status.get(count, 0) == spec["replicas"] for count in counts)
+
+
+def _status(pod: Object) -> Object:
+    """The status of a pod that runs and is ready, or of a Job's that is done."""
+    owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", [])}
+    done = "Job" in owners
+    conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"]
+    now = pod["metadata"]["creationTimestamp"]
+    state = (
+        {"terminated": {"exitCode": 0, "startedAt": now, "finishedAt": now}}
+        if done
+        else {"running": {"startedAt": now}}
+    )
+
+    def containers(kind: str) -> list[Object]:
+        return [
+            {
+                "name": c["name"],
+                "image": c["image"],
+                "imageID": c["image"],
+                "ready": not done,
+                "restartCount": 0,
+                "state": state,
+            }
+            for c in pod["spec"].get(kind, [])
+        ]
+
+    return {
+        "phase": "Succeeded" if done else "Running",
+        "podIP": "10.244.0.1",
+        "podIPs": [{"ip": "10.244.0.1"}],
+        "startTime": now,
+        "conditions": [
+            {"type": type, "status": "False" if done and type.endswith("Ready") else "True", "lastTransitionTime": now}
+            for type in conditions
+        ],
+        "containerStatuses": containers("containers"),
+    }
+
+
+def _kubeconfig(server: str, ca: Path, token: str) -> str:
+    name = "test"
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority": str(ca)}}],
+            "users": [{"name": name, "user": {"token": token}}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "current-context": name,
+        }
+    )
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _rsa_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    return pem.decode()
