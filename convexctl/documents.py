@@ -77,8 +77,8 @@ for _kind in ("value", "merge"):
     Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", Loader.construct_scalar)
 
 
-def load_all(text: str, file: str) -> list[Located]:
-    """The documents of a YAML text; `file` is the name that the places carry.
+def load_all(text: str, file: str, most_nodes: int = MOST_NODES) -> list[Located]:
+    """The documents of a YAML text; `file` is the name that the places carry, `most_nodes` the bound for each document.
 
     Raises `DocumentError` for text that does not parse or nests too deeply, for a duplicate or non-string key and for
     aliases that loop.
@@ -86,7 +86,7 @@ def load_all(text: str, file: str) -> list[Located]:
     loader = Loader(text)
     try:
         _measure_depth(text, file)
-        return [_Builder(loader, file).build(node) for node in _nodes(loader)]
+        return [_Builder(loader, file, most_nodes).build(node) for node in _nodes(loader)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1 if mark else 1)
@@ -125,9 +125,10 @@ def _first_line(error: Exception) -> str:
 
 
 class _Builder:
-    def __init__(self, loader: Any, file: str) -> None:
+    def __init__(self, loader: Any, file: str, most_nodes: int) -> None:
         self._loader = loader
         self._file = file
+        self._most_nodes = most_nodes
         self._count = 0
         self._faults: list[tuple[Place, str]] = []
 
@@ -140,8 +141,8 @@ class _Builder:
     def _located(self, node: yaml.Node, above: tuple[int, ...]) -> Located:
         place = Place(self._file, node.start_mark.line + 1)
         self._count += 1
-        if self._count > MOST_NODES:
-            raise DocumentError([(place, f"holds more than {MOST_NODES} values")])
+        if self._count > self._most_nodes:
+            raise DocumentError([(place, f"holds more than {self._most_nodes} values")])
         if id(node) in above:
             raise DocumentError([(place, "has an alias that contains itself")])
         if len(above) > DEEPEST:
