@@ -14,9 +14,11 @@ from convexctl.errors import UserError
 
 COMMANDS = {
     "synth": "write dist/<overlay>/ from overlays/<overlay>.yaml (the default command)",
+    "diff": "show what synth would change in dist/, or with --live in the cluster",
     "schema": "write overlays/schema.json, which editors use, and the table of parameters in README.md",
     "secrets": "make the Secrets that an environment's manifests refer to",
     "admin-key": "make or check an admin key of an environment",
+    "provision": "print what an environment needs outside: SQL, bucket policy and commands, DNS names",
 }
 DEFAULT_COMMAND = "synth"
 

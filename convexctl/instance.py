@@ -103,6 +103,31 @@ def find_instance(values: Values, kubectl: Kubectl | None, environment: Mapping[
     return Instance(name, secret, origin, (*reasons, *notes))
 
 
+def find_name(values: Values, kubectl: Kubectl | None, environment: Mapping[str, str]) -> tuple[str, str]:
+    """The instance's name, and where it was found: in the overlay, else in the cluster, else in the environment.
+
+    Without `kubectl` the cluster is not asked. Raises `InstanceNotFoundError`, with all reasons, where it is nowhere.
+    """
+    reference = database_secret(values)
+    if reference is None:
+        return values.instance_name, "the overlay"
+    secret, key = reference
+    reasons = ["the cluster was not asked"]
+    if kubectl:
+        try:
+            found = kubectl.secrets([secret])
+        except KubectlError as error:
+            reasons = [f"the cluster cannot be asked: {error}"]
+        else:
+            if secret in found and (name := found[secret].data.get(key, b"").decode(errors="replace")):
+                return name, f"the Secret {secret}, {kubectl.place()}"
+            reasons = [f"not in the Secret {secret}, key {key} ({kubectl.place()})"]
+    if name := environment.get(NAME, ""):
+        return name, f"{NAME} of the environment"
+    reasons.append(f"{NAME} is not set in the environment")
+    raise InstanceNotFoundError(f"no instance name was found: {'; '.join(reasons)}")
+
+
 def _in_cluster(values: Values, kubectl: Kubectl) -> tuple[str, str, str]:
     """Name, secret and the place of the secret; each empty where the cluster does not have it."""
     place = kubectl.place()

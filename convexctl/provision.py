@@ -7,23 +7,132 @@ says how to set it.
 from __future__ import annotations
 
 import ipaddress
+import json
 import shlex
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 from urllib.parse import urlsplit
+
+from convex_k8s.origins import Origins
+from convex_k8s.values import Values
 
 from convexctl.errors import UserError
 from convexctl.secret_values import Engine, database_name, instance_name_problems
+
+SectionName = Literal["sql", "policy", "buckets", "dns"]
 
 DEFAULT_MAX_CONNECTIONS = 128
 """Connections in the backend's pool where nothing else is set (upstream's default)."""
 SPARE_CONNECTIONS = 5
 """Connections of the role on top of the pool: for the one that upstream keeps beside it, for preflight, for a look."""
 
+SECTIONS: tuple[SectionName, ...] = ("sql", "policy", "buckets", "dns")
+"""What an environment may need, by administrator."""
+
 _BUCKET_ACTIONS = ("s3:ListBucket",)
 _OBJECT_ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 _LONGEST_MYSQL_USER = 32
 _UUID = "-".join("?" * length for length in (8, 4, 4, 4, 12))
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one administrator needs. Without a text it is nothing, and the title says why."""
+
+    name: SectionName
+    title: str
+    text: str = ""
+
+
+def needs_instance_name(values: Values, names: Iterable[SectionName]) -> bool:
+    """Whether any of these sections has the instance's name in it."""
+    wanted = set(names)
+    return (values.external_database and "sql" in wanted) or (values.s3.enabled and "policy" in wanted)
+
+
+def section(name: SectionName, values: Values, instance_name: str, environment: Mapping[str, str]) -> Section:
+    """Write one section for an environment.
+
+    Region and endpoint that only the Secret says come from `AWS_REGION` and `S3_ENDPOINT_URL` of `environment`, else
+    stand as words to be replaced. Raises `UserError` where the instance name makes no database name.
+    """
+    match name:
+        case "sql":
+            return _sql(values, instance_name)
+        case "policy":
+            return _policy(values, instance_name, environment)
+        case "buckets":
+            return _buckets(values, environment)
+        case "dns":
+            return _dns(values)
+
+
+def _sql(values: Values, instance_name: str) -> Section:
+    if values.postgres.enabled:
+        text = postgres_sql(instance_name, max_connections=values.postgres.max_connections)
+        return Section("sql", "role and database, for psql as an administrator of the Postgres server", text)
+    if values.mysql.enabled:
+        text = mysql_sql(
+            instance_name,
+            max_connections=values.mysql.max_connections,
+            require_ssl=values.convex_config.require_ssl,
+        )
+        return Section("sql", "user and database, for mysql as an administrator of the MySQL server", text)
+    return Section("sql", "none: the database is SQLite, on the backend's volume")
+
+
+_NO_S3 = "none: files lie on the backend's volume"
+
+
+def _policy(values: Values, instance_name: str, environment: Mapping[str, str]) -> Section:
+    if not values.s3.enabled:
+        return Section("policy", _NO_S3)
+    policy = s3_policy(
+        instance_name,
+        values.s3.bucket_names.values(),
+        region=values.s3.dialect.region or environment.get("AWS_REGION", ""),
+    )
+    whose = (
+        f"the role of the ServiceAccount {values.backend.service_account_name or 'default'}"
+        if values.s3.credentials == "ambient"
+        else "the access key"
+    )
+    title = (
+        f"what {whose} may do (IAM, and MinIO's); a service without policies: list, read, write and delete in these "
+        "buckets"
+    )
+    return Section("policy", title, json.dumps(policy, indent=2) + "\n")
+
+
+def _buckets(values: Values, environment: Mapping[str, str]) -> Section:
+    s3 = values.s3
+    if not s3.enabled:
+        return Section("buckets", _NO_S3)
+    region = s3.dialect.region or environment.get("AWS_REGION", "")
+    endpoint = s3.endpoint or environment.get("S3_ENDPOINT_URL", "") if s3.dialect.own_endpoint else ""
+    notes = []
+    if not endpoint and s3.dialect.own_endpoint and (s3.keys.endpoint and s3.credentials == "secret"):
+        endpoint = "ENDPOINT"
+        amazon = ", without --endpoint-url where it says none" if s3.provider == "generic" else ""
+        notes.append(f"# ENDPOINT: as the Secret {s3.existing_secret} says it ({s3.keys.endpoint}){amazon}")
+    if s3.provider == "minio":
+        lines = mc_commands(s3.bucket_names.values(), endpoint=endpoint, region=region)
+    else:
+        if not region:
+            notes.append(f"# REGION: as the Secret {s3.existing_secret} says it ({s3.keys.region})")
+        lines = aws_commands(s3.bucket_names.values(), region=region or "REGION", endpoint=endpoint)
+    return Section("buckets", "made with the keys of an administrator", "\n".join([*notes, *lines]) + "\n")
+
+
+def _dns(values: Values) -> Section:
+    origins, ingress = Origins.of(values), values.ingress
+    dashboard = [f"https://{ingress.dashboard.host}"] if ingress.enabled else []
+    names = dns_names([*dashboard, origins.cloud, origins.site, origins.deployment])
+    if not names:
+        return Section("dns", "none: every origin is local")
+    where = "the Ingress controller" if ingress.enabled else "what forwards to the Services"
+    return Section("dns", f"names that must lead to {where}, for the pods too", "\n".join(names) + "\n")
 
 
 def connection_limit(max_connections: int | None = None) -> int:
