@@ -49,9 +49,11 @@ def write(root: Path, environments: Mapping[str, Mapping[str, str]], *, prune: b
                 _replace(root, name, {})
                 outcomes[name] = "removed"
             return outcomes
+    except shutil.Error as error:
+        source, _, reason = error.args[0][0]
+        raise UserError(f"{source}: cannot be taken over: {reason}") from None
     except OSError as error:
-        where = error.filename or root
-        raise UserError(f"{where}: cannot be written: {error.strerror}") from None
+        raise UserError(f"{error.filename or root}: cannot be written: {error.strerror or error}") from None
 
 
 def digest(content: bytes) -> str:
@@ -62,7 +64,7 @@ def digest(content: bytes) -> str:
 def recorded(folder: Path) -> dict[str, str]:
     """The files that an earlier run wrote into `folder`, with their digests; empty where it wrote none."""
     try:
-        lines = (folder / RECORD).read_text(encoding="utf-8").splitlines()
+        lines = (folder / RECORD).read_text(encoding="utf-8", errors="replace").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     pairs = [line.split("  ", 1) for line in lines if "  " in line]
@@ -94,7 +96,7 @@ def _recover(root: Path) -> None:
 
 def written_folders(root: Path) -> set[str]:
     """The names of the folders below `root` that earlier runs wrote."""
-    return {path.parent.name for path in root.glob(f"*/{RECORD}")}
+    return {path.parent.name for path in root.glob(f"*/{RECORD}") if not path.parent.is_symlink()}
 
 
 def _conflicts(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
@@ -104,7 +106,9 @@ def _conflicts(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
     ours = recorded(folder)
     for name, content in files.items():
         path = folder / name
-        if name not in ours and path.exists() and (path.is_dir() or path.read_bytes() != content.encode()):
+        if name in ours or not (path.exists() or path.is_symlink()):
+            continue
+        if not path.is_file() or path.is_symlink() or path.read_bytes() != content.encode():
             yield f"{path}: was not written by this program and would be overwritten: move it away"
 
 
@@ -121,23 +125,31 @@ def _replace(root: Path, name: str, files: Mapping[str, str]) -> Outcome:
         _remove(root, target)
         return "removed"
     staging = root / f"{_STAGING}{name}"
-    staging.mkdir()
-    if target.exists():
-        shutil.copystat(target, staging)
-    for path in own:
-        if path.is_dir() and not path.is_symlink():
-            shutil.copytree(path, staging / path.name, symlinks=True)
-        else:
-            shutil.copy2(path, staging / path.name, follow_symlinks=False)
-    for file, content in contents.items():
-        (staging / file).write_bytes(content)
-    if contents:
-        (staging / RECORD).write_bytes(record.encode())
-    if not target.exists():
-        staging.rename(target)
-        return "new"
-    _swap(root, staging, target)
-    return "changed"
+    try:
+        staging.mkdir()
+        if target.exists():
+            shutil.copystat(target, staging)
+        for path in own:
+            _copy(path, staging / path.name)
+        for file, content in contents.items():
+            (staging / file).write_bytes(content)
+        if contents:
+            (staging / RECORD).write_bytes(record.encode())
+        if not target.exists():
+            staging.rename(target)
+            return "new"
+        _swap(root, staging, target)
+        return "changed"
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -164,7 +176,11 @@ def _swap(root: Path, staging: Path, target: Path) -> None:
     if not _exchange(staging, target):
         aside = root / f"{_ASIDE}{target.name}"
         target.rename(aside)
-        staging.rename(target)
+        try:
+            staging.rename(target)
+        except BaseException:
+            aside.rename(target)
+            raise
         staging = aside
     shutil.rmtree(staging)
 
