@@ -1,0 +1,308 @@
+"""`dist/`: each environment's folder is swapped in whole, whatever happens, and what is the user's own stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convexctl import output
+from convexctl.errors import UserError
+from convexctl.output import RECORD, digest, write
+from tests.support.overlay_cases import ROOT
+
+OLD = {
+    "a": {"convex.k8s.yaml": "old\n", "Kustomization": "same\n", "Namespace": "stale\n"},
+    "b": {"convex.k8s.yaml": "old\n"},
+    "gone": {"convex.k8s.yaml": "old\n"},
+    "gone-with-own": {"convex.k8s.yaml": "old\n"},
+}
+OWN = {
+    "a/notes.txt": "mine\n",
+    "a/patches/deep/one.yaml": "mine\n",
+    "gone-with-own/notes.txt": "mine\n",
+    "mine/convex.k8s.yaml": "mine\n",
+    "mine.txt": "mine\n",
+}
+DIGEST_OF_OLD, DIGEST_OF_MINE = digest(b"old\n"), digest(b"mine\n")
+NEW = {
+    "a": {"convex.k8s.yaml": "new\n", "Kustomization": "same\n", "README.md": "new\n"},
+    "b": {"convex.k8s.yaml": "new\n"},
+    "fresh": {"convex.k8s.yaml": "new\n"},
+}
+
+
+def tree(root: Path) -> dict[str, str]:
+    """The files below `root` by path, without the records."""
+    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if is_content(root, path)}
+
+
+def is_content(root: Path, path: Path) -> bool:
+    hidden = any(part.startswith(output._STAGING) for part in path.relative_to(root).parts)
+    return path.is_file() and path.name != RECORD and not hidden
+
+
+def flat(environments: dict[str, dict[str, str]], own: dict[str, str]) -> dict[str, str]:
+    written = {f"{name}/{file}": text for name, files in environments.items() for file, text in files.items()}
+    return {**written, **own}
+
+
+def put(root: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
+@pytest.fixture
+def dist(tmp_path: Path) -> Path:
+    """A folder that earlier runs wrote, with files of the user's own in it."""
+    root = tmp_path / "dist"
+    write(root, OLD, prune=True)
+    put(root, OWN)
+    return root
+
+
+def test_what_was_written_is_replaced_and_removed_and_what_is_the_users_own_stays(dist: Path) -> None:
+    assert write(dist, NEW, prune=True) == {
+        "a": "changed",
+        "b": "changed",
+        "fresh": "new",
+        "gone": "removed",
+        "gone-with-own": "removed",
+    }
+    assert tree(dist) == flat(NEW, OWN)
+    assert sorted(path.name for path in dist.iterdir()) == ["a", "b", "fresh", "gone-with-own", "mine", "mine.txt"]
+    assert not (dist / "gone-with-own" / RECORD).exists()
+
+
+def test_without_prune_other_folders_stay(dist: Path) -> None:
+    write(dist, {"b": NEW["b"]}, prune=False)
+    assert tree(dist) == flat({**OLD, "b": NEW["b"]}, OWN)
+
+
+def test_an_edited_file_is_removed_by_nobody_but_the_user(dist: Path) -> None:
+    put(dist, {"a/Namespace": "edited\n", "gone/convex.k8s.yaml": "edited\n"})
+    write(dist, NEW, prune=True)
+    assert tree(dist) == flat(NEW, {**OWN, "a/Namespace": "edited\n", "gone/convex.k8s.yaml": "edited\n"})
+
+
+def test_the_record_is_in_the_format_of_sha256sum(dist: Path) -> None:
+    assert (dist / "b" / RECORD).read_text() == f"{DIGEST_OF_OLD}  convex.k8s.yaml\n"
+
+
+def test_the_same_again_changes_nothing(dist: Path) -> None:
+    write(dist, NEW, prune=True)
+    before = {path: path.stat() for path in dist.rglob("*")}
+    assert write(dist, NEW, prune=True) == {"a": "unchanged", "b": "unchanged", "fresh": "unchanged"}
+    assert {path: path.stat().st_ino for path in dist.rglob("*")} == {p: stat.st_ino for p, stat in before.items()}
+    assert {path: path.stat().st_mtime_ns for path in dist.rglob("*")} == {
+        p: stat.st_mtime_ns for p, stat in before.items()
+    }
+
+
+def test_a_file_that_was_lost_or_damaged_is_written_again(dist: Path) -> None:
+    write(dist, NEW, prune=True)
+    (dist / "a" / "README.md").unlink()
+    (dist / "b" / "convex.k8s.yaml").write_text("damaged")
+    (dist / "fresh" / RECORD).write_bytes(b"\xff\n")
+    assert set(write(dist, NEW, prune=True).values()) == {"changed"}
+    assert tree(dist) == flat(NEW, OWN)
+
+
+def test_the_users_files_keep_mode_time_and_kind(dist: Path) -> None:
+    script = dist / "a" / "notes.txt"
+    script.chmod(0o750)
+    os.utime(script, ns=(1, 2))
+    (dist / "a" / "link").symlink_to("notes.txt")
+    (dist / "a" / "dangling").symlink_to("nowhere")
+    write(dist, NEW, prune=True)
+    assert script.stat().st_mode & 0o777 == 0o750
+    assert script.stat().st_mtime_ns == 2
+    assert (dist / "a" / "link").readlink() == Path("notes.txt")
+    assert (dist / "a" / "dangling").is_symlink()
+
+
+def conflict(path: str) -> str:
+    return f"{{dist}}/{path}: was not written by this program and would be overwritten: move it away"
+
+
+CONFLICTS = [
+    pytest.param({"fresh/convex.k8s.yaml": "mine\n"}, conflict("fresh/convex.k8s.yaml"), id="a file"),
+    pytest.param({"a/README.md/mine": "mine\n"}, conflict("a/README.md"), id="a folder"),
+    pytest.param({"fresh": "mine\n"}, "{dist}/fresh: is in the way: it must be a folder, and no link", id="no folder"),
+]
+
+
+@pytest.mark.parametrize(("files", "message"), CONFLICTS)
+def test_a_file_of_the_users_own_in_the_way_is_an_error_and_nothing_is_written(
+    dist: Path, files: dict[str, str], message: str
+) -> None:
+    put(dist, files)
+    with pytest.raises(UserError) as caught:
+        write(dist, NEW, prune=True)
+    assert str(caught.value) == f"{message.format(dist=dist)}\nnothing was written"
+    assert tree(dist) == flat(OLD, {**OWN, **files})
+
+
+@pytest.mark.parametrize(
+    ("link", "to", "message"),
+    [
+        ("fresh", "a", "{dist}/fresh: is in the way: it must be a folder, and no link"),
+        ("a/README.md", "nowhere", conflict("a/README.md")),
+        ("a/README.md", "notes.txt", conflict("a/README.md")),
+    ],
+    ids=["folder", "dangling", "file"],
+)
+def test_a_link_in_the_way_is_an_error_and_nothing_is_written(dist: Path, link: str, to: str, message: str) -> None:
+    (dist / link).symlink_to(to)
+    with pytest.raises(UserError) as caught:
+        write(dist, NEW, prune=True)
+    assert str(caught.value) == f"{message.format(dist=dist)}\nnothing was written"
+    assert (dist / link).readlink() == Path(to)
+
+
+def test_a_file_of_the_users_own_with_the_same_content_is_no_conflict(dist: Path) -> None:
+    put(dist, {"fresh/convex.k8s.yaml": "new\n"})
+    write(dist, NEW, prune=True)
+    assert tree(dist) == flat(NEW, OWN)
+
+
+def test_a_link_to_a_written_folder_is_not_pruned(dist: Path) -> None:
+    (dist / "link").symlink_to("a")
+    write(dist, NEW, prune=True)
+    assert (dist / "link").readlink() == Path("a")
+
+
+def test_a_record_names_no_file_outside_its_folder(dist: Path) -> None:
+    (dist / "gone" / RECORD).write_text(f"{DIGEST_OF_MINE}  ../mine.txt\n{DIGEST_OF_OLD}  convex.k8s.yaml\n")
+    write(dist, NEW, prune=True)
+    assert (dist / "mine.txt").read_text() == "mine\n"
+    assert not (dist / "gone").exists()
+
+
+def nothing_is_left_over(root: Path) -> bool:
+    return not [path.name for path in root.iterdir() if path.name.startswith((output._STAGING, output._ASIDE))]
+
+
+def test_a_kind_of_file_that_cannot_be_copied_is_an_error_in_one_line(dist: Path) -> None:
+    os.mkfifo(dist / "a" / "patches" / "pipe")
+    with pytest.raises(UserError) as caught:
+        write(dist, {"a": NEW["a"]}, prune=False)
+    pipe = dist / "a" / "patches" / "pipe"
+    assert str(caught.value) == f"{pipe}: cannot be taken over: `{pipe}` is a named pipe"
+    assert (dist / "a" / "convex.k8s.yaml").read_text() == "old\n"
+    assert nothing_is_left_over(dist)
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [("mine.txt", "File exists"), ("mine.txt/below", "Not a directory"), ("x" * 300, "File name too long")],
+    ids=["a file", "below a file", "too long a name"],
+)
+def test_a_target_that_cannot_be_written_is_an_error_in_one_line(dist: Path, target: str, reason: str) -> None:
+    with pytest.raises(UserError) as caught:
+        write(dist / target, NEW, prune=True)
+    assert str(caught.value) == f"{dist / target}: cannot be written: {reason}"
+
+
+SMALL_FILES_ONLY = """
+import json, pathlib, resource, sys
+from convexctl.errors import UserError
+from convexctl.output import write
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write(pathlib.Path(sys.argv[1]), {"a": {"convex.k8s.yaml": "new", "README.md": "x" * 2000}}, prune=False)
+except UserError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_takes_no_more_leaves_what_was_there(dist: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", SMALL_FILES_ONLY, str(dist)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == f"{dist}: cannot be written: File too large\n"
+    assert tree(dist) == flat(OLD, OWN)
+    assert nothing_is_left_over(dist)
+
+
+def without_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "_exchange", lambda *_: False)
+
+
+def test_a_file_system_that_cannot_exchange_two_folders_will_do(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_exchange(monkeypatch)
+    write(dist, NEW, prune=True)
+    assert tree(dist) == flat(NEW, OWN)
+    assert nothing_is_left_over(dist)
+
+
+def test_the_system_can_exchange_two_folders_here(tmp_path: Path) -> None:
+    """Else the tests of a kill would show the fallback alone."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux is known to be able to on every file system of a CI")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    assert output._exchange(tmp_path / "one", tmp_path / "two")
+    assert (tmp_path / "one" / "two").exists()
+    assert (tmp_path / "two" / "one").exists()
+
+
+@pytest.mark.parametrize("exchange", [True, False], ids=["with exchange", "without exchange"])
+def test_a_kill_at_any_step_leaves_every_folder_as_it_was_or_as_it_will_be(dist: Path, exchange: bool) -> None:
+    after = dist.parent / "after.json"
+    after.write_text(json.dumps(NEW))
+    killed = dist.parent / "killed"
+    command = [sys.executable, "-m", "tests.support.killed_writes", str(killed), str(dist), str(after)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "constructs")])}
+    subprocess.run(command if exchange else [*command, "--without-exchange"], cwd=ROOT, env=environment, check=True)
+    runs = sorted(killed.iterdir())
+    old, new = flat(OLD, OWN), flat(NEW, OWN)
+    seen = set()
+    for root in runs:
+        if not exchange:
+            write(root, {}, prune=False)  # a later run brings back what a killed one had moved aside
+        found = tree(root)
+        for name in {path.split("/")[0] for path in old | new}:
+            of_folder = {path: text for path, text in found.items() if path.split("/")[0] == name}
+            as_it_was = {path: text for path, text in old.items() if path.split("/")[0] == name}
+            as_it_will_be = {path: text for path, text in new.items() if path.split("/")[0] == name}
+            assert of_folder in (as_it_was, as_it_will_be), (root.name, name)
+        seen.add((found.get("a/convex.k8s.yaml"), found.get("b/convex.k8s.yaml"), "gone/convex.k8s.yaml" in found))
+        write(root, NEW, prune=True)
+        assert tree(root) == new
+        assert nothing_is_left_over(root)
+    steps_between = {
+        ("old\n", "old\n", True),
+        ("new\n", "old\n", True),
+        ("new\n", "new\n", True),
+        ("new\n", "new\n", False),
+    }
+    assert seen == steps_between, "kills before, between and after all swaps"
+
+
+MANY_WRITES = """
+import pathlib, sys
+from convexctl.output import write
+for number in range(20):
+    text = f"{sys.argv[2]} {number}"
+    write(pathlib.Path(sys.argv[1]), {"a": {"one": text, "two": text}, "b": {"one": text}}, prune=True)
+"""
+
+
+def test_runs_at_the_same_time_wait_for_each_other(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", MANY_WRITES, str(tmp_path), str(number)], cwd=ROOT)
+        for number in range(4)
+    ]
+    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+    found = tree(tmp_path)
+    assert sorted(found) == ["a/one", "a/two", "b/one"]
+    assert len(set(found.values())) == 1
+    assert found["a/one"] in {f"{number} 19" for number in range(4)}
+    assert nothing_is_left_over(tmp_path)
