@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from convex_k8s.problems import Path, Problem, ValuesError
 from convex_k8s.values import checks
+from convex_k8s.values.acknowledge import AcknowledgedValue, IrreversibleChange
 from convex_k8s.values.backend import Backend
 from convex_k8s.values.base import AnnotationKey, LabelKey, LabelValue, Model, NamespaceName, ReleaseName
 from convex_k8s.values.dashboard import Dashboard
@@ -61,6 +62,9 @@ class Values(Model):
     """Ingress."""
     convex_config: ConvexConfig = ConvexConfig()
     """Origins without Ingress, and TLS to the database."""
+    acknowledge: dict[IrreversibleChange, AcknowledgedValue] = {}
+    """Irreversible changes that are meant, each with its new value: synth prints the lines when it stops at one. They
+    do not count for the next change. `docs/irreversible-changes.md` explains them."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Values:
