@@ -1,0 +1,69 @@
+"""Every environment is valid, down to the last field, for each supported version of Kubernetes."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]
+import pytest
+import yaml
+from kubernetes_validate import utils
+
+from convexctl.synth import NAMESPACE
+from tests.support.overlay_cases import CASES, Case, case, one
+
+VERSIONS = [f"1.{minor}" for minor in range(27, 37)]
+CUSTOM_GROUPS = {"external-secrets.io", "bitnami.com"}
+"""Kinds of these groups are custom: Kubernetes has no schema of them."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def schemas_read_once() -> Iterator[None]:
+    """The library reads megabytes of definitions anew for every object."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "schema_contents", functools.cache(utils.schema_contents))
+        yield
+
+
+def objects(case: Case) -> list[dict[str, Any]]:
+    environment = case.environment()
+    namespace = [yaml.safe_load(environment.files[NAMESPACE])] if NAMESPACE in environment.files else []
+    return [*namespace, *environment.manifests]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_object_is_valid(case: Case, version: str) -> None:
+    for manifest in objects(case):
+        if manifest["apiVersion"].partition("/")[0] not in CUSTOM_GROUPS:
+            assert kubernetes_validate.validate(manifest, version, strict=True) == version
+
+
+WRONG = [
+    pytest.param(lambda spec: spec.update(replica=1), "'replica' was unexpected", id="a field that is not there"),
+    pytest.param(
+        lambda spec: spec["template"]["spec"]["containers"][0].update(environment=[]),
+        "'environment' was unexpected",
+        id="a field that is not there, deep inside",
+    ),
+    pytest.param(lambda spec: spec.update(replicas="1"), "'1' is not of type", id="a field of the wrong type"),
+    pytest.param(lambda spec: spec.pop("selector"), "'selector' is a required property", id="a field that is missing"),
+]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("change", "said"), WRONG)
+def test_a_wrong_field_is_caught(version: str, change: Callable[[dict[str, Any]], object], said: str) -> None:
+    stateful_set = copy.deepcopy(one(case("local").environment(), "StatefulSet"))
+    change(stateful_set["spec"])
+    with pytest.raises(kubernetes_validate.ValidationError) as caught:
+        kubernetes_validate.validate(stateful_set, version, strict=True)
+    assert said in caught.value.message
+
+
+def test_a_kind_without_a_schema_is_no_pass() -> None:
+    with pytest.raises(kubernetes_validate.SchemaNotFoundError):
+        kubernetes_validate.validate({"apiVersion": "v1", "kind": "Convex"}, "1.36", strict=True)
