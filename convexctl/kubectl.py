@@ -6,7 +6,7 @@ import base64
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,8 +62,41 @@ class Kubectl:
     def place(self) -> str:
         """`namespace X, context Y`, for messages."""
         context = self.context or self._setting("current-context")
-        namespace = self.namespace or self._setting("view", "--minify", "--output=jsonpath={..namespace}")
-        return f"namespace {namespace or 'default'}, {f'context {context}' if context else 'no context'}"
+        return f"namespace {self.namespace_name()}, {f'context {context}' if context else 'no context'}"
+
+    def namespace_name(self) -> str:
+        """The namespace: the given one, or the context's own."""
+        given = self.namespace or self._setting("view", "--minify", "--output=jsonpath={..namespace}")
+        return given or "default"
+
+    def server_version(self) -> str:
+        """The version of the API server, such as `v1.34.1`. Raises `KubectlError` where it does not answer."""
+        return str(json.loads(self.run("get", "--raw", "/version"))["gitVersion"])
+
+    def kinds(self, api_version: str) -> set[str]:
+        """The kinds that the API server has in a version of an API group; none where it has not that version."""
+        try:
+            found = json.loads(self.run("get", "--raw", f"/apis/{api_version}"))
+        except KubectlError as error:
+            if "(NotFound)" in str(error):
+                return set()
+            raise
+        return {resource["kind"] for resource in found["resources"]}
+
+    def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        """An object; None where there is none of that name. Raises `KubectlError` where that cannot be told."""
+        text = self.run("get", kind, name, *self._in_namespace, "--ignore-not-found", "--output=json")
+        found: dict[str, Any] | None = json.loads(text) if text.strip() else None
+        return found
+
+    def all_of(self, kind: str) -> list[dict[str, Any]]:
+        """All objects of a kind."""
+        items: list[dict[str, Any]] = json.loads(self.run("get", kind, *self._in_namespace, "--output=json"))["items"]
+        return items
+
+    def try_to_create(self, manifest: Mapping[str, Any]) -> None:
+        """Have the API server check and admit an object without making it. Raises `KubectlError` where it does not."""
+        self.run("create", "--dry-run=server", *self._in_namespace, "--filename=-", stdin=json.dumps(manifest))
 
     def secrets(self, names: Iterable[str]) -> dict[str, ClusterSecret]:
         """Those of the named Secrets that are there. Raises `KubectlError` where that cannot be told."""

@@ -281,7 +281,7 @@ class _Filler:
         elif self._is_sealed(entry):
             self._keep_sealed(entry)
         elif current is not None:
-            problems = _problems(entry.variable, current, self._plan.engine)
+            problems = value_problems(entry.variable, current, self._plan.engine)
             self._fault(f"{entry} in the cluster", problems, f"give {entry.variable}")
             self._set(entry, current, _KEPT)
         else:
@@ -298,7 +298,7 @@ class _Filler:
     def _take_given(self, entry: Entry, text: str, origin: str, current: bytes | None) -> None:
         value, problems = _read(entry.variable, text)
         if not problems:
-            problems = _problems(entry.variable, value, self._plan.engine)
+            problems = value_problems(entry.variable, value, self._plan.engine)
         if not problems and entry.variable == NAME and current not in (None, value):
             problems = [
                 f"it would rename the instance, which is named {_text(current)} in the cluster: the renamed one would "
@@ -314,7 +314,7 @@ class _Filler:
             if not answer and entry.optional:
                 return self._leave_out(entry, f"left out{_without(entry.variable)}")
             value, problems = _read(entry.variable, answer)
-            problems = problems or _problems(entry.variable, value, self._plan.engine)
+            problems = problems or value_problems(entry.variable, value, self._plan.engine)
             if not problems:
                 return self._set(entry, value, "asked for")
 
@@ -331,7 +331,7 @@ class _Filler:
         elif current is not None:
             self._fault(
                 f"{entry} in the cluster",
-                _problems(SECRET, current, None),
+                value_problems(SECRET, current, None),
                 "the backend would not start with it; --rotate makes a new one",
             )
             if given and text.encode() != current:
@@ -548,8 +548,8 @@ def _read(variable: str, text: str) -> tuple[bytes, list[str]]:
         return b"", [f"the file cannot be read: {getattr(error, 'strerror', None) or 'no such path'}"]
 
 
-def _problems(variable: str, value: bytes, engine: Engine | None) -> list[str]:
-    """What is wrong with the value of a variable, or with the content of a file."""
+def value_problems(variable: str, value: bytes, engine: Engine | None) -> list[str]:
+    """What is wrong with the value of a variable, or with the content of a file; nothing of it is shown."""
     if variable == PULL_CONFIG:
         return _pull_config_problems(value)
     if variable in FILES:
