@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.edge import POD_ADDRESS, Edge, edge, missing_for_an_edge
+from tests.support.control_plane import POD_ADDRESS
+from tests.support.edge import Edge, edge, missing_for_an_edge
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.xdist_group("edge")

@@ -5,6 +5,7 @@ There is no kubelet and no scheduler: pods stay Pending until a test calls `Cont
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
@@ -27,6 +28,8 @@ ASSETS = "KUBEBUILDER_ASSETS"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "baseline" for mode in ("enforce", "warn", "audit")}
 """Labels of a namespace that refuses pods beyond the Pod Security Standard `baseline`, and warns of such workloads."""
+POD_ADDRESS = "198.51.100.10"
+"""The address of every pod that `ControlPlane.make_ready` runs. It is one of those kept for documentation."""
 
 _LOOPBACK = "127.0.0.1"
 _NODE = "node-1"
@@ -138,6 +141,20 @@ class ControlPlane:
         if not self.kubectl("get", "serviceaccount", name, *where, "--ignore-not-found").stdout:
             self.kubectl("create", "serviceaccount", name, *where)
         return self.kubectl("create", "token", name, *where).stdout.strip()
+
+    def as_service_account(self, namespace: str, name: str) -> ControlPlane:
+        """The same cluster with the rights of a ServiceAccount, which is made where it is not there, in its namespace.
+
+        It has none until a Role says otherwise.
+        """
+        content = json.loads(self.kubeconfig.read_text())
+        content["users"][0]["user"]["token"] = self.service_account_token(namespace, name)
+        content["contexts"][0]["context"]["namespace"] = namespace
+        account = copy.copy(self)
+        account.kubeconfig = self.kubeconfig.with_name(f"kubeconfig-{namespace}-{name}")
+        _write_private(account.kubeconfig, json.dumps(content))
+        account.environment = {**self.environment, "KUBECONFIG": str(account.kubeconfig)}
+        return account
 
     def install_crds(self, folder: Path) -> None:
         """Install the CustomResourceDefinitions in a folder, and wait until their kinds are served."""
@@ -296,8 +313,8 @@ def _status(pod: Object) -> Object:
 
     return {
         "phase": "Succeeded" if done else "Running",
-        "podIP": "10.244.0.1",
-        "podIPs": [{"ip": "10.244.0.1"}],
+        "podIP": POD_ADDRESS,
+        "podIPs": [{"ip": POD_ADDRESS}],
         "startTime": now,
         "conditions": [
             {"type": type, "status": "False" if done and type.endswith("Ready") else "True", "lastTransitionTime": now}

@@ -16,11 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.control_plane import ControlPlane, control_plane, missing_programs
+from tests.support.control_plane import POD_ADDRESS, ControlPlane, control_plane, missing_programs
 from tests.support.processes import Processes, folder_that_goes, wait_until
 
-POD_ADDRESS = "10.244.0.1"
-"""The address that a control plane gives to every pod that it runs."""
 POD_PORTS = (3210, 3211, 6791)
 """What the images of Convex listen on: API, HTTP actions, dashboard."""
 
@@ -105,7 +103,7 @@ def edge() -> Iterator[Edge]:
         with control_plane(inside) as cluster:
             processes = Processes(folder)
             try:
-                processes.start("traefik", [*inside, str(cluster.assets / "traefik"), *_FLAGS], cluster.environment)
+                processes.start("traefik", [*inside, "traefik", *_FLAGS], cluster.environment)
                 running = Edge(cluster, network)
                 processes.wait_until(lambda: running.get("nowhere").status == 404, "Traefik")
                 yield running
