@@ -6,17 +6,20 @@ A command's module is imported only when it is called, so that `synth` never pay
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
 
 from convexctl.errors import UserError
+from convexctl.project import folder
 
 COMMANDS = {
     "synth": "write dist/<overlay>/ from overlays/<overlay>.yaml (the default command)",
     "diff": "show what synth would change in dist/, or with --live in the cluster",
     "schema": "write overlays/schema.json, which editors use, and the table of parameters in README.md",
     "secrets": "make the Secrets that an environment's manifests refer to",
+    "audit": "say what manifests of Convex, ours or anybody's, really do, and what is wrong with it",
     "admin-key": "make or check an admin key of an environment",
     "provision": "print what an environment needs outside: SQL, bucket policy and commands, DNS names",
 }
@@ -33,7 +36,7 @@ def run(argv: list[str]) -> int:
         return 0
     command, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT_COMMAND, argv)
     if command not in COMMANDS:
-        _top_parser().parse_args([command])
+        _top_parser().error(f"there is no command {command}{_meant(command)}")
     module = importlib.import_module(f"convexctl.commands.{command.replace('-', '_')}")
     parser = argparse.ArgumentParser(prog=f"main.py {command}", description=COMMANDS[command])
     module.configure(parser)
@@ -51,6 +54,13 @@ def run(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _meant(command: str) -> str:
+    if any((folder("overlays") / f"{command}{ending}").is_file() for ending in (".yaml", ".yml")):
+        return f": did you mean synth {command}?"
+    close = difflib.get_close_matches(command, COMMANDS, n=1)
+    return f": did you mean {close[0]}?" if close else f"; there are: {', '.join(COMMANDS)}"
 
 
 def _top_parser() -> argparse.ArgumentParser:
