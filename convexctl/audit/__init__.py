@@ -1,0 +1,55 @@
+"""Audit: what manifests of Convex, ours or anybody's, really do, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convexctl.audit.model import Finding, Hit, Rule, Severity, View
+from convexctl.audit.reading import Documents
+from convexctl.audit.rules import RULES
+from convexctl.boot import Boot, Role, boot
+from convexctl.boot.manifests import Manifests
+
+__all__ = ["RULES", "Finding", "Report", "Rule", "Severity", "audit"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an audit says: the decisions, and the findings, worst first."""
+
+    boot: Boot
+    findings: tuple[Finding, ...]
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have a severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+    def fails(self, least: Severity) -> bool:
+        """Whether there is a finding at least as bad."""
+        return any(finding.severity.rank <= least.rank for finding in self.findings)
+
+
+def audit(
+    manifests: Iterable[Mapping[str, Any]],
+    *,
+    documents: Documents | None = None,
+    images: Mapping[str, Role] | None = None,
+) -> Report:
+    """Judge manifests. `documents` knows their lines, `images` are further image names (see `boot`)."""
+    objects = list(manifests)
+    model = boot(objects, images=images)
+    view = View(Manifests(objects), model)
+    findings = [_finding(rule, found, documents) for rule in RULES for found in rule.check(view)]
+    return Report(model, tuple(sorted(findings, key=lambda finding: finding.severity.rank)))
+
+
+def _finding(rule: Rule, found: Hit, documents: Documents | None) -> Finding:
+    severity = found.severity or rule.severity
+    message = found.message
+    if found.unless:
+        severity = Severity.INFORMATION
+        message += f" (unless {found.unless})"
+    place = documents.place(found.source) if documents else None
+    return Finding(rule, severity, found.component, found.source, message, place)

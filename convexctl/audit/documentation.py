@@ -1,0 +1,74 @@
+"""`docs/audit.md`: every rule with its reason, its source and its cures, made from the rules themselves."""
+
+from __future__ import annotations
+
+from convexctl.audit.model import Rule, Severity
+from convexctl.audit.rules import data, edge, lifecycle, variables
+
+_CHAPTERS = (
+    ("Variables", variables.RULES),
+    ("Database, files, volumes and instance", data.RULES),
+    ("Start, stop and writers", lifecycle.RULES),
+    ("Origins and the edge", edge.RULES),
+)
+_MEANINGS = {
+    Severity.ERROR: "it loses data, opens what should be closed, or does not work",
+    Severity.WARNING: "it works and will hurt",
+    Severity.INFORMATION: "good to know",
+}
+_HEAD = """# Audit
+
+`python main.py audit` reads manifests of Convex, ours or anybody's, and says what the pods will really do and what is
+wrong with it. It knows the rules of upstream's images; nothing of it runs in the cluster.
+
+```sh
+python main.py audit dist/production                       # a folder or a file
+helm template my-release ./chart | python main.py audit -  # standard input
+kubectl kustomize ./overlay | python main.py audit -
+kubectl get all,ingress,configmap,pvc -o yaml | python main.py audit -
+python main.py audit --live -n convex                      # the current cluster
+```
+
+| option | what it does |
+|---|---|
+| `--format text` | tables of decisions, then the findings with reason and cure (the default) |
+| `--format json` | the same as data |
+| `--format sarif` | the findings as SARIF 2.1.0, which code hosts show in pull requests |
+| `--fail-on error`, `--fail-on warning` | exit code 1 for a finding at least as bad; without it always 0 |
+| `--image backend=NAME`, `--image dashboard=NAME` | takes a renamed image for Convex (`NAME` has no tag) |
+| `--live`, `-n NAMESPACE` | asks the cluster of kubectl's current context; of Secrets only names and keys are read |
+| `--rules` | prints this page |
+
+Backends and dashboards are found by their image, else by their command (`run_backend.sh`, `convex-local-backend`), else
+by their ports (3210 with 3211, or 6791), whatever their names and kinds. No value of a Secret is ever shown. Where a
+Secret or ConfigMap in `envFrom` is not among the manifests, its keys are not known: what they could change is said with
+the condition, and is no more than an information.
+"""
+
+
+def markdown() -> str:
+    """The whole page."""
+    lines = [_HEAD, "## Severities", "", "| severity | meaning |", "|---|---|"]
+    lines += [f"| {severity} | {meaning} |" for severity, meaning in _MEANINGS.items()]
+    lines += ["", "## Rules", "", "| rule | severity | what it finds |", "|---|---|---|"]
+    for _, rules in _CHAPTERS:
+        lines += [f"| [`{rule.id}`](#{rule.id}) | {rule.severity} | {rule.title} |" for rule in rules]
+    for title, rules in _CHAPTERS:
+        lines += ["", f"## {title}"]
+        for rule in rules:
+            lines += ["", *_rule(rule)]
+    return "\n".join(lines) + "\n"
+
+
+def _rule(rule: Rule) -> list[str]:
+    return [
+        f"### {rule.id}",
+        "",
+        f"{rule.title} ({rule.severity}).",
+        "",
+        rule.reason,
+        "",
+        f"- In an overlay of ours: {rule.parameter}.",
+        f"- In the manifest: {rule.change}.",
+        f"- Source: {rule.basis}.",
+    ]

@@ -1,0 +1,128 @@
+"""Rules, what they find, and what they look at."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from convexctl.boot import Boot, Component, Decision, Route, Source
+from convexctl.boot.environment import Reading
+from convexctl.boot.manifests import Manifests
+from convexctl.documents import Place
+
+
+class Severity(enum.StrEnum):
+    """How bad a finding is: `error` loses data or does not work, `warning` will hurt, `information` is good to know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFORMATION = "information"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+
+@dataclass(frozen=True)
+class View:
+    """What the rules look at: the manifests and what the boot model makes of them."""
+
+    manifests: Manifests
+    boot: Boot
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A place where a rule is broken: what is wrong there, in a sentence that shows no secret.
+
+    `severity` is given where it is less than the rule's. `unless` names what is out of sight and would make it right:
+    the hit is no more than an information then.
+    """
+
+    component: Component | None
+    source: Source
+    message: str
+    severity: Severity | None = None
+    unless: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: what is looked for, why it matters, where that is known from, and the two cures."""
+
+    id: str
+    severity: Severity
+    title: str
+    reason: str
+    """What upstream or Kubernetes does, and what follows."""
+    basis: str
+    """Where the reason comes from: the part of upstream's image or of Kubernetes that behaves so."""
+    parameter: str
+    """The parameter of this project's overlays that says it right."""
+    change: str
+    """What to change in the manifest itself."""
+    check: Callable[[View], Iterable[Hit]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A hit of a rule with its place."""
+
+    rule: Rule
+    severity: Severity
+    component: Component | None
+    source: Source
+    message: str
+    place: Place | None
+    """File and line; None where the manifests came from a cluster."""
+
+
+Check = Callable[[View], Iterator[Hit]]
+
+
+def rule(
+    id: str, severity: Severity, title: str, *, reason: str, basis: str, parameter: str, change: str
+) -> Callable[[Check], Rule]:
+    """Make a rule of a check."""
+
+    def make(check: Check) -> Rule:
+        return Rule(id, severity, title, reason, basis, parameter, change, check)
+
+    return make
+
+
+def hit(component: Component, decision: Decision, message: str, severity: Severity | None = None) -> Hit:
+    """A hit at the field that made a decision, as certain as the decision is."""
+    return Hit(component, decision.source, message, severity, decision.unless)
+
+
+def hit_variable(component: Component, reading: Reading, message: str, severity: Severity | None = None) -> Hit:
+    """A hit at a variable; one that is set is certain whatever may set others."""
+    unless = reading.variable.unless if reading.variable else reading.unless
+    return Hit(component, reading.source, message, severity, unless)
+
+
+def obstacles(view: View, *kinds: str) -> Iterator[Hit]:
+    """The obstacles of some kinds that the boot model sees."""
+    for component in view.boot.components:
+        for obstacle in component.obstacles:
+            if obstacle.value in kinds:
+                yield hit(component, obstacle, obstacle.text)
+
+
+def at_edge(view: View, component: Component) -> list[Route]:
+    """The routes by which the world outside the cluster reaches a component."""
+    exposed = [route for route in view.boot.exposed if _ends_at(route, component)]
+    return [*view.boot.routes_to(component), *exposed]
+
+
+def _ends_at(route: Route, component: Component) -> bool:
+    target = route.target
+    return target is not None and (target.kind, target.namespace, target.name, target.container) == (
+        component.kind,
+        component.namespace,
+        component.name,
+        component.container,
+    )

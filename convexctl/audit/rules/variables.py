@@ -1,0 +1,287 @@
+"""Variables that do not mean what they seem to say."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+
+from convex_k8s.knobs import DEAD, knobs
+
+from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
+from convexctl.boot import Component
+
+PRESENCE = ("DO_NOT_REQUIRE_SSL", "DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT")
+_NEGATIONS = ("false", "0", "no", "off", "n", "f", "never", "disabled", "null", "none")
+_BOOLEANS = (
+    "AWS_S3_FORCE_PATH_STYLE",
+    "AWS_S3_DISABLE_SSE",
+    "AWS_S3_DISABLE_CHECKSUMS",
+    "AWS_S3_DISABLE_RANGE_PREFETCH",
+)
+
+READ_BY_BACKEND = frozenset(_BOOLEANS) | frozenset(
+    """
+    AWS_ACCESS_KEY_ID AWS_REGION AWS_SECRET_ACCESS_KEY CONVEX_CLOUD_ORIGIN CONVEX_SITE_ORIGIN CREDENTIALS_DIR
+    DATABASE_URL DATA_DIR DISABLE_BEACON DO_NOT_REQUIRE_SSL INSTANCE_NAME INSTANCE_SECRET MYSQL_CA_FILE MYSQL_URL
+    PG_CA_FILE POSTGRES_URL REDACT_LOGS_TO_CLIENT S3_ENDPOINT_URL S3_STORAGE_EXPORTS_BUCKET S3_STORAGE_FILES_BUCKET
+    S3_STORAGE_MODULES_BUCKET S3_STORAGE_SEARCH_BUCKET S3_STORAGE_SNAPSHOT_IMPORTS_BUCKET SQLITE_DB STORAGE_DIR
+    """.split()  # noqa: SIM905
+)
+"""What entry point and server read, beside the knobs."""
+READ_BESIDES = re.compile(
+    r"RUST_(LOG|BACKTRACE|LIB_BACKTRACE)|LOG_FORMAT|NO_COLOR|TZ|HOME|PATH|HOSTNAME|LANG|LC_\w+|TMPDIR|"
+    r"(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|NODE_\w+|npm_\w+|NPM_\w+|AWS_(?!S3_)\w+|MALLOC_\w+|"
+    r"OTEL_\w+|CONVEX_SELF_HOSTED_(ADMIN_KEY|URL)|CONVEX_RELEASE_VERSION_DEV"
+)
+"""What the system, Node.js, the AWS client and the `convex` command line read in the same container."""
+READ_BY_DASHBOARD = re.compile(
+    r"NEXT_PUBLIC_(DEPLOYMENT_URL|ADMIN_KEY)|PORT|HOSTNAME|TZ|HOME|PATH|LANG|LC_\w+|NODE_\w+|NEXT_TELEMETRY_DISABLED|"
+    r"(HTTPS?|NO)_PROXY|(https?|no)_proxy"
+)
+MISTAKEN = {
+    "CONVEX_INSTANCE_SECRET": "INSTANCE_SECRET",
+    "CONVEX_INSTANCE_NAME": "INSTANCE_NAME",
+    "CONVEX_ADMIN_KEY": "no variable: the backend needs no admin key",
+    "ADMIN_KEY": "no variable: the backend needs no admin key",
+    "CONVEX_SITE_URL": "CONVEX_SITE_ORIGIN",
+    "CONVEX_CLOUD_URL": "CONVEX_CLOUD_ORIGIN",
+    "CONVEX_ORIGIN": "CONVEX_CLOUD_ORIGIN",
+    "CONVEX_SITE": "CONVEX_SITE_ORIGIN",
+    "CONVEX_URL": "CONVEX_CLOUD_ORIGIN",
+    "AWS_ENDPOINT": "S3_ENDPOINT_URL",
+    "AWS_S3_ENDPOINT": "S3_ENDPOINT_URL",
+    "AWS_S3_REGION": "AWS_REGION",
+    "AWS_DEFAULT_REGION": "AWS_REGION",
+    "S3_ENDPOINT": "S3_ENDPOINT_URL",
+    "S3_REGION": "AWS_REGION",
+    "S3_BUCKET": "the five S3_STORAGE_..._BUCKET",
+    "S3_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
+    "S3_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
+    "NEXT_PUBLIC_CONVEX_URL": "NEXT_PUBLIC_DEPLOYMENT_URL, in the dashboard",
+}
+"""Names that look right, and what was meant."""
+_OWN_PREFIXES = (
+    "CONVEX_",
+    "S3_",
+    "INSTANCE_",
+    "POSTGRES_",
+    "PG_",
+    "MYSQL_",
+    "NEXT_PUBLIC_",
+    "DISABLE_",
+    "APPLICATION_",
+)
+
+
+@rule(
+    "presence-false",
+    Severity.ERROR,
+    'A switch that goes by presence is set to "false"',
+    reason="The entry point looks only at whether DO_NOT_REQUIRE_SSL, DISABLE_BEACON and REDACT_LOGS_TO_CLIENT are "
+    'non-empty: "false" switches them on as "true" does. DO_NOT_REQUIRE_SSL: "false" switches the requirement '
+    "of TLS to the database off.",
+    basis="entry point of the backend's image (`run_backend.sh`)",
+    parameter="convexConfig.requireSsl: true; backend.env for the others: a false one is left out",
+    change="remove the variable",
+)
+def presence_false(view: View) -> Iterator[Hit]:
+    """Presence variables that say no."""
+    for backend in view.boot.backends:
+        for name in PRESENCE:
+            reading = backend.environment.read(name)
+            if reading.filled and (reading.text or "").strip().lower() in _NEGATIONS:
+                yield hit_variable(backend, reading, f'{name} is "{reading.shown}", and that switches it on')
+
+
+@rule(
+    "presence-empty",
+    Severity.WARNING,
+    "A switch that goes by presence is set to nothing",
+    reason="An empty value counts as not set for the entry point, but the server itself also reads DISABLE_BEACON and "
+    "takes nothing for no boolean, which probably stops the start.",
+    basis="entry point of the backend's image; the server's command line",
+    parameter="backend.env: leave the name out",
+    change="remove the variable",
+)
+def presence_empty(view: View) -> Iterator[Hit]:
+    """Presence variables without a value."""
+    for backend in view.boot.backends:
+        for name in PRESENCE:
+            reading = backend.environment.read(name)
+            if reading.empty:
+                yield hit_variable(backend, reading, f"{name} is set to nothing")
+
+
+@rule(
+    "rust-boolean",
+    Severity.ERROR,
+    "A boolean that the backend does not understand",
+    reason="Booleans are parsed in Rust: exactly `true` or `false`. `True`, `1`, `yes` and everything else count as "
+    "not set, without an error.",
+    basis="the server's parsing of its tuning variables and of AWS_S3_FORCE_PATH_STYLE and its neighbours",
+    parameter="backend.env (booleans are written as the backend reads them), s3.provider",
+    change='write "true" or "false", in lower case',
+)
+def rust_boolean(view: View) -> Iterator[Hit]:
+    """Booleans that count as unset."""
+    for backend in view.boot.backends:
+        for variable in backend.environment:
+            knob = knobs().get(variable.name)
+            is_boolean = variable.name in _BOOLEANS or (knob is not None and knob.type == "boolean")
+            if is_boolean and variable.text is not None and variable.text not in ("true", "false"):
+                reading = backend.environment.read(variable.name)
+                message = f'{variable.name} is "{reading.shown}", and only true and false count: it is as if not set'
+                yield hit_variable(backend, reading, message)
+
+
+@rule(
+    "number",
+    Severity.WARNING,
+    "A number that the backend does not understand",
+    reason="A tuning variable that does not parse counts as not set: the default is used, with a line in the log.",
+    basis="the server's parsing of its tuning variables",
+    parameter="backend.env (numbers are checked)",
+    change="write a plain number in the variable's unit",
+)
+def number(view: View) -> Iterator[Hit]:
+    """Numbers that count as unset."""
+    for backend in view.boot.backends:
+        for variable in backend.environment:
+            knob = knobs().get(variable.name)
+            if knob is None or knob.type not in ("integer", "number") or variable.text is None:
+                continue
+            pattern = r"[+-]?[0-9]+" if knob.type == "integer" else r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+            if not re.fullmatch(pattern, variable.text):
+                reading = backend.environment.read(variable.name)
+                unit = f" {knob.unit}" if knob.unit else ""
+                message = f'{variable.name} is "{reading.shown}", which is no number: {knob.default}{unit} counts'
+                yield hit_variable(backend, reading, message)
+
+
+@rule(
+    "dead-variable",
+    Severity.WARNING,
+    "A variable that the backend no longer reads",
+    reason="Its place was taken by others: a value that was set once has no effect any more.",
+    basis="the server's list of tuning variables",
+    parameter="backend.env with the new name",
+    change="set the variables that took its place",
+)
+def dead_variable(view: View) -> Iterator[Hit]:
+    """Variables of earlier versions."""
+    for backend in view.boot.backends:
+        for name, replacement in DEAD.items():
+            reading = backend.environment.read(name)
+            if reading.filled:
+                yield hit_variable(backend, reading, f"{name} is not read any more: set {replacement}")
+
+
+@rule(
+    "unread-variable",
+    Severity.WARNING,
+    "A variable that nobody reads",
+    reason="Neither entry point nor server reads a variable of this name: what it was meant to do is not done. "
+    "Functions do not see the pod's variables either: theirs are set with `npx convex env set`.",
+    basis="entry point and server of the backend's image; the dashboard's image",
+    parameter="the parameter of what was meant: instance.existingSecret, s3.*, convexConfig.*, backend.env",
+    change="use the name that is read, or remove the variable",
+)
+def unread_variable(view: View) -> Iterator[Hit]:
+    """Names that are near a known one, that look like Convex's, or that nobody knows."""
+    for component in view.boot.components:
+        for variable in component.environment:
+            said = _unread(component, variable.name)
+            if said:
+                text, severity = said
+                yield Hit(component, variable.source, f"{variable.name} {text}", severity, variable.unless)
+
+
+def _unread(component: Component, name: str) -> tuple[str, Severity | None] | None:
+    if component.TITLE == "dashboard":
+        if READ_BY_DASHBOARD.fullmatch(name):
+            return None
+        if name == "NEXT_PUBLIC_LOAD_MONACO_INTERNALLY":
+            return "has no effect: it is baked in when the image is built", Severity.INFORMATION
+        own = name.startswith(("NEXT_PUBLIC_", "CONVEX_"))
+        close = difflib.get_close_matches(
+            name, ("NEXT_PUBLIC_DEPLOYMENT_URL", "NEXT_PUBLIC_ADMIN_KEY"), n=1, cutoff=0.85
+        )
+        meant = "NEXT_PUBLIC_DEPLOYMENT_URL" if name == "NEXT_PUBLIC_CONVEX_URL" else close[0] if close else ""
+    else:
+        if name in MISTAKEN:
+            return f"is not read: what is meant is {MISTAKEN[name]}", None
+        if name in READ_BY_BACKEND or name in knobs() or name in DEAD or READ_BESIDES.fullmatch(name):
+            return None
+        if READ_BY_DASHBOARD.fullmatch(name):
+            return "is read by the dashboard only", Severity.INFORMATION
+        own = name.startswith(_OWN_PREFIXES)
+        close = difflib.get_close_matches(name.upper(), [*knobs(), *READ_BY_BACKEND], n=1, cutoff=0.88)
+        meant = close[0] if close else ""
+    if meant:
+        return f"is not read: {meant} is", None
+    return "is not read", None if own else Severity.INFORMATION
+
+
+@rule(
+    "endpoint-nonsense",
+    Severity.ERROR,
+    "An endpoint of the AWS client that is no URL",
+    reason="The AWS client in the backend reads AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 as addresses; a value such "
+    'as "true" is no address.',
+    basis="the AWS client in the server",
+    parameter="s3.endpoint",
+    change="remove the variable, and give the endpoint in S3_ENDPOINT_URL",
+)
+def endpoint_nonsense(view: View) -> Iterator[Hit]:
+    """Endpoints of the AWS client without a scheme."""
+    for backend in view.boot.backends:
+        for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+            reading = backend.environment.read(name)
+            if reading.variable and reading.text is not None and not re.match(r"https?://", reading.text):
+                yield hit_variable(backend, reading, f'{name} is "{reading.shown}", which is no URL')
+
+
+@rule(
+    "unresolved-variable",
+    Severity.ERROR,
+    "A variable that cannot be made",
+    reason="The kubelet makes all variables before it starts a container: a required key that is missing keeps the "
+    "pod in CreateContainerConfigError, and the API server refuses a value that is no string.",
+    basis="Kubernetes: the kubelet and the API's schema",
+    parameter="the keys of each Secret are settings: postgres.keys.*, s3.keys.*, instance.keys.*",
+    change="add the key, correct its name, or put the value in quotes",
+)
+def unresolved_variable(view: View) -> Iterator[Hit]:
+    """References to keys that are missing, and values that are no strings."""
+    yield from obstacles(view, "variables")
+
+
+@rule(
+    "out-of-sight",
+    Severity.INFORMATION,
+    "Variables that this audit cannot see",
+    reason="Every key of a Secret or ConfigMap in `envFrom` becomes a variable. Where the object is not among the "
+    "manifests, its keys are not known, and decisions that they could change carry a condition.",
+    basis="Kubernetes: the kubelet's rules for envFrom",
+    parameter="none: secrets come one by one there, each under its variable's name",
+    change="name the keys one by one in `env`, or audit with --live, which reads the names of the keys",
+)
+def out_of_sight(view: View) -> Iterator[Hit]:
+    """Sources of variables that are not among the manifests."""
+    for component in view.boot.components:
+        if component.out_of_sight:
+            yield hit(component, component.out_of_sight, component.out_of_sight.text)
+
+
+RULES = (
+    presence_false,
+    presence_empty,
+    rust_boolean,
+    number,
+    dead_variable,
+    unread_variable,
+    endpoint_nonsense,
+    unresolved_variable,
+    out_of_sight,
+)

@@ -1,0 +1,71 @@
+"""`audit`: say what manifests of Convex really do, and what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from convexctl.errors import FAILED, WRONG_USAGE, UserError
+
+if TYPE_CHECKING:
+    from convexctl.boot import Role
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("file", nargs="*", help="manifests: files, folders, or - for the standard input")
+    parser.add_argument("--live", action="store_true", help="ask the cluster of kubectl's current context instead")
+    parser.add_argument("-n", "--namespace", default="", help="namespace for --live (default: kubectl's own)")
+    parser.add_argument("--context", default="", help="kubectl's context for --live (default: its current one)")
+    parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default: text")
+    parser.add_argument(
+        "--fail-on", choices=("error", "warning"), help="exit with 1 when there is a finding at least as bad"
+    )
+    parser.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        metavar="backend=NAME|dashboard=NAME",
+        help="take images of this name, without a tag, for Convex too (may be repeated)",
+    )
+    parser.add_argument("--rules", action="store_true", help="print every rule with its reason, as Markdown")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Audit and print; the exit code is 1 where `--fail-on` says so."""
+    if arguments.rules:
+        from convexctl.audit.documentation import markdown
+
+        print(markdown(), end="")
+        return 0
+    if bool(arguments.file) == arguments.live:
+        raise UserError("audit: name manifests (files, folders, or -), or ask the cluster with --live", WRONG_USAGE)
+    images = dict(_image(entry) for entry in arguments.image)
+
+    from convexctl.audit import Severity, audit, formats, live, reading
+    from convexctl.kubectl import Kubectl
+
+    if arguments.live:
+        documents = None
+        manifests = live.read(Kubectl(arguments.context, arguments.namespace))
+    else:
+        documents = reading.read(arguments.file)
+        manifests = documents.plain()
+    report = audit(manifests, documents=documents, images=images)
+    if not report.boot.components:
+        raise UserError(
+            f"audit: no Convex backend or dashboard among {len(manifests)} objects "
+            "(an image of another name is named with --image backend=NAME)"
+        )
+    write = {"text": formats.text, "json": formats.as_json, "sarif": formats.sarif}[arguments.format]
+    print(write(report))
+    sys.stdout.flush()
+    return FAILED if arguments.fail_on and report.fails(Severity(arguments.fail_on)) else 0
+
+
+def _image(entry: str) -> tuple[str, Role]:
+    role, equals, name = entry.partition("=")
+    if not equals or not name or role not in ("backend", "dashboard"):
+        raise UserError(f"audit: --image {entry}: must be backend=NAME or dashboard=NAME", WRONG_USAGE)
+    return name, "backend" if role == "backend" else "dashboard"
