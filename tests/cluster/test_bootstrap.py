@@ -1,4 +1,4 @@
-"""The bootstrap script against a real API server, with the token of a ServiceAccount that may do what it needs."""
+"""The bootstrap script and the objects around it on a real API server, with the rights of its ServiceAccount."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 
 from convexctl.admin_key import open_admin_key
-from tests.support.bootstrap_pod import STEPS, Pod
-from tests.support.control_plane import ControlPlane
+from convexctl.references import needed_secrets
+from convexctl.synth import Environment
+from tests.support.bootstrap_pod import SCRIPT, STEPS, Pod
+from tests.support.control_plane import ControlPlane, Object
+from tests.support.deployment import write_files
+from tests.support.overlay_cases import environment_of
 
 SECRET = "convex-instance"
 RULES = [
@@ -24,10 +28,15 @@ RULES = [
 def pod_of(cluster: ControlPlane, namespace: str, folder: Path, rules: list[dict[str, Any]]) -> Pod:
     """The pod of a ServiceAccount with these rights."""
     where = ("--namespace", namespace)
-    token = cluster.service_account_token(namespace, "bootstrap")
+    pod = pod_with(cluster, namespace, folder, cluster.service_account_token(namespace, "bootstrap"))
     cluster.create("rbac.authorization.k8s.io/v1", "Role", {"metadata": {"name": "bootstrap"}, "rules": rules}, *where)
     account = f"--serviceaccount={namespace}:bootstrap"
     cluster.kubectl("create", "rolebinding", "bootstrap", "--role=bootstrap", account, *where)
+    return pod
+
+
+def pod_with(cluster: ControlPlane, namespace: str, folder: Path, token: str) -> Pod:
+    """The pod of whoever has this token."""
     configuration = json.loads(cluster.kubectl("config", "view", "--raw", "--output=json").stdout)
     api = configuration["clusters"][0]["cluster"]
     ca_pem = (
@@ -102,3 +111,85 @@ def test_no_other_secret_can_be_read(cluster: ControlPlane, namespace: str, pod:
     cluster.kubectl("create", "secret", "generic", "other", "--from-literal=a=b", "--namespace", namespace)
     done = pod.run(SECRET_NAME="other")
     assert "answered 403 (Forbidden) when asked to get the Secret" in done.stderr
+
+
+# The Job and what stands around it
+
+OVERLAY = """
+instance: {name: team-a}
+postgres: {enabled: true}
+s3: {enabled: false}
+secrets: {provider: bootstrap}
+"""
+
+
+def job_of(environment: Environment) -> Object:
+    (job,) = (manifest for manifest in environment.manifests if manifest["kind"] == "Job")
+    return job
+
+
+@pytest.fixture
+def applied(cluster: ControlPlane, namespace: str, tmp_path: Path) -> Environment:
+    """An environment that makes its own instance secret, applied twice."""
+    environment = environment_of(OVERLAY)
+    folder = write_files(environment, tmp_path / "dist")
+    for _ in range(2):
+        apply = ("apply", "--server-side", "--validate=strict", "--namespace", namespace, "--filename", folder)
+        assert cluster.kubectl(*apply).stderr == ""
+    return environment
+
+
+def test_the_jobs_pod_is_admitted(cluster: ControlPlane, namespace: str, applied: Environment) -> None:
+    cluster.make_ready(namespace)
+    (job,) = cluster.objects(namespace, "jobs")
+    assert job["status"]["succeeded"] == 1
+
+
+def test_its_pod_makes_what_the_backend_refers_to(
+    cluster: ControlPlane, namespace: str, applied: Environment, tmp_path: Path
+) -> None:
+    spec = job_of(applied)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert container["command"] == ["/bin/bash", "-c", SCRIPT.read_text()]
+    token = cluster.service_account_token(namespace, spec["serviceAccountName"])
+    folder = tmp_path / "pod"
+    folder.mkdir()
+    pod = pod_with(cluster, namespace, folder, token)
+    variables = {variable["name"]: variable["value"] for variable in container["env"]}
+    made = []
+    for _ in range(2):
+        done = pod.run(**variables)
+        assert (done.returncode, done.stderr) == (0, "")
+        made.append(values(cluster, namespace))
+    assert made[0] == made[1]
+    assert open_admin_key(made[0]["CONVEX_SELF_HOSTED_ADMIN_KEY"], "team-a", made[0]["INSTANCE_SECRET"])
+    referred = {
+        reference.key
+        for secret in needed_secrets(applied.manifests)
+        for reference in secret.references
+        if secret.name == SECRET
+    }
+    assert referred == {"INSTANCE_SECRET", "CONVEX_SELF_HOSTED_ADMIN_KEY"}
+    assert referred <= made[0].keys()
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "allowed"),
+    [
+        ("create", "secrets", True),
+        ("get", f"secrets/{SECRET}", True),
+        ("get", "secrets/convex-postgres-secret", False),
+        ("list", "secrets", False),
+        ("update", f"secrets/{SECRET}", False),
+        ("patch", f"secrets/{SECRET}", False),
+        ("delete", f"secrets/{SECRET}", False),
+        ("get", "configmaps", False),
+    ],
+)
+def test_its_service_account_may_do_that_and_no_more(
+    cluster: ControlPlane, namespace: str, applied: Environment, verb: str, resource: str, allowed: bool
+) -> None:
+    account = job_of(applied)["spec"]["template"]["spec"]["serviceAccountName"]
+    who = f"--as=system:serviceaccount:{namespace}:{account}"
+    done = cluster.kubectl("auth", "can-i", verb, resource, who, "--namespace", namespace, check=False)
+    assert done.stdout.strip() == ("yes" if allowed else "no")
