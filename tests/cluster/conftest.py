@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,15 @@ def cluster() -> Iterator[ControlPlane]:
         pytest.skip(reason)
     with control_plane() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def crds(cluster: ControlPlane) -> Path:
+    """The folder of CustomResourceDefinitions that `CRD_DIR` names; the cluster serves their kinds."""
+    if not (folder := os.environ.get("CRD_DIR")):
+        pytest.skip("CRD_DIR is not set: it names a folder with the CustomResourceDefinitions of the kinds used")
+    cluster.install_crds(Path(folder))
+    return Path(folder)
 
 
 @pytest.fixture

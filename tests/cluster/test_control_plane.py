@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.control_plane import ControlPlane
 from tests.support.processes import wait_until
@@ -61,6 +62,13 @@ def test_pods_become_ready_and_are_replaced_when_their_template_changes(cluster:
     after = {pod["metadata"]["uid"] for pod in cluster.objects(namespace, "pods")}
     assert len(before) == len(after) == 3
     assert not before & after
+
+
+def test_kinds_from_a_folder_are_served(cluster: ControlPlane, crds: Path) -> None:
+    served = cluster.kubectl("api-resources", "--output=name").stdout.split()
+    installed = [yaml.safe_load(path.read_text())["metadata"]["name"] for path in crds.glob("*.yaml")]
+    assert installed
+    assert set(installed) <= set(served)
 
 
 def test_nothing_stays_when_the_process_of_the_tests_is_killed(cluster: ControlPlane) -> None:
