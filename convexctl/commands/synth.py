@@ -27,22 +27,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="folder to write to (default: $CDK8S_OUTDIR, else dist)"
     )
+    parser.add_argument(
+        "--allow-irreversible", action="store_true", help="go on, this once, where a change cannot be undone"
+    )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="look for irreversible changes against the current cluster, not against the folder that is written",
+    )
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Synthesise, and write only when every overlay is right."""
+    """Synthesise, and write only when every overlay is right and the guard has nothing against it."""
     node.warm_up()
-    from convexctl import output
+    from convexctl import guard, output
     from convexctl.synth import synthesise_all
 
-    environments = synthesise_all(arguments.overlays or folder("overlays"), arguments.overlay, arguments.values)
+    overlays = arguments.overlays or folder("overlays")
+    environments = synthesise_all(overlays, arguments.overlay, arguments.values)
     target = arguments.output or Path(os.environ.get("CDK8S_OUTDIR") or folder("dist"))
+    warnings = [warning for environment in environments for warning in environment.overlay.warnings]
+    if not arguments.allow_irreversible:
+        warnings += guard.check(environments, target, overlays, live=arguments.live)
     files = {environment.name: environment.files for environment in environments}
     outcomes = output.write(target, files, prune=not arguments.overlay)
-    for environment in environments:
-        for warning in environment.overlay.warnings:
-            print(f"warning: {warning}", file=sys.stderr)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if not arguments.quiet:
         objects = {environment.name: len(environment.manifests) for environment in environments}
         for name, outcome in outcomes.items():

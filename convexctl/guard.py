@@ -1,0 +1,95 @@
+"""The guard: synth stops at a change that cannot be undone, unless the overlay acknowledges it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from convexctl import baseline
+from convexctl.baseline import Baseline
+from convexctl.errors import IRREVERSIBLE, UserError
+from convexctl.irreversible import Change, Side, changes, side_of, state
+from convexctl.overlays import overlay_file
+from convexctl.synth import Environment
+
+DOCUMENTATION = "docs/irreversible-changes.md"
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """An environment that must not be written, with its changes that nobody acknowledged."""
+
+    environment: Environment
+    overlay: Path
+    changes: list[Change]
+
+
+def check(environments: Sequence[Environment], root: Path, overlays: Path, *, live: bool = False) -> list[str]:
+    """Compare environments with what was written into `root` before, or with `live` with the current cluster.
+
+    Returns warnings. Raises `UserError` with exit code 3 where a change is irreversible and not acknowledged (with a
+    message for each, of all environments), and with exit code 1 where it cannot be told.
+    """
+    before = baseline.in_cluster(environments) if live else baseline.written(environments, root)
+    warnings: list[str] = []
+    stops: list[_Stop] = []
+    for environment in environments:
+        its_baseline = before.get(environment.name, Baseline([]))
+        if its_baseline.warning:
+            warnings.append(its_baseline.warning)
+        acknowledged = environment.overlay.values.acknowledge
+        if not its_baseline.manifests and not acknowledged:
+            continue
+        after = side_of(environment.name, environment.manifests)
+        if after is None:
+            continue
+        old = side_of(environment.name, its_baseline.manifests, after)
+        found = list(changes(old, after)) if old else []
+        file = overlay_file(overlays, environment.name)
+        stopped = [change for change in found if acknowledged.get(change.id) != change.after]
+        if stopped:
+            stops.append(_Stop(environment, file, stopped))
+        warnings += _void(environment, file, after, {change.id for change in found})
+    if stops:
+        gone = [stop.environment.name for stop in stops if before[stop.environment.name].committed]
+        raise UserError(_message(stops, [root / name for name in gone]), IRREVERSIBLE)
+    return warnings
+
+
+def _void(environment: Environment, overlay: Path, after: Side, changed: set[str]) -> Iterator[str]:
+    """Acknowledgements of neither a change nor the state: left to stand, they would let that change pass one day."""
+    now = state(after)
+    for id, value in environment.overlay.values.acknowledge.items():
+        if id not in changed and now.get(id) != value:
+            yield f"{overlay}: acknowledge.{id}: {value or '(none)'} is neither there nor a change: remove the line"
+
+
+def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:
+    lines = [line for stop in stops for change in stop.changes for line in (*_told(stop, change), "")]
+    count = sum(len(stop.changes) for stop in stops)
+    lines.append(f"{count} irreversible change{'' if count == 1 else 's'}; nothing was written. See {DOCUMENTATION}")
+    if gone:
+        lines.append(f"Compared with the last commit; the files come back by: git restore {' '.join(map(str, gone))}")
+    for stop in stops:
+        acknowledged = stop.environment.overlay.values.acknowledge
+        wanted = {**acknowledged, **{change.id: change.after for change in stop.changes}}
+        instead = " in the place of its acknowledge" if acknowledged else ""
+        lines += [f"To go on all the same, put this into {stop.overlay}{instead}:", ""]
+        lines += [yaml.safe_dump({"acknowledge": wanted}, sort_keys=False, width=10_000)]
+    lines.append("Or say it once: main.py synth --allow-irreversible")
+    return "\n".join(lines)
+
+
+def _told(stop: _Stop, change: Change) -> Iterator[str]:
+    acknowledged = stop.environment.overlay.values.acknowledge.get(change.id)
+    explanation = change.explanation
+    old, new = change.before or "(none)", change.after or "(none)"
+    yield f"{stop.environment.name}: {change.id}: {old} -> {new}"
+    if acknowledged is not None:
+        yield f"  acknowledged is {acknowledged or '(none)'}, which is another change"
+    yield f"  what would happen: {explanation.consequence}"
+    yield f"  the right way: {explanation.cure}"
+    yield from (f"    {command}" for command in explanation.commands)
