@@ -22,6 +22,7 @@ COMMANDS = {
     "audit": "say what manifests of Convex, ours or anybody's, really do, and what is wrong with it",
     "admin-key": "make or check an admin key of an environment",
     "provision": "print what an environment needs outside: SQL, bucket policy and commands, DNS names",
+    "preflight": "check an environment's cluster, Secrets and, with --connect, its database and buckets",
 }
 DEFAULT_COMMAND = "synth"
 

@@ -69,6 +69,11 @@ class Kubectl:
         given = self.namespace or self._setting("view", "--minify", "--output=jsonpath={..namespace}")
         return given or "default"
 
+    def options(self) -> str:
+        """What leads a command that a message proposes, of kubectl or of this program, to the same place."""
+        context = f" --context={self.context}" if self.context else ""
+        return f"{context} --namespace={self.namespace}" if self.namespace else context
+
     def server_version(self) -> str:
         """The version of the API server, such as `v1.34.1`. Raises `KubectlError` where it does not answer."""
         return str(json.loads(self.run("get", "--raw", "/version"))["gitVersion"])

@@ -19,7 +19,7 @@ from convexctl.secret_values import (
 )
 
 SETTINGS = "s3 settings"
-"""The check of region, endpoint and keys; those of the buckets are named `s3 bucket <name>`."""
+"""The check of region, endpoint and keys."""
 
 _CONTENT = b"written by convex preflight; may be deleted"
 _UNKNOWN_TO_THE_SERVICE = "set what the service does not understand: s3.provider, or s3.disableSse, s3.disableChecksums"
@@ -61,6 +61,11 @@ class S3Settings:
     """Ask for server-side encryption (AES256)."""
 
 
+def bucket_check(bucket: str) -> str:
+    """The name of the check of a bucket."""
+    return f"s3 bucket {bucket}"
+
+
 def check_s3(settings: S3Settings, buckets: Iterable[str], instance_name: str, *, timeout_s: int = 10) -> list[Check]:
     """Write, read and delete a probe object in each bucket, once a bucket, as the backend does.
 
@@ -70,7 +75,7 @@ def check_s3(settings: S3Settings, buckets: Iterable[str], instance_name: str, *
     if problems := _problems(settings):
         return [
             failed(SETTINGS, "; ".join(problems), "write the values anew in the Secret of the S3 credentials"),
-            *(skipped(f"s3 bucket {name}", f"rests on `{SETTINGS}`") for name in names),
+            *(skipped(bucket_check(name), f"rests on `{SETTINGS}`") for name in names),
         ]
     where = settings.endpoint or "Amazon S3"
     style = "path style" if settings.path_style else "virtual-host style"
@@ -78,7 +83,7 @@ def check_s3(settings: S3Settings, buckets: Iterable[str], instance_name: str, *
         s3 = _client(settings, timeout_s)
     except client("botocore.exceptions").BotoCoreError as error:
         reason = f"the AWS configuration of this machine does not work: {type(error).__name__}"
-        return [skipped(name, reason) for name in (SETTINGS, *(f"s3 bucket {name}" for name in names))]
+        return [skipped(name, reason) for name in (SETTINGS, *(bucket_check(name) for name in names))]
     return [
         ok(SETTINGS, f"{where}, region {settings.region}, {style}"),
         *(_check_bucket(s3, settings, name, instance_name) for name in names),
@@ -121,7 +126,7 @@ def _client(settings: S3Settings, timeout_s: int) -> Any:
 def _check_bucket(s3: Any, settings: S3Settings, bucket: str, instance_name: str) -> Check:
     """Go through the calls of an upload, a download and a deletion."""
     exceptions = client("botocore.exceptions")
-    name = f"s3 bucket {bucket}"
+    name = bucket_check(bucket)
     where = {"Bucket": bucket, "Key": f"{instance_name}-{uuid.uuid4()}/preflight"}
     upload, step = None, "beginning an upload"
     try:

@@ -1,0 +1,40 @@
+"""`preflight`: what is still wrong around an environment, before a pod fails over it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from convexctl import node
+from convexctl.commands import arguments as common
+from convexctl.errors import FAILED
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    common.add_overlay(parser)
+    common.add_cluster(parser)
+    parser.add_argument(
+        "--connect",
+        action="store_true",
+        help="also try database and buckets from here, with the values of the cluster's Secrets: they are only read, "
+        "but for one probe object in each bucket",
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="json is for programs")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the checks. Returns 1 where one failed."""
+    node.warm_up()
+    from convexctl.preflight.check import Status
+    from convexctl.preflight.report import as_json, table
+    from convexctl.preflight.run import preflight
+    from convexctl.synth import synthesise_all
+
+    overlay = common.the_overlay(arguments)
+    kubectl = common.kubectl_for(arguments, overlay)
+    (environment,) = synthesise_all(common.overlays_folder(arguments), [overlay.name], arguments.values)
+    print(f"preflight of {overlay.name} ({kubectl.place()})", file=sys.stderr)
+    checks = preflight(environment, kubectl, connect=arguments.connect)
+    print(as_json(overlay.name, checks) if arguments.format == "json" else table(checks), end="")
+    return FAILED if any(check.status is Status.FAILED for check in checks) else 0

@@ -1,0 +1,198 @@
+"""Checks of the Secrets that an environment refers to: whether each is there, with every key, and what is wrong in it.
+
+A value is read and judged, and never shown.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convexctl.admin_key import AdminKeyError, open_admin_key
+from convexctl.instance import NAME, SECRET
+from convexctl.kubectl import ClusterSecret, Kubectl, KubectlError
+from convexctl.preflight.check import Check, failed, ok, skipped
+from convexctl.preflight.cluster import CLUSTER, NAMESPACE
+from convexctl.preflight.manifests import ISSUERS, not_ready
+from convexctl.preflight.questions import Question
+from convexctl.references import NeededSecret, needed_secrets
+from convexctl.secrets import ADMIN_KEY, Entry, plan_secrets, value_problems
+from convexctl.synth import Environment
+
+_CERTIFICATE_KEYS = ("tls.crt", "tls.key")
+
+
+def title(secret: str) -> str:
+    """The name of the check of a Secret."""
+    return f"secret {secret}"
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """An object of the environment, or a controller that it tells, by which a Secret comes into being."""
+
+    kind: str
+    name: str
+    cure: str
+    """What to do where the Secret that it made is wrong."""
+
+
+class SecretChecks:
+    """The Secrets of an environment, read once, when the first of them is asked for."""
+
+    def __init__(self, environment: Environment, kubectl: Kubectl) -> None:
+        self._overlay = environment.name
+        self._kubectl = kubectl
+        self._values = environment.overlay.values
+        self._plan = plan_secrets(self._values, environment.manifests, everything=True)
+        self._needed = needed_secrets(environment.manifests)
+        self._makers = dict(_makers(environment, kubectl.options()))
+
+    def questions(self) -> list[Question]:
+        """One check a Secret."""
+        return [self._question(needed) for needed in self._needed]
+
+    def given(self, variable: str) -> str | None:
+        """What a Secret gives a variable of the backend, or the content of a file; None where it gives nothing.
+
+        Raises `KubectlError` where that cannot be told.
+        """
+        for entry in self._plan.entries:
+            if entry.variable == variable and (value := self._read(entry)) is not None:
+                return value.decode(errors="replace")
+        return None
+
+    def wrong(self, variables: Collection[str]) -> str:
+        """The name of the check of a Secret that should give one of the variables and does not do so rightly.
+
+        Empty where all are right, or come from elsewhere. Raises `KubectlError` where that cannot be told.
+        """
+        for entry in self._plan.entries:
+            if entry.variable in variables:
+                value = self._read(entry)
+                if value is None and entry.optional:
+                    continue
+                if value is None or value_problems(entry.variable, value, self._plan.engine):
+                    return title(entry.secret)
+        return ""
+
+    @functools.cached_property
+    def _found(self) -> dict[str, ClusterSecret]:
+        return self._kubectl.secrets(needed.name for needed in self._needed)
+
+    def _read(self, entry: Entry) -> bytes | None:
+        secret = self._found.get(entry.secret)
+        return secret.data.get(entry.key) if secret else None
+
+    def _question(self, needed: NeededSecret) -> Question:
+        return Question(title(needed.name), lambda: self._check(needed), (CLUSTER, NAMESPACE))
+
+    def _check(self, needed: NeededSecret) -> Check:
+        secret = self._found.get(needed.name)
+        if secret is None:
+            return self._absent(needed)
+        problems = list(self._problems(needed, secret))
+        if problems:
+            return failed(title(needed.name), "; ".join(problems), self._cure(needed))
+        keys = [key for key in self._keys(needed) if key in secret.data]
+        return ok(title(needed.name), f"there, with {', '.join(keys)}" if keys else "there")
+
+    def _absent(self, needed: NeededSecret) -> Check:
+        maker = self._makers.get(needed.name)
+        if maker and maker.kind in ISSUERS.values():
+            return skipped(title(needed.name), f"not there yet: cert-manager makes it ({maker.kind} {maker.name})")
+        if maker:
+            return self._not_made_yet(needed, maker)
+        if needed.optional and needed.use != "certificate":
+            return ok(title(needed.name), "not there, and everything starts without it")
+        return failed(title(needed.name), "there is none of that name", self._cure(needed))
+
+    def _not_made_yet(self, needed: NeededSecret, maker: _Maker) -> Check:
+        try:
+            found = self._kubectl.find(maker.kind.lower(), maker.name)
+        except KubectlError:
+            found = None
+        if found is None:
+            return skipped(title(needed.name), f"not there yet: the {maker.kind} {maker.name} makes it, once applied")
+        if problem := not_ready(found):
+            detail = f"the {maker.kind} {maker.name} is there and cannot make it: {problem}"
+            return failed(
+                title(needed.name),
+                detail,
+                f"see `kubectl describe {maker.kind.lower()} {maker.name}{self._kubectl.options()}`",
+            )
+        return skipped(title(needed.name), f"not there yet: the {maker.kind} {maker.name} is at work")
+
+    def _problems(self, needed: NeededSecret, secret: ClusterSecret) -> Iterator[str]:
+        if needed.use == "certificate":
+            yield from (f"it has no key {key}" for key in _CERTIFICATE_KEYS if key not in secret.data)
+            return
+        for entry in self._entries(needed):
+            value = secret.data.get(entry.key)
+            if value is None:
+                if not entry.optional or needed.use == "image pull":
+                    yield f"it has no key {entry.key}"
+                continue
+            yield from (f"{entry.key}: {text}" for text in value_problems(entry.variable, value, self._plan.engine))
+            if entry.variable == ADMIN_KEY:
+                yield from self._admin_key_problems(entry, value)
+
+    def _admin_key_problems(self, entry: Entry, value: bytes) -> Iterator[str]:
+        name, secret = self._values.instance_name or self.given(NAME), self.given(SECRET)
+        if not (name and secret) or value_problems(SECRET, secret.encode(), None):
+            return
+        try:
+            open_admin_key(value.decode(errors="replace"), name, secret)
+        except AdminKeyError as error:
+            yield f"{entry.key}: {error}"
+
+    def _cure(self, needed: NeededSecret) -> str:
+        here = self._kubectl.options()
+        if maker := self._makers.get(needed.name):
+            return maker.cure
+        match needed.use:
+            case "certificate":
+                return (
+                    f"kubectl create secret tls {needed.name} --cert=FILE --key=FILE{here}, or let cert-manager make it"
+                )
+            case "all keys":
+                return f"kubectl create secret generic {needed.name} --from-env-file=FILE{here}"
+            case _:
+                return f"python main.py secrets {self._overlay} --apply{here}"
+
+    def _entries(self, needed: NeededSecret) -> list[Entry]:
+        return [entry for entry in self._plan.entries if entry.secret == needed.name]
+
+    def _keys(self, needed: NeededSecret) -> list[str]:
+        if needed.use == "certificate":
+            return list(_CERTIFICATE_KEYS)
+        return [entry.key for entry in self._entries(needed)]
+
+
+def _makers(environment: Environment, here: str) -> Iterator[tuple[str, _Maker]]:
+    """The Secrets that somebody makes from the manifests."""
+    overlay = environment.name
+    for manifest in environment.manifests:
+        name = manifest["metadata"]["name"]
+        spec: Mapping[str, Any] = manifest.get("spec") or {}
+        match manifest["kind"]:
+            case "ExternalSecret":
+                yield spec["target"]["name"], _Maker("ExternalSecret", name, "correct the value in the store")
+            case "SealedSecret":
+                cure = f"seal the value anew: python main.py secrets {overlay} --seal{here}"
+                yield name, _Maker("SealedSecret", name, cure)
+            case "Job":
+                variables = spec["template"]["spec"]["containers"][0].get("env") or []
+                for variable in variables:
+                    if variable["name"] == "SECRET_NAME":
+                        cure = f"python main.py secrets {overlay} --all --apply{here}"
+                        yield variable["value"], _Maker("Job", name, cure)
+            case "Ingress":
+                annotations = manifest["metadata"].get("annotations") or {}
+                for key, kind in ISSUERS.items():
+                    if key in annotations:
+                        cure = "delete it, and cert-manager makes it anew"
+                        for entry in spec.get("tls") or []:
+                            yield entry.get("secretName", ""), _Maker(kind, annotations[key], cure)
