@@ -39,7 +39,7 @@ def schema_text() -> str:
             target["properties"][field.alias or name] = _nullable({"description": description(model, name), **entry})
     definitions["Backend"]["properties"]["env"] = _environment_schema(definitions["Backend"]["properties"]["env"])
     schema["properties"] = {
-        EXTENDS: {"description": "Another overlay that this one is laid over.", "type": "string"},
+        EXTENDS: {"description": "Another overlay that this one is laid over.", "type": ["string", "null"]},
         **schema["properties"],
     }
     whole = {
