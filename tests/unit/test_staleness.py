@@ -1,0 +1,57 @@
+"""What is committed and made from something else is up to date, and comes out the same on every machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convexctl import schema
+from convexctl.output import RECORD, digest, recorded
+from convexctl.overlays import overlay_names
+from tests.support.overlay_cases import ROOT, SHIPPED, case
+
+DIST = ROOT / "dist"
+
+
+def test_dist_holds_the_shipped_overlays_and_no_other_folder() -> None:
+    folders = sorted(path.parent.name for path in DIST.glob(f"*/{RECORD}"))
+    assert folders == overlay_names(SHIPPED), "dist/ is stale: run `make synth`"
+
+
+@pytest.mark.parametrize("name", overlay_names(SHIPPED))
+def test_dist_is_up_to_date(name: str) -> None:
+    files = case(name).environment().files
+    written = {file: (DIST / name / file).read_text(encoding="utf-8") for file in recorded(DIST / name)}
+    assert written == files, f"dist/{name}/ is stale: run `make synth`"
+    assert recorded(DIST / name) == {file: digest(text.encode()) for file, text in files.items()}
+
+
+def test_the_schema_of_overlays_is_up_to_date() -> None:
+    committed = (SHIPPED / schema.FILE).read_text(encoding="utf-8")
+    assert committed == schema.schema_text(), "overlays/schema.json is stale: run `make schema`"
+
+
+def test_the_table_of_parameters_is_up_to_date() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == schema.with_parameters(readme), "the table in README.md is stale: run `make schema`"
+
+
+MACHINES = [
+    pytest.param({"PYTHONHASHSEED": "1", "TZ": "Pacific/Kiritimati", "LC_ALL": "C"}, [], id="here"),
+    pytest.param({"PYTHONHASHSEED": "2", "TZ": "America/Adak", "LC_ALL": "C.UTF-8", "HOME": "/"}, ["-O"], id="there"),
+]
+
+
+@pytest.mark.parametrize(("environment", "options"), MACHINES)
+def test_the_bytes_depend_on_nothing_but_the_overlays(
+    tmp_path: Path, environment: dict[str, str], options: list[str]
+) -> None:
+    command = [sys.executable, *options, str(ROOT / "main.py"), "--quiet", "-o", str(tmp_path / "dist")]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, **environment}, check=True)
+    for name in overlay_names(SHIPPED):
+        for file in [RECORD, *recorded(DIST / name)]:
+            assert (tmp_path / "dist" / name / file).read_bytes() == (DIST / name / file).read_bytes(), file
