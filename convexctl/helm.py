@@ -1,0 +1,79 @@
+"""The user's Helm: what it has installed, read through the command line. Nothing is changed from here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from convexctl.errors import UserError
+
+_TIMEOUT_S = 60
+_NOT_FOUND = "release: not found"
+
+
+class HelmError(UserError):
+    """Helm is not there, has no cluster, or refused. The message is Helm's own."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What Helm keeps about a release: its newest revision and the state of that (`deployed`, `failed`, ...)."""
+
+    namespace: str
+    revision: int
+    state: str
+
+
+@dataclass(frozen=True)
+class Helm:
+    """Helm with a context and a namespace; each empty one is kubectl's current one."""
+
+    context: str = ""
+    namespace: str = ""
+
+    def record(self, release: str) -> Record | None:
+        """The record of a release; None where there is none. Raises `HelmError` where that cannot be told."""
+        try:
+            status = json.loads(self._run("status", release, "--output=json"))
+        except HelmError as error:
+            if _NOT_FOUND in str(error):
+                return None
+            raise
+        return Record(status["namespace"], int(status["version"]), status["info"]["status"])
+
+    def releases(self) -> list[str]:
+        """The names of all releases in the namespace."""
+        return self._run("list", "--short").split()
+
+    def values(self, release: str, revision: int, *, with_defaults: bool = False) -> str:
+        """The values that the user gave, as YAML; or with those of the chart below them."""
+        more = ["--all"] if with_defaults else []
+        return self._run("get", "values", release, f"--revision={revision}", "--output=yaml", *more)
+
+    def manifest(self, release: str, revision: int) -> str:
+        """The objects as Helm rendered them, as YAML."""
+        return self._run("get", "manifest", release, f"--revision={revision}")
+
+    def _run(self, *arguments: str) -> str:
+        program = shutil.which("helm")
+        if program is None:
+            raise HelmError("helm is not installed, or not on PATH")
+        where = [f"--kube-context={self.context}"] if self.context else []
+        where += [f"--namespace={self.namespace}"] if self.namespace else []
+        try:
+            done = subprocess.run(
+                [program, *arguments, *where],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise HelmError(f"helm did not finish within {_TIMEOUT_S} seconds") from None
+        if done.returncode != 0:
+            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            raise HelmError(lines[-1] if lines else f"helm failed with exit code {done.returncode}")
+        return done.stdout
