@@ -49,7 +49,7 @@ def _finding(rule: Rule, found: Hit, documents: Documents | None) -> Finding:
     severity = found.severity or rule.severity
     message = found.message
     if found.unless:
-        severity = Severity.INFORMATION
+        severity = severity.one_less
         message += f" (unless {found.unless})"
     place = documents.place(found.source) if documents else None
     return Finding(rule, severity, found.component, found.source, message, place)

@@ -42,7 +42,7 @@ python main.py audit --live -n convex                      # the current cluster
 Backends and dashboards are found by their image, else by their command (`run_backend.sh`, `convex-local-backend`), else
 by their ports (3210 with 3211, or 6791), whatever their names and kinds. No value of a Secret is ever shown. Where a
 Secret or ConfigMap in `envFrom` is not among the manifests, its keys are not known: what they could change is said with
-the condition, and is no more than an information.
+the condition, and counts one degree less.
 """
 
 

@@ -156,7 +156,7 @@ def _sarif_result(finding: Finding) -> dict[str, Any]:
             "artifactLocation": {"uri": _uri(finding.place.file)},
             "region": {"startLine": finding.place.line},
         }
-    identity = f"{finding.rule.id} {source.namespace} {source}"
+    identity = f"{finding.rule.id} {source.namespace} {source} {finding.message}"
     return {
         "ruleId": finding.rule.id,
         "ruleIndex": RULES.index(finding.rule),

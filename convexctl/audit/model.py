@@ -24,6 +24,11 @@ class Severity(enum.StrEnum):
         """0 for the worst."""
         return list(Severity).index(self)
 
+    @property
+    def one_less(self) -> Severity:
+        """The next one down; of the lowest itself."""
+        return list(Severity)[min(self.rank + 1, len(Severity) - 1)]
+
 
 @dataclass(frozen=True)
 class View:
@@ -38,7 +43,7 @@ class Hit:
     """A place where a rule is broken: what is wrong there, in a sentence that shows no secret.
 
     `severity` is given where it is less than the rule's. `unless` names what is out of sight and would make it right:
-    the hit is no more than an information then.
+    the hit counts one degree less then.
     """
 
     component: Component | None
@@ -94,8 +99,12 @@ def rule(
 
 
 def hit(component: Component, decision: Decision, message: str, severity: Severity | None = None) -> Hit:
-    """A hit at the field that made a decision, as certain as the decision is."""
-    return Hit(component, decision.source, message, severity, decision.unless)
+    """A hit at the field that made a decision.
+
+    A variable in sight is taken at its word. What something out of sight would only add is as certain as the decision.
+    """
+    variable = next((variable for variable in component.environment if variable.source == decision.source), None)
+    return Hit(component, decision.source, message, severity, variable.unless if variable else decision.unless)
 
 
 def hit_variable(component: Component, reading: Reading, message: str, severity: Severity | None = None) -> Hit:

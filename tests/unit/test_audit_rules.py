@@ -709,13 +709,20 @@ def test_ids_are_unique() -> None:
 
 
 class TestSeverity:
-    def test_what_something_out_of_sight_may_put_right_is_for_information(self) -> None:
+    def test_what_something_out_of_sight_may_put_right_counts_one_degree_less(self) -> None:
         unseen = {"envFrom": [{"secretRef": {"name": "convex-env"}}]}
-        severities = found([backend(container=unseen)])
-        assert severities["data-lost-with-pod"] is Severity.INFORMATION
-        assert severities["instance-secret-unstable"] is Severity.INFORMATION
+        severities = found([backend([POSTGRES], container=unseen)])
+        assert severities["data-lost-with-pod"] is Severity.WARNING
+        assert severities["instance-secret-unstable"] is Severity.WARNING
+        assert severities["database-pool"] is Severity.INFORMATION
+        assert severities["telemetry"] is Severity.INFORMATION
         messages = [finding.message for finding in audit([backend(container=unseen)]).findings]
         assert any("(unless Secret/convex-env sets INSTANCE_SECRET)" in message for message in messages)
+
+    def test_a_variable_in_sight_is_taken_at_its_word(self) -> None:
+        sources = {"envFrom": [{"configMapRef": {"name": "c"}}, {"secretRef": {"name": "convex-env"}}]}
+        config = config_map("c", {"CONVEX_CLOUD_ORIGIN": f"{API}/"})
+        assert found([backend(container=sources), config])["origin-trailing-slash"] is Severity.ERROR
 
     def test_latest_is_for_information_where_nothing_is_public(self) -> None:
         unpinned = backend(container={"image": "ghcr.io/get-convex/convex-backend:latest"})

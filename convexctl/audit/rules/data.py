@@ -349,7 +349,7 @@ def instance_secret_unstable(view: View) -> Iterator[Hit]:
     """Secrets made anew."""
     for backend in view.boot.backends:
         if backend.secret_stable.value is False:
-            yield hit(backend, backend.secret_stable, f"the instance secret stays: {backend.secret_stable.text}")
+            yield hit(backend, backend.secret_stable, backend.secret_stable.text.removeprefix("no: "))
 
 
 @rule(
