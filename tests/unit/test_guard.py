@@ -1,0 +1,781 @@
+"""The guard: what synth stops, what lets it pass, and what it lets pass by itself."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convexctl.irreversible import RULES
+from tests.support.command_line import Done, run
+
+SERVER = """\
+releaseName: shop
+namespace: prod
+instance: {name: shop, existingSecret: shop-instance}
+postgres: {enabled: true, existingSecret: shop-db}
+s3: {provider: minio, bucket: shop-files, endpoint: "https://s3.example.com", region: eu-central-1}
+"""
+"""Everything that is kept lies outside: Postgres and S3."""
+VOLUME = """\
+releaseName: shop
+instance: {name: shop, existingSecret: shop-instance}
+s3: {enabled: false}
+backend: {persistence: {enabled: true, size: 5Gi, storageClassName: fast, accessMode: ReadWriteOnce}}
+"""
+"""Everything lies on the volume, whose claim is made from a template."""
+EXISTING = VOLUME.replace("size: 5Gi", "existingClaim: old")
+EPHEMERAL = VOLUME.replace("enabled: true,", "enabled: false,")
+FROM_STORE = (
+    SERVER + "secrets: {provider: external-secrets, externalSecrets: {storeName: vault, remoteKeys: {shop-db: a}}}\n"
+)
+RETENTION = SERVER + "backend: {env: {DOCUMENT_RETENTION_DELAY: 1209600}}\n"
+
+EXPORT = "npx convex export --include-file-storage --path backup.zip"
+IMPORT = "npx convex import --replace-all backup.zip"
+ANEW = ["delete statefulset shop-backend --cascade=orphan", "kubectl apply -f dist/test/"]
+
+
+class Project:
+    """A folder with overlays and what synth makes of them."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
+        self.overlays, self.dist = folder / "overlays", folder / "dist"
+        self.overlays.mkdir(parents=True)
+
+    def overlay(self, text: str, name: str = "test", **acknowledge: str) -> None:
+        """Write an overlay; `acknowledge` are changes with `_` for `-`."""
+        changes = {id.replace("_", "-"): value for id, value in acknowledge.items()}
+        lines = yaml.safe_dump({"acknowledge": changes}) if changes else ""
+        (self.overlays / f"{name}.yaml").write_text(text + lines)
+
+    def synth(self, *arguments: str) -> Done:
+        """Run synth."""
+        return run(self._capsys, "synth", "--overlays", str(self.overlays), "-o", str(self.dist), *arguments)
+
+    def written(self) -> dict[str, bytes]:
+        """Everything in dist/."""
+        return {str(path): path.read_bytes() for path in self.dist.rglob("*") if path.is_file()}
+
+    def started_as(self, text: str) -> Project:
+        """Synthesise the environment for the first time."""
+        self.overlay(text)
+        assert self.synth().code == 0
+        return self
+
+
+@pytest.fixture
+def project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Project:
+    return Project(tmp_path / "project", capsys)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A change that is stopped: from one text to another, with what the message says."""
+
+    id: str
+    name: str
+    before: str
+    change: tuple[str, str]
+    shown: str
+    says: list[str]
+
+    def __str__(self) -> str:
+        return f"{self.id}, {self.name}"
+
+    @property
+    def value(self) -> str:
+        """What is to be acknowledged."""
+        new = self.shown.rpartition(" -> ")[2]
+        return "" if new == "(none)" else new
+
+
+def changed(text: str, change: tuple[str, str]) -> str:
+    assert change[0] in text
+    return text.replace(*change)
+
+
+CASES = [
+    Case(
+        "release-name",
+        "documents in Postgres",
+        SERVER,
+        ("releaseName: shop", "releaseName: store"),
+        "shop -> store",
+        ["two backends would fight over one Postgres database", "kubectl -n prod delete statefulset shop-backend"],
+    ),
+    Case(
+        "release-name",
+        "documents on the volume",
+        VOLUME,
+        ("releaseName: shop", "releaseName: store"),
+        "shop -> store",
+        ["the documents (SQLite) and files", "stay on the claim data-shop-backend-0", EXPORT, IMPORT],
+    ),
+    Case(
+        "release-name",
+        "an existing claim goes along",
+        EXISTING,
+        ("releaseName: shop", "releaseName: store"),
+        "shop -> store",
+        ["two backends on one volume would ruin the SQLite database"],
+    ),
+    Case(
+        "namespace",
+        "another one",
+        SERVER,
+        ("namespace: prod", "namespace: live"),
+        "prod -> live",
+        ["without the Secrets and claims of the old namespace", "keep the namespace"],
+    ),
+    Case(
+        "namespace",
+        "named for the first time",
+        VOLUME,
+        ("releaseName: shop", "releaseName: shop\nnamespace: live"),
+        "(none) -> live",
+        ["where it stays the same one (live), nothing changes", EXPORT],
+    ),
+    Case(
+        "namespace",
+        "named no more",
+        SERVER,
+        ("namespace: prod\n", ""),
+        "prod -> (none)",
+        ["where it stays the same one (prod), nothing changes"],
+    ),
+    Case(
+        "instance-name",
+        "documents in Postgres",
+        SERVER,
+        ("name: shop,", "name: store,"),
+        "shop -> store",
+        ["the Postgres database is named after the instance", "Every admin key", EXPORT, IMPORT],
+    ),
+    Case(
+        "instance-name",
+        "documents in SQLite",
+        VOLUME,
+        ("name: shop,", "name: store,"),
+        "shop -> store",
+        ["refuses to start on the data of an instance of another name"],
+    ),
+    Case(
+        "instance-name",
+        "from the Secret into the overlay",
+        SERVER.replace("name: shop, ", ""),
+        ("instance: {", "instance: {name: shop, "),
+        "Secret/shop-db[INSTANCE_NAME] -> shop",
+        ["Where both mean the same name"],
+    ),
+    Case(
+        "instance-secret",
+        "another Secret",
+        SERVER,
+        ("shop-instance", "store-instance"),
+        "Secret/shop-instance[INSTANCE_SECRET] -> Secret/store-instance[INSTANCE_SECRET]",
+        ["every admin key", "python main.py secrets test --apply"],
+    ),
+    Case(
+        "instance-secret",
+        "the backend's own becomes a Secret",
+        VOLUME.replace(", existingSecret: shop-instance", ""),
+        ("name: shop}", "name: shop, existingSecret: new}"),
+        "generated -> Secret/new[INSTANCE_SECRET]",
+        ["while the old pod runs"],
+    ),
+    Case(
+        "instance-secret",
+        "the Secret goes",
+        VOLUME,
+        (", existingSecret: shop-instance", ""),
+        "Secret/shop-instance[INSTANCE_SECRET] -> generated",
+        ["keep the Secret"],
+    ),
+    Case(
+        "database-engine",
+        "from SQLite to Postgres",
+        VOLUME,
+        ("s3:", "postgres: {enabled: true}\ns3:"),
+        "sqlite -> postgres",
+        ["starts with what is in Postgres, all others stay in SQLite", EXPORT, IMPORT],
+    ),
+    Case(
+        "database-engine",
+        "from Postgres to MySQL",
+        SERVER,
+        ("postgres:", "mysql:"),
+        "postgres -> mysql",
+        ["starts with what is in MySQL, all others stay in Postgres"],
+    ),
+    Case(
+        "database-secret",
+        "another Secret",
+        SERVER,
+        ("shop-db", "store-db"),
+        "Secret/shop-db[DATABASE_URL] -> Secret/store-db[DATABASE_URL]",
+        ["may lead to another Postgres server", "the acknowledgement is enough", "pg_dump"],
+    ),
+    Case(
+        "database-secret",
+        "another key",
+        SERVER.replace("postgres:", "mysql:"),
+        ("shop-db", "shop-db, keys: {url: URL2}"),
+        "Secret/shop-db[DATABASE_URL] -> Secret/shop-db[URL2]",
+        ["another MySQL server", "mysqldump"],
+    ),
+    Case(
+        "database-secret",
+        "another place in the store",
+        FROM_STORE,
+        ("shop-db: a", "shop-db: b"),
+        "Secret/shop-db[DATABASE_URL] from vault a[DATABASE_URL] -> "
+        "Secret/shop-db[DATABASE_URL] from vault b[DATABASE_URL]",
+        ["may lead to another Postgres server"],
+    ),
+    Case(
+        "files-kind",
+        "from the volume to S3",
+        VOLUME,
+        ("s3: {enabled: false}", "s3: {region: eu}"),
+        "disk -> s3",
+        ["refuses to start with another", "--include-file-storage", "a new instance with an empty database"],
+    ),
+    Case(
+        "files-kind",
+        "from S3 to the volume",
+        SERVER,
+        ("minio,", "minio, enabled: false,"),
+        "s3 -> disk",
+        ["refuses to start with another"],
+    ),
+    Case(
+        "files-buckets",
+        "another bucket for everything",
+        SERVER,
+        ("shop-files", "store-files"),
+        "shop-files -> store-files",
+        ["deployed functions, files and search indexes stay in the old one", "copy every object under its own key"],
+    ),
+    Case(
+        "files-buckets",
+        "another bucket for one kind",
+        SERVER,
+        ("shop-files", "shop-files, buckets: {modules: code}"),
+        "shop-files -> exports in shop-files, files in shop-files, modules in code, search in shop-files, "
+        "snapshot_imports in shop-files",
+        ["would not find them"],
+    ),
+    Case(
+        "files-endpoint",
+        "another service",
+        SERVER,
+        ("s3.example.com", "s3.example.org"),
+        "https://s3.example.com -> https://s3.example.org",
+        ["may be another service", "Where it is only another name of the same service"],
+    ),
+    Case(
+        "files-endpoint",
+        "into a Secret",
+        SERVER,
+        ('endpoint: "https://s3.example.com"', "existingSecret: s3"),
+        "https://s3.example.com -> Secret/s3[AWS_ENDPOINT]",
+        ["may be another service"],
+    ),
+    Case(
+        "files-region",
+        "another region",
+        SERVER,
+        ("eu-central-1", "us-east-1"),
+        "eu-central-1 -> us-east-1",
+        ["a bucket lies in one region"],
+    ),
+    Case(
+        "claim",
+        "persistence off",
+        VOLUME,
+        ("enabled: true", "enabled: false"),
+        "data-shop-backend-0 -> none",
+        ["/convex/data is lost with every pod", "the documents (SQLite) and files", "persistence.enabled: true", *ANEW],
+    ),
+    Case(
+        "claim",
+        "persistence off, with everything outside",
+        SERVER + "backend: {persistence: {enabled: true}}\n",
+        ("persistence: {enabled: true", "persistence: {enabled: false"),
+        "data-shop-backend-0 -> none",
+        ["Nothing that is needed is on it"],
+    ),
+    Case(
+        "claim",
+        "an existing one in the place of the template's",
+        VOLUME,
+        ("size: 5Gi", "existingClaim: old"),
+        "data-shop-backend-0 -> old",
+        ["would start with what is on old", "Kubernetes lets nobody add or remove a claim template", *ANEW],
+    ),
+    Case(
+        "claim",
+        "another existing one",
+        EXISTING,
+        ("existingClaim: old", "existingClaim: new"),
+        "old -> new",
+        ["everything on old stays there", "copy the content of the volume"],
+    ),
+    Case(
+        "claim",
+        "one from a template in the place of an existing one",
+        EXISTING,
+        ("existingClaim: old, ", ""),
+        "old -> data-shop-backend-0",
+        ["the new claim is made empty", "existingClaim: old", *ANEW],
+    ),
+    Case(
+        "claim",
+        "persistence on, by a template",
+        EPHEMERAL,
+        ("enabled: false,", "enabled: true,"),
+        "none -> data-shop-backend-0",
+        ["does not come along to the new claim", "apply would fail", EXPORT, *ANEW, IMPORT],
+    ),
+    Case(
+        "claim",
+        "persistence on, by a template, with everything outside",
+        SERVER,
+        ("s3:", "backend: {persistence: {enabled: true}}\ns3:"),
+        "none -> data-shop-backend-0",
+        ["apply would fail", "kubectl -n prod delete statefulset shop-backend --cascade=orphan"],
+    ),
+    Case(
+        "claim-template",
+        "the template goes and its claim stays",
+        VOLUME,
+        ("size: 5Gi", "existingClaim: data-shop-backend-0"),
+        "data -> none",
+        ["Kubernetes lets nobody add or remove a claim template", *ANEW],
+    ),
+    Case(
+        "claim-size",
+        "grown",
+        VOLUME,
+        ("5Gi", "10Gi"),
+        "5Gi -> 10Gi",
+        [
+            "kubectl patch pvc data-shop-backend-0 --type=merge "
+            """--patch='{"spec": {"resources": {"requests": {"storage": "10Gi"}}}}'""",
+            *ANEW,
+        ],
+    ),
+    Case(
+        "claim-size",
+        "shrunk",
+        VOLUME,
+        ("5Gi", "1Gi"),
+        "5Gi -> 1Gi",
+        ["Kubernetes shrinks no claim", "keep the size"],
+    ),
+    Case(
+        "claim-class",
+        "another class",
+        VOLUME,
+        ("fast", "slow"),
+        "fast -> slow",
+        ["the class of a claim that is there cannot be changed", "persistence.existingClaim", *ANEW],
+    ),
+    Case(
+        "claim-class",
+        "the cluster's default",
+        VOLUME,
+        ("fast", '""'),
+        "fast -> default",
+        ["For a new name of the same class, let the StatefulSet be made anew"],
+    ),
+    Case(
+        "access-mode",
+        "one pod only",
+        VOLUME,
+        ("ReadWriteOnce", "ReadWriteOncePod"),
+        "ReadWriteOnce -> ReadWriteOncePod",
+        ["the access mode of a claim that is there cannot be changed", *ANEW],
+    ),
+    Case(
+        "retention",
+        "lowered",
+        RETENTION,
+        ("1209600", "86400"),
+        "1209600 -> 86400",
+        ["are deleted for good"],
+    ),
+    Case(
+        "retention",
+        "raised",
+        RETENTION,
+        ("1209600", "2419200"),
+        "1209600 -> 2419200",
+        ["where it was ever lowered before"],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_it_is_stopped(project: Project, case: Case) -> None:
+    project.started_as(case.before)
+    written = project.written()
+    project.overlay(changed(case.before, case.change))
+    done = project.synth()
+    assert (done.code, done.stdout) == (3, "")
+    assert f"test: {case.id}: {case.shown}\n" in done.stderr
+    assert "what would happen: " in done.stderr
+    assert "the right way: " in done.stderr
+    for words in case.says:
+        assert words in done.stderr
+    assert project.written() == written
+
+
+def lines_of(done: Done) -> str:
+    """The lines for the overlay that a message ends with."""
+    _, _, rest = done.stderr.partition("\nacknowledge:")
+    lines, _, _ = rest.partition("\n\n")
+    return f"acknowledge:{lines}\n"
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_lines_of_the_message_let_it_pass_and_do_not_count_for_the_way_back(project: Project, case: Case) -> None:
+    project.started_as(case.before)
+    after = changed(case.before, case.change)
+    project.overlay(after)
+    lines = lines_of(project.synth())
+    assert yaml.safe_load(lines) == {"acknowledge": {case.id: case.value}}
+
+    project.overlay(after + lines)
+    passed = project.synth()
+    assert (passed.code, "changed" in passed.stderr, "remove the line" in passed.stderr) == (0, True, False)
+
+    project.overlay(case.before + lines)
+    back = project.synth()
+    assert back.code == 3
+    assert f"test: {case.id}: " in back.stderr
+    assert f"acknowledged is {case.value or '(none)'}, which is another change" in back.stderr
+
+
+HAND_MADE = [
+    pytest.param("serviceName: shop-backend-headless", "serviceName: other", "StatefulSet/shop-backend serviceName"),
+    pytest.param("      app: shop-dashboard\n", "      app: other\n", "Deployment/shop-dashboard selector"),
+    pytest.param(
+        "labels:\n          app: shop-backend\n        name: data",
+        "labels:\n          app: other\n        name: data",
+        "StatefulSet/shop-backend volumeClaimTemplates[data]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "field"), HAND_MADE)
+def test_a_field_that_kubernetes_does_not_let_change_is_stopped(
+    project: Project, ours: str, theirs: str, field: str
+) -> None:
+    """No parameter of an overlay leads there: somebody, or another version of this program, wrote the manifests."""
+    project.started_as(VOLUME)
+    file = project.dist / "test" / "convex.k8s.yaml"
+    file.write_text(changed(file.read_text(), (ours, theirs)))
+    done = project.synth()
+    assert done.code == 3
+    assert f"Kubernetes lets nobody change {field}: apply would fail" in done.stderr
+    assert f"kubectl delete {field.partition(' ')[0].lower()}\n" in done.stderr
+    lines = lines_of(done)
+    assert list(yaml.safe_load(lines)["acknowledge"]) == ["immutable-field"]
+    project.overlay(VOLUME + lines)
+    assert project.synth().code == 0
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {rule.id for rule in RULES} == {case.id for case in CASES} | {"immutable-field"}
+
+
+HARMLESS = [
+    pytest.param(
+        SERVER,
+        "s3:",
+        "ingress: {enabled: true, dashboard: {host: d.example.com}, backend: {host: a.example.com}}\ns3:",
+        id="Ingress on",
+    ),
+    pytest.param(SERVER, "s3:", f"backend: {{image: {{tag: {'a' * 40}}}}}\ns3:", id="another image"),
+    pytest.param(SERVER, "s3:", "dashboard: {replicaCount: 2}\ns3:", id="a second dashboard"),
+    pytest.param(SERVER, "s3:", "commonLabels: {team: shop}\ns3:", id="labels"),
+    pytest.param(SERVER, "s3:", "backend: {podLabels: {a: b}, nodeSelector: {c: d}}\ns3:", id="placement"),
+    pytest.param(SERVER, "s3:", "backend: {resources: {limits: {memory: 8Gi}}}\ns3:", id="memory"),
+    pytest.param(SERVER, "s3:", "backend: {env: {RUST_LOG: debug}, metrics: {enabled: true}}\ns3:", id="tuning"),
+    pytest.param(SERVER, "s3:", "convexConfig: {cloudOrigin: 'http://c', siteOrigin: 'http://s'}\ns3:", id="origins"),
+    pytest.param(SERVER, "s3:", "convexConfig: {requireSsl: false}\ns3:", id="TLS not required"),
+    pytest.param(SERVER, "minio,", "minio, existingSecret: other,", id="other keys for the same buckets"),
+    pytest.param(SERVER, "provider: minio", "provider: generic", id="another dialect of S3"),
+    pytest.param(SERVER, "bucket: shop-files", "buckets: {BUCKETS}", id="the same buckets one by one"),
+    pytest.param(SERVER, "s3:", "backend: {secretsName: other}\ns3:", id="another Secret with the admin key"),
+    pytest.param(SERVER, "namespace: prod", "namespace: prod\ncreateNamespace: true", id="a Namespace beside them"),
+    pytest.param(
+        SERVER,
+        "s3:",
+        "backend: {persistence: {enabled: true, existingClaim: old}}\ns3:",
+        id="an existing claim where everything is outside",
+    ),
+    pytest.param(FROM_STORE, "provider: external-secrets", "provider: existing", id="Secrets no longer from a store"),
+    pytest.param(VOLUME, "size: 5Gi", "size: 5120Mi", id="the same size"),
+    pytest.param(
+        VOLUME.replace("name: shop,", ""), "instance: {", "instance: {name: convex-self-hosted, ", id="the default name"
+    ),
+    pytest.param(
+        VOLUME,
+        "s3:",
+        "backend_: {}\ns3:".replace("backend_: {}", "dashboard: {podLabels: {a: b}}"),
+        id="dashboard labels",
+    ),
+    pytest.param(
+        SERVER, "s3:", "backend: {env: {DOCUMENT_RETENTION_DELAY: 172800}}\ns3:", id="the default retention written out"
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "old", "new"), HARMLESS)
+def test_what_does_no_harm_passes(project: Project, before: str, old: str, new: str) -> None:
+    every = ", ".join(f"{kind}: shop-files" for kind in ("exports", "files", "modules", "search", "snapshotImports"))
+    project.started_as(before).overlay(changed(before, (old, new.replace("{BUCKETS}", f"{{{every}}}"))))
+    done = project.synth()
+    assert (done.code, "acknowledge" in done.stderr) == (0, False)
+
+
+def test_a_template_of_a_job_cannot_change_either(project: Project) -> None:
+    project.started_as(VOLUME.replace(", existingSecret: shop-instance", "") + "secrets: {provider: bootstrap}\n")
+    file = project.dist / "test" / "convex.k8s.yaml"
+    file.write_text(changed(file.read_text(), ("restartPolicy: OnFailure", "restartPolicy: Never")))
+    done = project.synth()
+    assert done.code == 3
+    assert "kubectl delete job/shop-bootstrap-" in done.stderr
+
+
+def test_one_stop_keeps_all_overlays_from_being_written(project: Project) -> None:
+    project.started_as(SERVER)
+    written = project.written()
+    project.overlay(SERVER.replace("shop-files", "store-files"))
+    project.overlay("releaseName: a\n", name="another")
+    project.overlay("releaseName: b\n", name="zoo")
+    assert project.synth().code == 3
+    assert project.written() == written
+
+
+def test_each_change_of_each_overlay_is_told(project: Project) -> None:
+    project.overlay(VOLUME, name="other")
+    project.started_as(SERVER)
+    project.overlay(VOLUME.replace("fast", "slow"), name="other")
+    project.overlay(SERVER.replace("shop-files", "store-files").replace("s3.example.com", "s3.example.org"))
+    done = project.synth()
+    told = [line.split(":")[:2] for line in done.stderr.splitlines() if " -> " in line and not line.startswith(" ")]
+    assert told == [["other", " claim-class"], ["test", " files-buckets"], ["test", " files-endpoint"]]
+    assert "3 irreversible changes; nothing was written. See docs/irreversible-changes.md" in done.stderr
+    for name in ("other", "test"):
+        assert f"put this into {project.overlays / name}.yaml:\n\nacknowledge:\n" in done.stderr
+
+
+def test_allowed_once_and_for_all_changes(project: Project) -> None:
+    project.started_as(SERVER).overlay(SERVER.replace("shop-files", "store-files").replace("shop-db", "store-db"))
+    assert project.synth("--allow-irreversible").code == 0
+    project.overlay(SERVER)
+    assert project.synth().code == 3
+
+
+def test_an_acknowledgement_that_stands_is_printed_with_the_new_one(project: Project) -> None:
+    project.started_as(SERVER).overlay(SERVER.replace("shop-files", "store-files"), retention="172800")
+    done = project.synth()
+    assert "in the place of its acknowledge:" in done.stderr
+    assert yaml.safe_load(lines_of(done)) == {"acknowledge": {"retention": "172800", "files-buckets": "store-files"}}
+
+
+@pytest.mark.parametrize("value", ["1209600", "'1209600'", "1_209_600"])
+def test_a_number_may_be_acknowledged_as_yaml_writes_it(project: Project, value: str) -> None:
+    project.started_as(SERVER)
+    project.overlay(f"{RETENTION}acknowledge: {{retention: {value}}}\n")
+    assert project.synth().code == 0
+
+
+def test_a_misspelt_change_is_an_error(project: Project) -> None:
+    project.overlay("acknowledge: {instance-nam: shop}\n")
+    done = project.synth()
+    assert done.code == 1
+    assert "test.yaml:1: acknowledge.instance-nam: must be one of " in done.stderr
+    assert "did you mean instance-name?" in done.stderr
+
+
+def test_a_values_file_is_guarded_and_may_acknowledge(project: Project) -> None:
+    project.started_as(SERVER)
+    values = project.folder / "values.yaml"
+    values.write_text("s3: {bucket: other}\n")
+    done = project.synth("-f", str(values))
+    assert (done.code, "files-buckets: shop-files -> other" in done.stderr) == (3, True)
+    values.write_text("s3: {bucket: other}\nacknowledge: {files-buckets: other}\n")
+    assert project.synth("-f", str(values)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("id", "value", "warned"),
+    [
+        pytest.param("instance-name", "shop", False, id="of what is there: the last change"),
+        pytest.param("instance-name", "store", True, id="of what is not there"),
+        pytest.param("claim", "none", False, id="of nothing, and there is none"),
+        pytest.param("claim-size", "5Gi", True, id="of something that is not there at all"),
+    ],
+)
+def test_an_acknowledgement_that_would_wait_for_its_change_is_warned_of(
+    project: Project, id: str, value: str, warned: bool
+) -> None:
+    project.overlay(SERVER + yaml.safe_dump({"acknowledge": {id: value}}))
+    for _ in ("first", "unchanged"):
+        done = project.synth()
+        assert done.code == 0
+        warning = f"test.yaml: acknowledge.{id}: {value} is neither there nor a change: remove the line"
+        assert (warning in done.stderr) == warned
+
+
+def test_a_password_that_somebody_left_in_the_manifests_is_not_shown(project: Project) -> None:
+    project.started_as(SERVER)
+    file = project.dist / "test" / "convex.k8s.yaml"
+    file.write_text(changed(file.read_text(), ("https://s3.example.com", "https://me:hunter2@s3.example.com")))
+    done = project.synth()
+    assert "files-endpoint: (not shown: it looks like a secret) -> https://s3.example.com" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_an_overlay_that_comes_or_goes_is_not_guarded(project: Project) -> None:
+    project.started_as(SERVER)
+    (project.overlays / "test.yaml").rename(project.overlays / "renamed.yaml")
+    done = project.synth()
+    assert done.code == 0
+    assert "test: removed" in done.stderr
+
+
+# Manifests that cannot be read, or are gone.
+
+BROKEN = [
+    pytest.param(b"kind: [\n", ":2: is not valid YAML", id="no YAML"),
+    pytest.param(b"<<<<<<< HEAD\nkind: A\n=======\n", ": is not valid YAML", id="a conflict of a merge"),
+    pytest.param(b"a: \xff\n", ": is not valid YAML", id="no text"),
+    pytest.param(b"a: !!python/object:x {}\n", ": is not valid YAML", id="a tag of another program"),
+    pytest.param(b"", ": holds no Convex backend", id="empty"),
+    pytest.param(b"- 1\n---\nkind: StatefulSet\nspec: 1\n", ": holds no Convex backend", id="something else"),
+]
+
+
+@pytest.mark.parametrize(("content", "fault"), BROKEN)
+def test_broken_manifests_are_told_in_one_line(project: Project, content: bytes, fault: str) -> None:
+    project.started_as(SERVER)
+    file = project.dist / "test" / "convex.k8s.yaml"
+    file.write_bytes(content)
+    done = project.synth()
+    assert done.code == 1
+    first, second = done.stderr.splitlines()
+    assert first.startswith(str(file))
+    assert fault in first
+    assert "--allow-irreversible" in second
+    assert file.read_bytes() == content
+    assert project.synth("--allow-irreversible").code == 0
+    assert file.read_bytes() != content
+
+
+def git(folder: Path, *arguments: str) -> None:
+    if not shutil.which("git"):
+        pytest.skip("git is not on PATH")
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def committed(project: Project) -> Project:
+    """A project in a Git repository, committed with its dist/."""
+    project.started_as(SERVER)
+    git(project.folder, "init", "--quiet")
+    git(project.folder, "add", ".")
+    git(project.folder, "commit", "--quiet", "--message=first")
+    return project
+
+
+GONE = [
+    pytest.param("dist", id="as cdk8s synth leaves it"),
+    pytest.param("dist/test", id="the environment's folder"),
+    pytest.param("dist/test/convex.k8s.yaml", id="the manifests"),
+]
+
+
+@pytest.mark.parametrize("path", GONE)
+def test_what_is_gone_is_compared_with_the_last_commit(committed: Project, path: str) -> None:
+    gone = committed.folder / path
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    committed.overlay(SERVER.replace("shop-files", "store-files"))
+    done = committed.synth()
+    assert (done.code, "test: files-buckets: shop-files -> store-files" in done.stderr) == (3, True)
+    assert f"git restore {committed.dist / 'test'}\n" in done.stderr
+    assert not gone.exists()
+    git(committed.folder, "restore", str(committed.dist / "test"))
+    assert committed.synth().code == 3
+
+
+def test_what_is_there_counts_before_the_last_commit(committed: Project) -> None:
+    committed.overlay(SERVER.replace("shop-files", "store-files"), files_buckets="store-files")
+    assert committed.synth().code == 0
+    committed.overlay(SERVER.replace("shop-files", "store-files"))
+    assert committed.synth().code == 0
+
+
+def test_a_conflict_of_a_merge_is_compared_with_the_last_commit(committed: Project) -> None:
+    file = committed.dist / "test" / "convex.k8s.yaml"
+    file.write_text("<<<<<<< HEAD\n" + file.read_text())
+    committed.overlay(SERVER.replace("shop-files", "store-files"))
+    assert committed.synth().code == 3
+    committed.overlay(SERVER)
+    done = committed.synth()
+    assert done.code == 0
+    assert "is not valid YAML: compared with the committed version" in done.stderr
+
+
+def test_an_overlay_without_a_committed_version_is_new(committed: Project) -> None:
+    shutil.rmtree(committed.dist)
+    committed.overlay("releaseName: other\n", name="new")
+    assert committed.synth().code == 0
+
+
+@pytest.mark.parametrize("how", ["no repository", "no commit", "no git"])
+def test_without_a_commit_there_is_nothing_to_compare_with(
+    project: Project, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    project.started_as(SERVER)
+    if how != "no repository":
+        git(project.folder, "init", "--quiet")
+    if how == "no git":
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    shutil.rmtree(project.dist)
+    project.overlay(SERVER.replace("shop-files", "store-files"))
+    done = project.synth()
+    assert (done.code, "warning: " in done.stderr) == (0, False)
+
+
+def test_a_repository_that_git_refuses_is_told(project: Project) -> None:
+    project.started_as(SERVER)
+    (project.folder / ".git").write_text("gitdir: /nowhere\n")
+    shutil.rmtree(project.dist)
+    done = project.synth()
+    assert done.code == 0
+    assert "convex.k8s.yaml: not compared with the last commit: fatal: not a git repository: /nowhere" in done.stderr
+
+
+def test_no_program_is_started_while_the_manifests_are_there(
+    committed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    committed.overlay(SERVER.replace("shop-files", "store-files"))
+    assert committed.synth().code == 3
+    committed.overlay(SERVER)
+    assert committed.synth().code == 0
