@@ -51,9 +51,9 @@ def backend_pod(values: Values) -> str:
 
 
 def in_pod(values: Values, kubectl: Kubectl) -> tuple[str, str] | None:
-    """Name and secret that the running backend uses; None where its pod is not there.
+    """Name and secret that the running backend uses; None where its pod does not run.
 
-    Raises `KubectlError` where the pod is there and cannot be asked.
+    Raises `KubectlError` where it runs and cannot be asked.
     """
     lines = kubectl.read_files(
         backend_pod(values),
@@ -148,9 +148,23 @@ def _in_cluster(values: Values, kubectl: Kubectl) -> tuple[str, str, str]:
     return name, "", ""
 
 
+def how_to_make(overlay: str, values: Values) -> str:
+    """What a user does so that an environment gets its instance secret, for messages."""
+    apply = f"kubectl apply -f dist/{overlay}/"
+    if not values.instance_secret_name:
+        return f"the backend makes one at its first start: {apply}"
+    return {
+        "existing": f"make one: python main.py secrets {overlay} --apply",
+        "sealed-secrets": f"make one: python main.py secrets {overlay} --seal, then synth and {apply}",
+        "external-secrets": f"External Secrets Operator brings it from the store: {apply}",
+        "bootstrap": f"the bootstrap Job makes one: {apply}",
+    }[values.secrets.provider]
+
+
 def _expected(values: Values) -> str:
     secret = values.instance_secret_name
-    return f"the Secret {secret}, key {values.instance_secret_key}, nor in {_pod(values)}" if secret else _pod(values)
+    pod = f"a running pod {backend_pod(values)}"
+    return f"the Secret {secret}, key {values.instance_secret_key}, nor in {pod}" if secret else pod
 
 
 def _pod(values: Values) -> str:

@@ -114,11 +114,12 @@ class Kubectl:
         return {item["metadata"]["name"]: _secret(item) for item in items}
 
     def read_files(self, pod: str, container: str, *paths: str) -> list[str] | None:
-        """The first line of each file in a running container; None where there is no such pod.
+        """The first line of each file in a container of a pod; None where no such pod runs.
 
-        Raises `KubectlError` where the pod is there and the files cannot be read.
+        Raises `KubectlError` where it runs and the files cannot be read.
         """
-        if not self.run("get", "pod", pod, *self._in_namespace, "--ignore-not-found", "--output=name").strip():
+        phase = "--output=jsonpath={.status.phase}"
+        if self.run("get", "pod", pod, *self._in_namespace, "--ignore-not-found", phase).strip() != "Running":
             return None
         command = ["head", "--quiet", "--lines=1", *paths]
         lines = self.run("exec", pod, *self._in_namespace, f"--container={container}", "--", *command).splitlines()

@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the key, or what the given one is. Returns 0; a key that does not belong is a `UserError`."""
-    from convexctl.instance import InstanceNotFoundError, find_instance
+    from convexctl.instance import InstanceNotFoundError, find_instance, how_to_make
 
     checking = arguments.check is not None
     if checking and (arguments.read_only or arguments.env or arguments.member_id is not None):
@@ -52,9 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         instance = find_instance(overlay.values, kubectl, os.environ)
     except InstanceNotFoundError as error:
-        secret = overlay.values.instance_secret_name
-        cure = f"python main.py secrets {overlay.name} --apply" if secret else f"kubectl apply -f dist/{overlay.name}/"
-        raise UserError(f"{error}. To make one: {cure}") from None
+        raise UserError(f"{error}. {how_to_make(overlay.name, overlay.values)}") from None
     for note in instance.notes:
         print(f"note: {note}", file=sys.stderr)
     if checking:

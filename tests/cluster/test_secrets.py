@@ -197,7 +197,7 @@ def test_local_needs_two_commands_and_no_secret(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     not_yet = main("admin-key", "local")
     assert not_yet.code == 1
-    assert "To make one: kubectl apply -f dist/local/" in not_yet.stderr
+    assert "the backend makes one at its first start: kubectl apply -f dist/local/" in not_yet.stderr
 
     cluster.kubectl("apply", "--namespace", namespace, "--filename", ROOT / "dist" / "local")
     program = [sys.executable, "main.py", "admin-key", "local", "--namespace", namespace]

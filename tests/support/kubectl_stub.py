@@ -38,7 +38,7 @@ elif arguments[:2] == ["get", "secret"]:
     if items:
         print(json.dumps({{"kind": "List", "items": items}}))
 elif arguments[:2] == ["get", "pod"]:
-    print("pod/" + arguments[2] if (state / "pod").exists() else "", end="")
+    print((state / "phase").read_text() if (state / "phase").exists() else "", end="")
 elif arguments[:1] == ["get"]:
     pass
 elif arguments[:1] == ["exec"]:
@@ -72,8 +72,9 @@ class KubectlStub:
         self._secrets[name] = {"metadata": {"name": name, "annotations": annotations}, "type": type, "data": encoded}
         self._store()
 
-    def pod(self, *credentials: str) -> None:
-        """Let the backend's pod be there, with these lines in its credentials; without any it does not run yet."""
+    def pod(self, *credentials: str, phase: str = "Running") -> None:
+        """Let the backend's pod be there, with these lines in its credentials; without any, `exec` fails."""
+        (self._state / "phase").write_text(phase)
         (self._state / "pod").write_text("".join(f"{line}\n" for line in credentials))
 
     def fail(self, message: str) -> None:

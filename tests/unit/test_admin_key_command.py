@@ -147,26 +147,56 @@ def test_an_instance_name_of_the_overlay_needs_no_secret(admin_key: Runner, tmp_
     opened(admin_key("named", "--overlays", str(tmp_path), "--offline", INSTANCE_SECRET=SECRET), "team-a")
 
 
+NOT_IN_SECRET = f"not in the Secret {POSTGRES}, key INSTANCE_SECRET, nor in a running pod convex-backend-0"
+
+
 @pytest.mark.parametrize(
-    ("overlay", "message", "cure"),
+    ("text", "message", "cure"),
     [
         pytest.param(
-            "production",
-            "not in the Secret convex-postgres-secret, key INSTANCE_SECRET, nor in the pod convex-backend-0",
-            "python main.py secrets production --apply",
-            id="a Secret",
+            "{postgres: {enabled: true}}", NOT_IN_SECRET, "make one: python main.py secrets test --apply", id="existing"
         ),
-        pytest.param("local", "not in the pod convex-backend-0", "kubectl apply -f dist/local/", id="a volume"),
+        pytest.param(
+            "{postgres: {enabled: true}, secrets: {provider: sealed-secrets}}",
+            NOT_IN_SECRET,
+            "make one: python main.py secrets test --seal, then synth and kubectl apply -f dist/test/",
+            id="sealed-secrets",
+        ),
+        pytest.param(
+            "{postgres: {enabled: true}, s3: {enabled: false}, secrets: {provider: external-secrets, "
+            "externalSecrets: {storeName: vault}}}",
+            NOT_IN_SECRET,
+            "External Secrets Operator brings it from the store: kubectl apply -f dist/test/",
+            id="external-secrets",
+        ),
+        pytest.param(
+            "{secrets: {provider: bootstrap}}",
+            "not in the Secret convex-instance, key INSTANCE_SECRET, nor in a running pod convex-backend-0",
+            "the bootstrap Job makes one: kubectl apply -f dist/test/",
+            id="bootstrap",
+        ),
+        pytest.param(
+            "{}",
+            "not in a running pod convex-backend-0",
+            "the backend makes one at its first start: kubectl apply -f dist/test/",
+            id="a volume",
+        ),
     ],
 )
 def test_an_instance_secret_that_is_nowhere_is_said_with_the_cure(
-    admin_key: Runner, overlay: str, message: str, cure: str
+    admin_key: Runner, cluster: KubectlStub, tmp_path: Path, text: str, message: str, cure: str
 ) -> None:
-    done = admin_key(overlay)
+    (tmp_path / "test.yaml").write_text(text)
+    cluster.pod(phase="Pending")
+    done = admin_key("test", "--overlays", str(tmp_path))
     assert (done.code, done.stdout) == (1, "")
-    assert message in done.stderr
-    assert "INSTANCE_SECRET is not set in the environment" in done.stderr
-    assert done.stderr.endswith(f"To make one: {cure}\n")
+    assert f"{message} (namespace here, context test)" in done.stderr
+    assert done.stderr.endswith(f"INSTANCE_SECRET is not set in the environment. {cure}\n")
+
+
+def test_a_running_pod_that_cannot_be_asked_is_said(admin_key: Runner, cluster: KubectlStub) -> None:
+    cluster.pod()
+    assert "the cluster cannot be asked: error: container not found" in admin_key("local").stderr
 
 
 def test_a_name_that_is_nowhere_is_said(admin_key: Runner) -> None:
