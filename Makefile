@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help synth test lint format snapshots schema benchmark clean
+.PHONY: help synth test lint format snapshots schema preflight benchmark clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,8 @@ snapshots: $(VENV)/.dev ## Accept the snapshots as they are now (review the diff
 schema: $(VENV)/.synth ## Write overlays/schema.json from the model
 	@$(BIN)/python main.py schema
 
+preflight: $(VENV)/.preflight ## Install what `python main.py preflight --connect` needs
+
 benchmark: $(VENV)/.dev ## Measure synth against an empty cdk8s-plus-27 app
 	@$(BIN)/python benchmarks/synth.py
 
@@ -44,6 +46,10 @@ $(VENV)/.synth: requirements.txt | $(VENV)/bin/python
 	@$(PIP) install -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
-	@$(PIP) install -r requirements-dev.txt
+$(VENV)/.preflight: requirements.txt requirements-preflight.txt | $(VENV)/bin/python
+	@$(PIP) install -r requirements-preflight.txt
 	@touch $@ $(VENV)/.synth
+
+$(VENV)/.dev: requirements.txt requirements-preflight.txt requirements-dev.txt | $(VENV)/bin/python
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@ $(VENV)/.synth $(VENV)/.preflight

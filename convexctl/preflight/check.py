@@ -59,7 +59,8 @@ def client(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError:
         raise UserError(
-            f"preflight needs the package {module.partition('.')[0]}: pip install -r requirements-preflight.txt"
+            f"preflight needs the package {module.partition('.')[0]}: pip install -r requirements-preflight.txt, "
+            "in .venv (`make preflight` does that)"
         ) from None
 
 

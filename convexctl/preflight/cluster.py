@@ -107,10 +107,11 @@ def _pod_security(kubectl: Kubectl, name: str) -> Check:
     found = kubectl.find("namespace", name) or {}
     level = (found.get("metadata", {}).get("labels") or {}).get(_ENFORCED, "")
     if level == "restricted":
+        cluster = replace(kubectl, namespace="").options()
         return failed(
             POD_SECURITY,
             f"{name} enforces restricted, which refuses the backend: its image runs as root and cannot do otherwise",
-            f"kubectl label namespace {name} {_ENFORCED}=baseline --overwrite{replace(kubectl, namespace='').options()}",
+            f"kubectl label namespace {name} {_ENFORCED}=baseline --overwrite{cluster}",
         )
     return ok(POD_SECURITY, f"{level} is enforced" if level else "no level is set here: the cluster's default holds")
 

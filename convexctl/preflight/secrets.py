@@ -79,18 +79,26 @@ class SecretChecks:
         return ""
 
     @functools.cached_property
-    def _found(self) -> dict[str, ClusterSecret]:
-        return self._kubectl.secrets(needed.name for needed in self._needed)
+    def _answer(self) -> dict[str, ClusterSecret] | KubectlError:
+        try:
+            return self._kubectl.secrets(needed.name for needed in self._needed)
+        except KubectlError as error:
+            return error
+
+    def _find(self, name: str) -> ClusterSecret | None:
+        if isinstance(self._answer, KubectlError):
+            raise self._answer
+        return self._answer.get(name)
 
     def _read(self, entry: Entry) -> bytes | None:
-        secret = self._found.get(entry.secret)
+        secret = self._find(entry.secret)
         return secret.data.get(entry.key) if secret else None
 
     def _question(self, needed: NeededSecret) -> Question:
         return Question(title(needed.name), lambda: self._check(needed), (CLUSTER, NAMESPACE))
 
     def _check(self, needed: NeededSecret) -> Check:
-        secret = self._found.get(needed.name)
+        secret = self._find(needed.name)
         if secret is None:
             return self._absent(needed)
         problems = list(self._problems(needed, secret))
