@@ -1,4 +1,4 @@
-"""What the tests in this folder share: one control plane for all of them."""
+"""What the tests in this folder share: a control plane, started once."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from tests.support.control_plane import ControlPlane, control_plane, missing_pro
 HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, and keep them on one worker of pytest-xdist, which then starts one cluster."""
+    """Mark the tests of this folder."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
-            item.add_marker(pytest.mark.xdist_group("cluster"))
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[ControlPlane]:
-    """A real API server with the controllers of Kubernetes, for the whole session."""
+    """A real API server with the controllers of Kubernetes. Each worker of pytest-xdist that needs one has its own."""
     if reason := missing_programs():
         pytest.skip(reason)
     with control_plane() as running:

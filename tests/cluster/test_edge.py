@@ -15,8 +15,6 @@ from tests.support.control_plane import POD_ADDRESS
 from tests.support.edge import Edge, edge, missing_for_an_edge
 from tests.support.processes import wait_until
 
-pytestmark = pytest.mark.xdist_group("edge")
-
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
 import time
