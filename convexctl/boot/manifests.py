@@ -5,6 +5,7 @@ Manifests come from anywhere, so nothing is taken for granted: what has the wron
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -109,8 +110,15 @@ class Manifests:
         named = [manifest for (its, _, called), manifest in self._objects.items() if (its, called) == (kind, name)]
         return named[0] if len(named) == 1 else None
 
-    def pods(self) -> Iterator[Pod]:
+    def pods(self) -> tuple[Pod, ...]:
         """Every pod. A pod or ReplicaSet that another object here made is left out: that one speaks for it."""
+        return self._pods
+
+    @functools.cached_property
+    def _pods(self) -> tuple[Pod, ...]:
+        return tuple(self._every_pod())
+
+    def _every_pod(self) -> Iterator[Pod]:
         for manifest in self._objects.values():
             if self._made_by_another(manifest):
                 continue
@@ -122,7 +130,7 @@ class Manifests:
                 where = ("spec", "jobTemplate", "spec", "template")
             template = dig(manifest, *where) if where else manifest
             spec = dig(template, "spec")
-            if sequence(mapping(spec).get("containers")):
+            if any(isinstance(container, Mapping) for container in sequence(mapping(spec).get("containers"))):
                 yield Pod(
                     owner=manifest,
                     source=source_of(manifest, *where, "spec"),

@@ -1,0 +1,113 @@
+"""Boot model and audit take whatever stands in a manifest: they may know nothing, and never fail."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convexctl.audit import audit, formats
+from tests.support.convex_manifests import (
+    S3,
+    backend,
+    claim_template,
+    dashboard,
+    ingress,
+    mounted,
+    secret_variable,
+    service,
+    variables,
+)
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+ROUTE = {
+    "kind": "HTTPRoute",
+    "metadata": {"name": "route"},
+    "spec": {
+        "parentRefs": [{"name": "gateway", "sectionName": "web"}],
+        "hostnames": ["api.example.com"],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/http"}}],
+                "filters": [{"urlRewrite": {"path": {"replacePrefixMatch": "/"}}}],
+                "backendRefs": [{"name": "api", "port": 3211}],
+            }
+        ],
+    },
+}
+RICH: list[dict[str, Any]] = [
+    *yaml.safe_load_all((DATA / "helm-rendered" / "example.yaml").read_text()),
+    backend(
+        [
+            *variables({**S3, "DO_NOT_REQUIRE_SSL": "false", "PG_CA_FILE": "/ca/ca.crt", "X": "$(POSTGRES_URL)"}),
+            secret_variable("POSTGRES_URL", "db", "URL", optional=True),
+        ],
+        spec={"volumeClaimTemplates": [claim_template("data")], "strategy": {"rollingUpdate": {"maxSurge": "25%"}}},
+        pod={"volumes": [{"name": "ca", "secret": {"secretName": "ca", "items": [{"key": "a", "path": "ca.crt"}]}}]},
+        container={
+            "volumeMounts": [mounted()["volumeMounts"][0], {"name": "ca", "mountPath": "/ca"}],
+            "livenessProbe": {"httpGet": {"path": "/version", "port": "api"}},
+            "lifecycle": {"preStop": {"exec": {"command": ["kill", "-INT", "1"]}}},
+            "resources": {"limits": {"memory": "512Mi"}},
+            "envFrom": [{"secretRef": {"name": "s"}, "prefix": "P_"}, {"configMapRef": {"name": "c"}}],
+        },
+    ),
+    dashboard({"NEXT_PUBLIC_DEPLOYMENT_URL": "http://api", "NEXT_PUBLIC_ADMIN_KEY": "a|01", "PORT": "80"}),
+    service("api", "convex", {"api": (3210, "api"), "http": (3211, 3211)}, type="NodePort"),
+    ingress({"*.example.com": [("/http(/|$)(.*)", "api", "http")]}, tls=["*.example.com"]),
+    {"kind": "Secret", "metadata": {"name": "db"}, "data": {"URL": "cG9zdGdyZXM6Ly9h", "N": None}, "stringData": {}},
+    {"kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"}, "spec": {"scaleTargetRef": {"name": "convex"}}},
+    {"kind": "Gateway", "metadata": {"name": "gateway"}, "spec": {"listeners": [{"name": "web", "protocol": "HTTPS"}]}},
+    {"kind": "Middleware", "metadata": {"name": "m"}, "spec": {"stripPrefix": {}}},
+    ROUTE,
+]
+
+
+def paths(value: object, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in entries:
+        yield (*above, key)
+        yield from paths(item, (*above, key))
+
+
+PATHS = list(paths(RICH))
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=30),
+    st.sampled_from(
+        ["$(", "$(X)", "$$", "https://[", "http://a:b", "*", "(", "…", "postgres://@:@/?#", "1e999", "List"]
+    ),
+    st.lists(st.one_of(st.none(), st.integers(), st.text(max_size=5)), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.one_of(st.none(), st.integers(), st.text(max_size=5)), max_size=3),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(changes=st.lists(st.tuples(st.sampled_from(PATHS), JUNK), min_size=1, max_size=6))
+def test_junk_in_any_field(changes: list[tuple[tuple[str | int, ...], Any]]) -> None:
+    manifests: list[Any] = copy.deepcopy(RICH)
+    for path, junk in changes:
+        put(manifests, path, junk)
+    report = audit(manifests)
+    formats.text(report)
+    json.loads(formats.as_json(report))
+    json.loads(formats.sarif(report))
+
+
+def put(value: Any, path: tuple[str | int, ...], junk: object) -> None:
+    """Put junk at a path, as far as earlier junk has left it there."""
+    try:
+        for key in path[:-1]:
+            value = value[key]
+        value[path[-1]] = junk
+    except (KeyError, IndexError, TypeError):
+        pass
