@@ -22,6 +22,8 @@ from tests.support.processes import wait_until
 
 APPLY = ("apply", "--server-side", "--validate=strict", "--field-manager=test")
 OLD_CLASS = "annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"
+OPERATORS = {"external-secrets.io", "bitnami.com"}
+"""API groups that are not Kubernetes' own."""
 WARNINGS = {"ingress-class-by-annotation": [OLD_CLASS]}
 """What the API server warns of, by case: nothing but what the user has asked for."""
 
@@ -52,6 +54,8 @@ def live(cluster: ControlPlane, namespace: str, case: Case) -> dict[str, Object]
 def applied(request: pytest.FixtureRequest, cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Applied:
     case: Case = request.param
     environment = case.environment()
+    if any(manifest["apiVersion"].split("/")[0] in OPERATORS for manifest in environment.manifests):
+        request.getfixturevalue("crds")
     folder = write_files(environment, tmp_path_factory.mktemp("dist") / case.name)
     namespace = namespace_of(cluster, environment)
     make_prerequisites(cluster, namespace, environment.manifests)
