@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.control_plane import ControlPlane, control_plane, missing_programs
+from tests.support.edge import Edge, missing_for_an_edge
+from tests.support.edge import edge as start_edge
 
 HERE = Path(__file__).parent
 
@@ -26,6 +28,15 @@ def cluster() -> Iterator[ControlPlane]:
     if reason := missing_programs():
         pytest.skip(reason)
     with control_plane() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def edge() -> Iterator[Edge]:
+    """A real Ingress controller, with a cluster of its own: `edge.cluster`."""
+    if reason := missing_for_an_edge():
+        pytest.skip(reason)
+    with start_edge() as running:
         yield running
 
 

@@ -6,13 +6,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support.control_plane import POD_ADDRESS
-from tests.support.edge import Edge, edge, missing_for_an_edge
+from tests.support.edge import Edge
 from tests.support.processes import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,30 +23,31 @@ with edge():
     print("up", flush=True)
     time.sleep(600)
 """
-API, DASHBOARD, ELSEWHERE = "api.example.com", "dashboard.example.com", "other.example.com"
+API, ACTIONS, DASHBOARD, ELSEWHERE = "api.example.com", "site.example.com", "dashboard.example.com", "other.example.com"
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Edge]:
+def served(edge: Edge) -> Edge:
     """Two hosts; `/metrics` of the API's goes to the dashboard."""
-    if reason := missing_for_an_edge():
-        pytest.skip(reason)
-    with edge() as running:
-        namespace = running.cluster.namespace()
-        where = ("--namespace", namespace)
-        names = {"api": 3210, "actions": 3211, "http": 6791}
-        ports = [{"name": name, "containerPort": port} for name, port in names.items()]
-        containers = [{"name": "c", "image": "i", "ports": ports}]
-        pod = {"metadata": {"name": "it", "labels": {"app": "it"}}, "spec": {"containers": containers}}
-        running.cluster.create("v1", "Pod", pod, *where)
-        for name in names:
-            spec = {"selector": {"app": "it"}, "ports": [{"name": name, "port": 80, "targetPort": name}]}
-            running.cluster.create("v1", "Service", {"metadata": {"name": name}, "spec": spec}, *where)
-        rules = [rule(API, {"/": "api", "/metrics": "http"}), rule(DASHBOARD, {"/": "http"})]
-        ingress = {"metadata": {"name": "it"}, "spec": {"ingressClassName": "nginx", "rules": rules}}
-        running.cluster.create("networking.k8s.io/v1", "Ingress", ingress, *where)
-        running.serve(namespace)
-        yield running
+    namespace = edge.cluster.namespace()
+    where = ("--namespace", namespace)
+    names = {"api": 3210, "actions": 3211, "http": 6791}
+    ports = [{"name": name, "containerPort": port} for name, port in names.items()]
+    containers = [{"name": "c", "image": "i", "ports": ports}]
+    pod = {"metadata": {"name": "it", "labels": {"app": "it"}}, "spec": {"containers": containers}}
+    edge.cluster.create("v1", "Pod", pod, *where)
+    for name in names:
+        spec = {"selector": {"app": "it"}, "ports": [{"name": name, "port": 80, "targetPort": name}]}
+        edge.cluster.create("v1", "Service", {"metadata": {"name": name}, "spec": spec}, *where)
+    rules = [
+        rule(API, {"/": "api", "/metrics": "http"}),
+        rule(ACTIONS, {"/": "actions"}),
+        rule(DASHBOARD, {"/": "http"}),
+    ]
+    ingress = {"metadata": {"name": "it"}, "spec": {"ingressClassName": "nginx", "rules": rules}}
+    edge.cluster.create("networking.k8s.io/v1", "Ingress", ingress, *where)
+    edge.serve(namespace)
+    return edge
 
 
 def rule(host: str, services: Mapping[str, str]) -> dict[str, object]:
@@ -63,6 +64,7 @@ def rule(host: str, services: Mapping[str, str]) -> dict[str, object]:
         pytest.param(API, "/version", 200, 3210, id="a host's root"),
         pytest.param(API, "/http/hello", 200, 3210, id="a path below it"),
         pytest.param(API, "/metrics", 200, 6791, id="the longer path wins"),
+        pytest.param(ACTIONS, "/http/hello", 200, 3211, id="another host's root"),
         pytest.param(DASHBOARD, "/metrics", 200, 6791, id="another host"),
         pytest.param(ELSEWHERE, "/", 404, 0, id="a host that no rule has"),
     ],
