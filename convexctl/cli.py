@@ -20,6 +20,7 @@ COMMANDS = {
     "schema": "write overlays/schema.json, which editors use, and the table of parameters in README.md",
     "secrets": "make the Secrets that an environment's manifests refer to",
     "audit": "say what manifests of Convex, ours or anybody's, really do, and what is wrong with it",
+    "adopt": "take over an environment from a Helm release, in place",
     "admin-key": "make or check an admin key of an environment",
     "provision": "print what an environment needs outside: SQL, bucket policy and commands, DNS names",
     "preflight": "check an environment's cluster, Secrets and, with --connect, its database and buckets",

@@ -46,7 +46,7 @@ class Release:
         return Manifests(self.manifests)
 
     @property
-    def hook(self) -> str:
+    def flux(self) -> str:
         """The name of the HelmRelease that Flux would install the chart with again; empty without one."""
         for manifest in self.manifests:
             name = text(mapping(mapping(manifest.get("metadata")).get("labels")).get(FLUX_LABEL))

@@ -1,0 +1,140 @@
+"""What becomes of a release: its silent faults, what the pods will do otherwise, and what cannot be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convexctl import boot as model
+from convexctl import irreversible
+from convexctl.adopt.release import Release
+from convexctl.audit import Finding, Severity, audit
+from convexctl.boot import Decision
+from convexctl.boot.environment import listed
+from convexctl.boot.manifests import mapping, text
+from convexctl.differences import identity
+from convexctl.references import needed_secrets
+from convexctl.synth import Environment
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What the environment makes of the release."""
+
+    faults: tuple[Finding, ...]
+    """Errors and warnings of the release as it is, worst first."""
+    cured: frozenset[str]
+    """The ids of rules that the environment no longer breaks."""
+    changes: tuple[model.Change, ...]
+    """Decisions of the pods that differ."""
+    stops: tuple[irreversible.Change, ...]
+    """What cannot be undone, or loses data, and is not acknowledged in the overlay."""
+    missing: tuple[str, ...]
+    """Keys of Secrets that the new pods do not start without and that are not in the cluster."""
+    leftovers: tuple[str, ...]
+    """Objects of the release that the environment does not have: they stay."""
+
+
+def effects(release: Release, environment: Environment, secrets: Iterable[Mapping[str, Any]] | None) -> Effects:
+    """Compare a release with the environment; `secrets` are those of both (`release.secrets_of`), None if unknown."""
+    known = list(secrets or ())
+    before, after = [*release.manifests, *known], [*environment.manifests, *known]
+    report_before, report_after = audit(before), audit(after)
+    faults = tuple(finding for finding in report_before.findings if finding.severity is not Severity.INFORMATION)
+    still = {finding.rule.id for finding in report_after.findings if finding.severity is not Severity.INFORMATION}
+    ours = {identity(manifest) for manifest in environment.manifests}
+    return Effects(
+        faults=faults,
+        cured=frozenset(finding.rule.id for finding in faults) - still,
+        changes=tuple(model.compare(report_before.boot, report_after.boot)),
+        stops=tuple(_stops(environment, before, after)),
+        missing=() if secrets is None else tuple(_missing(environment, known)),
+        leftovers=tuple(name for manifest in release.manifests if (name := identity(manifest)) not in ours),
+    )
+
+
+def _stops(
+    environment: Environment, before: list[Mapping[str, Any]], after: list[Mapping[str, Any]]
+) -> Iterable[irreversible.Change]:
+    new = irreversible.side_of(environment.name, after)
+    old = irreversible.side_of(environment.name, before, new)
+    acknowledged = environment.overlay.values.acknowledge
+    found = irreversible.changes(old, new) if old and new else ()
+    return (change for change in found if acknowledged.get(change.id) != change.after)
+
+
+def _missing(environment: Environment, secrets: list[Mapping[str, Any]]) -> Iterable[str]:
+    keys = {mapping(secret["metadata"])["name"]: mapping(secret.get("data")) for secret in secrets}
+    made_here = {
+        mapping(manifest["metadata"]).get("name")
+        for manifest in environment.manifests
+        if manifest["kind"] in ("ExternalSecret", "SealedSecret", "Secret")
+    }
+    for secret in needed_secrets(environment.manifests):
+        if secret.name in made_here or secret.use in ("image pull", "certificate"):
+            continue
+        for key, reference in secret.keys().items():
+            if not reference.optional and key not in keys.get(secret.name, {}):
+                yield f"{secret.name}[{key}]"
+
+
+def advice(change: model.Change, environment: Environment) -> str:
+    """What a changed decision asks of the user; empty where it asks nothing."""
+    before, after = change.before, change.after
+    if before is None or after is None:
+        return ""
+    match change.name:
+        case "database_tls":
+            return _tls(after, environment)
+        case "site_origin":
+            return (
+                "Whoever calls HTTP actions (webhooks, OAuth callbacks, your own code) must know the new address, "
+                "which CONVEX_SITE_URL inside functions then is"
+            )
+        case "cloud_origin":
+            return "Clients must know the new address, which CONVEX_CLOUD_URL inside functions then is"
+        case "deployment_url":
+            return "The dashboard asks browsers to go there"
+        case "data_volume":
+            return _volume(after)
+        case "secret_stable" if after.value is True:
+            return (
+                "The new pod makes a new secret this once more, so all admin keys made so far are void: afterwards "
+                f"`python main.py admin-key {environment.name}` makes one that stays"
+            )
+        case "metrics" if before.value is True:
+            return "Where a Prometheus in the cluster reads them, set backend.metrics.enabled to true"
+        case "retention":
+            return "Versions of documents that are older are deleted for good"
+        case "memory_limit" if before.value is None:
+            return "Above the limit the pod is killed: see backend.resources"
+    return ""
+
+
+def _tls(after: Decision, environment: Environment) -> str:
+    if after.value != "required":
+        return ""
+    name = "mysql" if environment.overlay.values.mysql.enabled else "postgres"
+    return (
+        "The database must offer TLS, with a certificate for the host in its URL that the system's CAs know, or the "
+        f"one in {name}.caSecret: otherwise the new pod does not start. `python main.py preflight {environment.name} "
+        "--connect` tries it. To go on as before, set convexConfig.requireSsl to false"
+    )
+
+
+def _volume(after: Decision) -> str:
+    if not text(after.value).startswith("claim "):
+        return ""
+    return (
+        "What the running container wrote to /convex/data is not on it, and goes with the old pod. The new pod starts "
+        f"only where {after.value} can be mounted"
+    )
+
+
+def summary(missing: Iterable[str]) -> str:
+    """Missing keys as one sentence."""
+    return (
+        f"the new pods do not start without {listed(list(missing), 'and')}, which the cluster has not: put them into "
+        "the Secrets, or name other Secrets or keys in the overlay"
+    )

@@ -1,0 +1,131 @@
+"""The cluster before a change: the objects as they are, and as they would be, by the API server's own word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convexctl.boot.manifests import dig, mapping, text
+from convexctl.differences import ObjectChange, compare, identity
+from convexctl.kubectl import Kubectl
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+Object = dict[str, Any]
+
+_MERGE_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "volumeMounts": "mountPath",
+    "imagePullSecrets": "name",
+}
+"""Lists that kubectl merges by a key; the ports of a container by `containerPort`, those of a Service by `port`."""
+_SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What `kubectl apply` would do, once the fields of `recorded` manifests are handed over to it."""
+
+    before: list[Object]
+    after: list[Object]
+    handed_over: bool
+    """Whether apply would do so as things stand: nothing of the recorded manifests would stay."""
+
+    @property
+    def changes(self) -> list[ObjectChange]:
+        """What would change, object by object and field by field."""
+        return compare(self.before, self.after)
+
+
+def preview(kubectl: Kubectl, ours: Iterable[Mapping[str, Any]], recorded: Iterable[Mapping[str, Any]]) -> Preview:
+    """Ask the API server what would become of our objects, without changing anything.
+
+    `recorded` are the manifests that the objects were made from before. Raises `KubectlError` where the server would
+    refuse an object.
+    """
+    manifests = list(ours)
+    there = in_cluster(kubectl, manifests)
+    known = [manifest for manifest in manifests if identity(manifest) in there]
+    new = [manifest for manifest in manifests if identity(manifest) not in there]
+    made = _asked(kubectl, new, "create", "--dry-run=server")
+    replaced = _asked(kubectl, known, "replace", "--dry-run=server")
+    records = {identity(manifest): manifest for manifest in recorded}
+    after, handed_over = [], True
+    for thing in replaced:
+        current = there[identity(thing)]
+        last = last_applied(current)
+        record = records.get(identity(thing), last or {})
+        result = _applied(current, thing, record)
+        handed_over &= last is not None and _applied(current, thing, last) == result
+        after.append(result)
+    return Preview([_plain(thing) for thing in there.values()], [*map(_plain, [*after, *made])], handed_over)
+
+
+def in_cluster(kubectl: Kubectl, manifests: Iterable[Mapping[str, Any]]) -> dict[str, Object]:
+    """The objects of these names that are there, by identity."""
+    found = _asked(kubectl, list(manifests), "get", "--ignore-not-found")
+    return {identity(thing): thing for thing in found}
+
+
+def last_applied(thing: Mapping[str, Any]) -> Object | None:
+    """What kubectl noted as applied last; None where it never applied the object."""
+    note = text(mapping(dig(thing, "metadata", "annotations")).get(LAST_APPLIED))
+    found: Object | None = json.loads(note) if note else None
+    return found
+
+
+def _asked(kubectl: Kubectl, manifests: list[Mapping[str, Any]], *arguments: str) -> list[Object]:
+    if not manifests:
+        return []
+    stream = "".join(f"---\n{json.dumps(manifest)}\n" for manifest in manifests)
+    where = [f"--namespace={kubectl.namespace}", "--filename=-", "--output=json"]
+    return list(_objects(kubectl.run(*arguments, *where, stdin=stream)))
+
+
+def _objects(stream: str) -> Iterator[Object]:
+    """The objects of JSON texts one after the other, as kubectl prints them; Lists are taken apart."""
+    decoder, rest = json.JSONDecoder(), stream.strip()
+    while rest:
+        found, end = decoder.raw_decode(rest)
+        yield from found["items"] if found.get("kind") == "List" else [found]
+        rest = rest[end:].strip()
+
+
+def _applied(current: Any, wanted: Any, recorded: Any, name: str = "") -> Any:
+    """What apply makes of `current`: `wanted`, and everything further that is there and was never recorded."""
+    if isinstance(current, Mapping) and isinstance(wanted, Mapping):
+        record = mapping(recorded)
+        kept = {key: item for key, item in current.items() if key not in wanted and key not in record}
+        return kept | {
+            key: _applied(current[key], item, record.get(key), key) if key in current else item
+            for key, item in wanted.items()
+        }
+    key = _merge_key(name, wanted) or _merge_key(name, current)
+    if key and isinstance(current, list) and isinstance(wanted, list):
+        record = {item[key]: item for item in recorded or [] if key in item} if isinstance(recorded, list) else {}
+        old = {item[key]: item for item in current}
+        new = {item[key] for item in wanted}
+        merged = [_applied(old.get(item[key]), item, record.get(item[key])) for item in wanted]
+        return [*merged, *(item for at, item in old.items() if at not in new and at not in record)]
+    return wanted
+
+
+def _merge_key(name: str, value: Any) -> str:
+    if not (isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value)):
+        return ""
+    keys = ("containerPort", "port") if name == "ports" else (_MERGE_KEYS.get(name, ""),)
+    return next((key for key in keys if key and all(key in item for item in value)), "")
+
+
+def _plain(thing: Mapping[str, Any]) -> Object:
+    """An object without what the API server itself writes into it."""
+    metadata = {key: item for key, item in mapping(thing.get("metadata")).items() if key not in _SERVERS_OWN}
+    annotations = {key: item for key, item in mapping(metadata.get("annotations")).items() if key != LAST_APPLIED}
+    metadata.pop("annotations", None)
+    if annotations:
+        metadata["annotations"] = annotations
+    return {key: item for key, item in thing.items() if key != "status"} | {"metadata": metadata}

@@ -1,0 +1,230 @@
+"""The steps of an adoption. Each looks at the cluster first, so that all can be run again after an interruption.
+
+Helm's record goes last: until then everything that a step needs to know is in the cluster, and there is a way back.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from convexctl.adopt.live import in_cluster, preview
+from convexctl.adopt.release import Release
+from convexctl.boot.manifests import dig, mapping, sequence, source_of, text
+from convexctl.differences import identity
+from convexctl.errors import UserError
+from convexctl.helm import Helm
+from convexctl.kubectl import Kubectl
+from convexctl.synth import Environment
+
+_HELM_ANNOTATIONS = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
+_MANAGED_BY = "app.kubernetes.io/managed-by"
+_CHART = "helm.sh/chart"
+_TEMPLATE = (
+    "{range .items[*]}{.kind}{'\\t'}{.metadata.name}{'\\t'}"
+    "{.metadata.annotations.meta\\.helm\\.sh/release-name}{'\\t'}{.metadata.labels}{'\\n'}{end}"
+)
+_RECORD = "owner=helm,name="
+_LOOKS, _BETWEEN_LOOKS_S = 20, 0.5
+
+
+@dataclass(frozen=True)
+class Command:
+    """A kubectl command. `source` is the command whose output it reads, for people; `stdin` that output itself."""
+
+    arguments: tuple[str, ...]
+    source: str = ""
+    stdin: str = field(default="", repr=False)
+    timeout_s: int = 60
+
+    def text(self, kubectl: Kubectl) -> str:
+        """The command as a shell takes it."""
+        where = ["--context", kubectl.context] if kubectl.context else []
+        own = shlex.join(["kubectl", *where, *self.arguments])
+        return f"{self.source} | {own}" if self.source else own
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what it is for, and the commands that are still to be run for it, which may be none."""
+
+    title: str
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """An environment over what Helm installed; `release` is None once Helm's record is gone."""
+
+    name: str
+    release: Release | None
+    environment: Environment
+    folder: Path
+    """The environment's folder in `dist/`."""
+    kubectl: Kubectl
+    helm: Helm
+    source: str
+    """The command that prints the release's manifest."""
+    timeout_s: int
+
+    def steps(self) -> Iterator[Step]:
+        """The steps in their order. Each is made when it is asked for, and then looks at the cluster."""
+        for make in (self._hand_over, self._apply, self._replace_pod, self._wait, self._strip, self._forget):
+            yield make()
+
+    def pending(self) -> list[Step]:
+        """The steps that have something to do as things stand."""
+        return [step for step in (self._hand_over(), self._apply(), self._strip(), self._forget()) if step.commands]
+
+    def run(self, command: Command) -> str:
+        """Run a command and return what kubectl says. Raises `KubectlError`."""
+        return self.kubectl.run(*command.arguments, stdin=command.stdin, timeout_s=command.timeout_s)
+
+    def way_back(self) -> list[str]:
+        """The commands that put the release back as Helm has it. Raises `UserError` where its record is gone."""
+        if self.release is None:
+            raise UserError(
+                f"Helm has no record of {self.name} any more, so there is no way back to the release. To undo a change "
+                "of the environment, go back to an earlier overlay and apply that"
+            )
+        theirs = {identity(manifest) for manifest in self.release.manifests}
+        added = [
+            Command(("delete", _object(manifest), self._n))
+            for manifest in self.environment.manifests
+            if identity(manifest) not in theirs
+        ]
+        commands = [
+            Command(("apply", self._n, "--filename=-"), source=self.source),
+            *added,
+            Command(("delete", f"pod/{self._backend}-0", self._n)),
+            *(Command(self._rollout(workload)) for workload in self._workloads),
+        ]
+        return [command.text(self.kubectl) for command in commands]
+
+    def _hand_over(self) -> Step:
+        title = "Hand the fields over from Helm to kubectl, so that apply removes what Helm had and we have not"
+        if self.release is None:
+            return Step(title, ())
+        if preview(self.kubectl, self.environment.manifests, self.release.manifests).handed_over:
+            return Step(title, ())
+        arguments = ("apply", "set-last-applied", "--create-annotation", self._n, "--filename=-")
+        return Step(title, (Command(arguments, self.source, self._to_hand_over(self.release)),))
+
+    def _to_hand_over(self, release: Release) -> str:
+        """The release's objects that are there. A Secret is left out: its values would be copied into an annotation."""
+        there = in_cluster(self.kubectl, (one for one in release.manifests if one["kind"] != "Secret"))
+        return _stream(one for one in release.manifests if identity(one) in there)
+
+    def _apply(self) -> Step:
+        title = "Apply the environment"
+        if self.release is None:
+            return Step(title, ())
+        if not preview(self.kubectl, self.environment.manifests, self.release.manifests).changes:
+            return Step(title, ())
+        return Step(title, (Command(("apply", self._n, f"--filename={self.folder}/")),))
+
+    def _replace_pod(self) -> Step:
+        """A StatefulSet waits for a pod to be ready before it replaces it: one that never will be must be deleted."""
+        commands: tuple[Command, ...] = ()
+        if self.old_pod_hangs():
+            commands = (Command(("delete", f"pod/{self._backend}-0", self._n), timeout_s=self.timeout_s),)
+        return Step("Delete the old pod, which is not ready, and which Kubernetes would wait for", commands)
+
+    def old_pod_hangs(self) -> bool:
+        """Whether the backend's pod is not ready, and is or will be one of an old revision."""
+        pod = self.kubectl.find("pod", f"{self._backend}-0")
+        conditions = map(mapping, sequence(dig(pod, "status", "conditions")))
+        ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+        if pod is None or ready or dig(pod, "metadata", "deletionTimestamp"):
+            return False
+        if self._apply().commands:
+            return True
+        revision = self._revision()
+        return bool(revision) and dig(pod, "metadata", "labels", "controller-revision-hash") != revision
+
+    def _revision(self) -> str:
+        """The revision that the backend's pod should have, once the controller has seen the newest StatefulSet."""
+        for _ in range(_LOOKS):
+            workload = self.kubectl.find("statefulset", self._backend)
+            if dig(workload, "status", "observedGeneration") == dig(workload, "metadata", "generation"):
+                return text(dig(workload, "status", "updateRevision"))
+            time.sleep(_BETWEEN_LOOKS_S)
+        return ""
+
+    def _wait(self) -> Step:
+        commands = (Command(self._rollout(workload), timeout_s=self.timeout_s + 60) for workload in self._workloads)
+        return Step("Wait for the new pods", tuple(commands))
+
+    def _strip(self) -> Step:
+        ours = {_object(manifest) for manifest in self.environment.manifests}
+        annotated, labelled = [], []
+        for name, release, labels in self._metadata():
+            if release != self.name:
+                continue
+            annotated.append(name)
+            if name not in ours and (labels.get(_MANAGED_BY) == "Helm" or _CHART in labels):
+                labelled.append(name)
+        commands = []
+        if labelled:
+            commands.append(Command(("label", self._n, *labelled, f"{_MANAGED_BY}-", f"{_CHART}-")))
+        if annotated:
+            commands.append(Command(("annotate", self._n, *annotated, *(f"{name}-" for name in _HELM_ANNOTATIONS))))
+        return Step("Take Helm's labels and annotations off", tuple(commands))
+
+    def _metadata(self) -> Iterator[tuple[str, str, dict[str, str]]]:
+        """Name, Helm release and labels of the objects in the namespace, of every kind that may be the release's."""
+        manifests = [*self.environment.manifests, *(self.release.manifests if self.release else ())]
+        kinds = dict.fromkeys([*(_kind(one) for one in manifests), "PersistentVolumeClaim", "ServiceAccount"])
+        table = self.kubectl.run("get", ",".join(kinds), self._n, f"--output=jsonpath={_TEMPLATE}")
+        for line in table.splitlines():
+            kind, name, release, labels = line.split("\t", 3)
+            yield f"{kind.lower()}/{name}", release, json.loads(labels) if labels else {}
+
+    def _forget(self) -> Step:
+        """The record of the revision that is deployed goes last: it is what a run after an interruption reads."""
+        commands = []
+        for selector in (f"{_RECORD}{self.name},status!=deployed", f"{_RECORD}{self.name}"):
+            found = self.kubectl.run("get", "secret,configmap", self._n, f"--selector={selector}", "--output=name")
+            if found.strip():
+                commands.append(Command(("delete", "secret,configmap", self._n, f"--selector={selector}")))
+        return Step("Remove Helm's own record, so that nobody runs `helm uninstall`", tuple(commands))
+
+    def forgotten(self) -> bool:
+        """Whether Helm has no record any more, wherever it keeps its records."""
+        return self.helm.record(self.name) is None
+
+    @property
+    def _n(self) -> str:
+        return f"--namespace={self.kubectl.namespace}"
+
+    @property
+    def _backend(self) -> str:
+        return f"{self.name}-backend"
+
+    @property
+    def _workloads(self) -> tuple[str, ...]:
+        return (f"statefulset/{self._backend}", f"deployment/{self.name}-dashboard")
+
+    def _rollout(self, workload: str) -> tuple[str, ...]:
+        return ("rollout", "status", workload, self._n, f"--timeout={self.timeout_s}s")
+
+
+def _object(manifest: Mapping[str, Any]) -> str:
+    place = source_of(manifest)
+    return f"{place.kind.lower()}/{place.name}"
+
+
+def _kind(manifest: Mapping[str, Any]) -> str:
+    """A kind as kubectl takes it without doubt: `StatefulSet.v1.apps`."""
+    group, slash, version = text(manifest.get("apiVersion")).rpartition("/")
+    kind = text(manifest.get("kind"))
+    return f"{kind}.{version}.{group}" if slash else kind
+
+
+def _stream(manifests: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(f"---\n{json.dumps(manifest)}\n" for manifest in manifests)
