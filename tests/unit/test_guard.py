@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
+from convex_k8s.values.acknowledge import IrreversibleChange
 
 from convexctl.irreversible import RULES
 from tests.support.command_line import Done, run
+from tests.support.overlay_cases import ROOT
+
+CDK8S = os.environ.get("CDK8S_CLI") or shutil.which("cdk8s")
 
 SERVER = """\
 releaseName: shop
@@ -530,7 +537,7 @@ HARMLESS = [
     pytest.param(
         VOLUME,
         "s3:",
-        "backend_: {}\ns3:".replace("backend_: {}", "dashboard: {podLabels: {a: b}}"),
+        "dashboard: {podLabels: {a: b}}\ns3:",
         id="dashboard labels",
     ),
     pytest.param(
@@ -720,6 +727,20 @@ def test_what_is_gone_is_compared_with_the_last_commit(committed: Project, path:
     assert committed.synth().code == 3
 
 
+@pytest.mark.skipif(CDK8S is None, reason="needs cdk8s-cli of npm on PATH, or named by CDK8S_CLI")
+def test_cdk8s_synth_is_stopped_too(committed: Project) -> None:
+    """It deletes `dist/` before it starts the program."""
+    committed.overlay(SERVER.replace("shop-files", "store-files"))
+    environment = {**os.environ, "CDK8S_CHECK_UPGRADE": "false", "FORCE_COLOR": "0"}
+    app = f"{sys.executable} {ROOT / 'main.py'} synth --overlays overlays"
+    command = [str(CDK8S), "synth", "--output", "dist", "--app", app]
+    done = subprocess.run(command, cwd=committed.folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "test: files-buckets: shop-files -> store-files" in done.stdout + done.stderr
+    assert "git restore dist/test\n" in done.stdout + done.stderr
+    assert not committed.written()
+
+
 def test_what_is_there_counts_before_the_last_commit(committed: Project) -> None:
     committed.overlay(SERVER.replace("shop-files", "store-files"), files_buckets="store-files")
     assert committed.synth().code == 0
@@ -779,3 +800,40 @@ def test_no_program_is_started_while_the_manifests_are_there(
     assert committed.synth().code == 3
     committed.overlay(SERVER)
     assert committed.synth().code == 0
+
+
+# The documentation.
+
+DOCUMENTATION = (ROOT / "docs" / "irreversible-changes.md").read_text(encoding="utf-8")
+
+
+def sections() -> dict[str, str]:
+    """The section of each rule, by its id."""
+    _, _, rules = DOCUMENTATION.partition("\n## The rules\n")
+    rules, _, _ = rules.partition("\n## ")
+    parts = (section.partition("`\n") for section in rules.split("\n### `")[1:])
+    return {id: text for id, _, text in parts}
+
+
+def test_the_documentation_has_every_rule_with_its_value_its_reason_and_the_right_way() -> None:
+    assert list(sections()) == [rule.id for rule in RULES] == list(get_args(IrreversibleChange))
+    for text in sections().values():
+        assert text.startswith("\n*Value: ")
+        assert "\n**Rightly:** " in text
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_documentation_has_every_command_of_a_message(project: Project, case: Case) -> None:
+    project.started_as(case.before).overlay(changed(case.before, case.change))
+    lines = [line.strip() for line in project.synth().stderr.splitlines() if line.startswith("    ")]
+    names = {
+        " -n prod": "",
+        "shop-": "<release>-",
+        "dist/test/": "dist/<overlay>/",
+        "secrets test": "secrets <overlay>",
+    }
+    for line in lines:
+        command = line.partition("   #")[0].removesuffix(" ...")
+        for ours, general in names.items():
+            command = command.replace(ours, general)
+        assert line.startswith("#") or command in DOCUMENTATION
