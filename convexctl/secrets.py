@@ -326,6 +326,8 @@ class _Filler:
         if given:
             self._fault(origin, instance_secret_problems(text))
         if self._rotate:
+            if given and text.encode() == current:
+                self._fault(origin, ["it is the instance secret that is there: leave it out to get a new one"])
             self._set(entry, (text or generate_instance_secret()).encode(), origin or "new")
             warnings.append(_ROTATED)
         elif current is not None:

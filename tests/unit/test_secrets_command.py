@@ -466,6 +466,9 @@ def test_rotation_is_explicit_and_says_what_it_breaks(secrets: Runner, cluster: 
         assert word in done.stderr
     done = secrets("production", "--rotate", INSTANCE_SECRET=OTHER_SECRET, **S3_VALUES)
     assert done.secrets()[POSTGRES]["INSTANCE_SECRET"] == OTHER_SECRET
+    done = secrets("production", "--rotate", INSTANCE_SECRET=SECRET, **S3_VALUES)
+    assert done.code == 1
+    assert "INSTANCE_SECRET, from the environment: it is the instance secret that is there" in done.stderr
 
 
 def test_an_instance_secret_that_the_backend_refuses_is_said_and_can_be_rotated(
