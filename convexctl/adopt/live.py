@@ -28,12 +28,12 @@ _SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimes
 
 @dataclass(frozen=True)
 class Preview:
-    """What `kubectl apply` would do, once the fields of `recorded` manifests are handed over to it."""
+    """What `kubectl apply` would do, once the fields of the recorded manifests are handed over to it."""
 
     before: list[Object]
     after: list[Object]
-    handed_over: bool
-    """Whether apply would do so as things stand: nothing of the recorded manifests would stay."""
+    to_hand_over: frozenset[str]
+    """The objects of which something recorded would stay, because kubectl does not know that it was set."""
 
     @property
     def changes(self) -> list[ObjectChange]:
@@ -54,15 +54,16 @@ def preview(kubectl: Kubectl, ours: Iterable[Mapping[str, Any]], recorded: Itera
     made = _asked(kubectl, new, "create", "--dry-run=server")
     replaced = _asked(kubectl, known, "replace", "--dry-run=server")
     records = {identity(manifest): manifest for manifest in recorded}
-    after, handed_over = [], True
+    after, unknown = [], set()
     for thing in replaced:
-        current = there[identity(thing)]
-        last = last_applied(current)
-        record = records.get(identity(thing), last or {})
-        result = _applied(current, thing, record)
-        handed_over &= last is not None and _applied(current, thing, last) == result
+        name = identity(thing)
+        current, last = there[name], last_applied(there[name])
+        result = _applied(current, thing, last)
+        if name in records and (last is None or _applied(result, thing, records[name]) != result):
+            unknown.add(name)
+            result = _applied(current, thing, records[name])
         after.append(result)
-    return Preview([_plain(thing) for thing in there.values()], [*map(_plain, [*after, *made])], handed_over)
+    return Preview([_plain(thing) for thing in there.values()], [*map(_plain, [*after, *made])], frozenset(unknown))
 
 
 def in_cluster(kubectl: Kubectl, manifests: Iterable[Mapping[str, Any]]) -> dict[str, Object]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from convexctl.adopt.live import in_cluster, preview
+from convexctl import irreversible
+from convexctl.adopt.live import preview
 from convexctl.adopt.release import Release
 from convexctl.boot.manifests import dig, mapping, sequence, source_of, text
 from convexctl.differences import identity
@@ -93,32 +94,32 @@ class Adoption:
                 "of the environment, go back to an earlier overlay and apply that"
             )
         theirs = {identity(manifest) for manifest in self.release.manifests}
-        added = [
-            Command(("delete", _object(manifest), self._n))
-            for manifest in self.environment.manifests
-            if identity(manifest) not in theirs
+        ours = self.environment.manifests
+        added = [Command(("delete", _object(one), self._n)) for one in ours if identity(one) not in theirs]
+        put_back = Command(("apply", self._n, "--filename=-"), source=self.source)
+        rollouts = [Command(self._rollout(workload)) for workload in self._workloads]
+        old, new = (irreversible.side_of(self.name, one) for one in (self.release.manifests, ours))
+        losses = irreversible.changes(new, old) if old and new else ()
+        return [
+            *(f"# Mind: {loss.explanation.consequence}" for loss in losses),
+            "# Put back what Helm has on record, and take away what it has not",
+            *(command.text(self.kubectl) for command in (put_back, *added)),
+            "# A StatefulSet does not replace a pod that is not ready",
+            self._delete_pod.text(self.kubectl),
+            *(command.text(self.kubectl) for command in rollouts),
+            "# The next `helm upgrade` puts Helm's labels and annotations back",
         ]
-        commands = [
-            Command(("apply", self._n, "--filename=-"), source=self.source),
-            *added,
-            Command(("delete", f"pod/{self._backend}-0", self._n)),
-            *(Command(self._rollout(workload)) for workload in self._workloads),
-        ]
-        return [command.text(self.kubectl) for command in commands]
 
     def _hand_over(self) -> Step:
         title = "Hand the fields over from Helm to kubectl, so that apply removes what Helm had and we have not"
         if self.release is None:
             return Step(title, ())
-        if preview(self.kubectl, self.environment.manifests, self.release.manifests).handed_over:
+        names = preview(self.kubectl, self.environment.manifests, self.release.manifests).to_hand_over
+        if not names:
             return Step(title, ())
+        stream = _stream(one for one in self.release.manifests if identity(one) in names)
         arguments = ("apply", "set-last-applied", "--create-annotation", self._n, "--filename=-")
-        return Step(title, (Command(arguments, self.source, self._to_hand_over(self.release)),))
-
-    def _to_hand_over(self, release: Release) -> str:
-        """The release's objects that are there. A Secret is left out: its values would be copied into an annotation."""
-        there = in_cluster(self.kubectl, (one for one in release.manifests if one["kind"] != "Secret"))
-        return _stream(one for one in release.manifests if identity(one) in there)
+        return Step(title, (Command(arguments, self.source, stream),))
 
     def _apply(self) -> Step:
         title = "Apply the environment"
@@ -132,7 +133,7 @@ class Adoption:
         """A StatefulSet waits for a pod to be ready before it replaces it: one that never will be must be deleted."""
         commands: tuple[Command, ...] = ()
         if self.old_pod_hangs():
-            commands = (Command(("delete", f"pod/{self._backend}-0", self._n), timeout_s=self.timeout_s),)
+            commands = (self._delete_pod,)
         return Step("Delete the old pod, which is not ready, and which Kubernetes would wait for", commands)
 
     def old_pod_hangs(self) -> bool:
@@ -205,6 +206,10 @@ class Adoption:
     @property
     def _backend(self) -> str:
         return f"{self.name}-backend"
+
+    @property
+    def _delete_pod(self) -> Command:
+        return Command(("delete", f"pod/{self._backend}-0", self._n, "--wait=false"))
 
     @property
     def _workloads(self) -> tuple[str, ...]:
