@@ -6,6 +6,7 @@ bound on what aliases may blow up to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -75,6 +76,15 @@ class Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoad
 
 for _kind in ("value", "merge"):
     Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", Loader.construct_scalar)
+
+
+def misread(text: str) -> bool:
+    """Whether cdk8s writes `text` in a way from which kubectl, whose YAML is another, reads something else."""
+    return bool(
+        re.fullmatch(r"[-+]?0([oO][0-7_]+|X[0-9A-Fa-f_]+|B[01_]+)", text)
+        or re.search(r"[\x7f-\x9f\u2028\u2029\ufffe\uffff]", text)
+        or ("\n" in text and re.match(r"\n*\t|[ \t\n]*[ \t][ \t\n]*$", text))
+    )
 
 
 def load_all(text: str, file: str, most_nodes: int = MOST_NODES) -> list[Located]:

@@ -13,7 +13,7 @@ from convex_k8s.problems import Problem, ValuesError, dotted
 from convex_k8s.values import Values
 from convex_k8s.values.secrecy import secret_in
 
-from convexctl.documents import DocumentError, Located, Place, load_all
+from convexctl.documents import DocumentError, Located, Place, load_all, misread
 from convexctl.errors import UserError
 
 EXTENDS = "extends"
@@ -165,7 +165,7 @@ def _checked(name: str, located: Located) -> Overlay:
     except ValuesError as error:
         faults = error.problems
     told = {problem.path for problem in faults}
-    faults += [problem for problem in _literal_secrets(located, ()) if problem.path not in told]
+    faults += [problem for problem in _unfit_texts(located, ()) if problem.path not in told]
     if faults:
         faults.sort(key=lambda problem: (located.at(problem.path).file, located.at(problem.path).line))
         raise OverlayError([_message(located, problem) for problem in faults])
@@ -177,12 +177,21 @@ def _message(located: Located, problem: Problem) -> str:
     return f"{located.at(problem.path)}: {dotted(tuple(told))}: {problem.message}"
 
 
-def _literal_secrets(node: Located, path: tuple[str | int, ...]) -> Iterable[Problem]:
+def _unfit_texts(node: Located, path: tuple[str | int, ...]) -> Iterable[Problem]:
+    """Texts that look like a secret, or that would not reach the cluster as they are."""
     if isinstance(node.value, dict):
         for key, item in node.value.items():
-            yield from _literal_secrets(item, (*path, key))
+            if misread(key):
+                yield Problem((*path, key), _MISREAD)
+            yield from _unfit_texts(item, (*path, key))
     elif isinstance(node.value, list):
         for index, item in enumerate(node.value):
-            yield from _literal_secrets(item, (*path, index))
-    elif isinstance(node.value, str) and (kind := secret_in(node.value)):
-        yield Problem(path, f"looks like {kind}, and an overlay is no place for one: put it into a Secret")
+            yield from _unfit_texts(item, (*path, index))
+    elif isinstance(node.value, str):
+        if kind := secret_in(node.value):
+            yield Problem(path, f"looks like {kind}, and an overlay is no place for one: put it into a Secret")
+        elif misread(node.value):
+            yield Problem(path, _MISREAD)
+
+
+_MISREAD = "is a text that kubectl would read as another one (a number like 0o17, or odd control characters): change it"

@@ -273,6 +273,15 @@ FORMS = [
         "backend:\n  podAnnotations:\n    checksum/config: mine\n",
         '3: backend.podAnnotations["checksum/config"]: is set by the backend itself: choose another key',
     ),
+    *[
+        case(
+            f"text that kubectl reads otherwise: {text}",
+            f'backend:\n  env:\n    MY_TEXT: "{text}"\n',
+            "3: backend.env.MY_TEXT: is a text that kubectl would read as another one (a number like 0o17, or odd control "
+            "characters): change it",
+        )
+        for text in ("0o17", "0X1F", "a\\u0085b", "\\tfirst\\nsecond")
+    ],
     case(
         "release name too long",
         f"releaseName: {'a' * 45}\n",
