@@ -309,10 +309,12 @@ def _edge(draft: Draft, release: Release, backend: Backend) -> None:
             if decision.value and not _secret_key(text(decision.value)):
                 draft.put(f"convexConfig.{key}", decision.value, "as in the release")
         return
-    annotations = dict(mapping(draft.get("ingress.annotations")))
-    annotated = annotations.pop(INGRESS_CLASS_ANNOTATION, "")
-    draft.put("ingress.annotations", annotations)
-    if in_use := text(dig(ingress, "spec", "ingressClassName") or annotated):
+    annotations = mapping(draft.get("ingress.annotations"))
+    kept = {key: value for key, value in annotations.items() if key != INGRESS_CLASS_ANNOTATION}
+    draft.put("ingress.annotations", kept)
+    # Controllers take the annotation first, where both are there.
+    by_annotation = text(mapping(dig(ingress, "metadata", "annotations")).get(INGRESS_CLASS_ANNOTATION))
+    if in_use := by_annotation or text(dig(ingress, "spec", "ingressClassName")):
         draft.put("ingress.className", in_use, "the class that the release's Ingress has")
 
 
