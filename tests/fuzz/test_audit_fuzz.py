@@ -91,7 +91,7 @@ JUNK = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(changes=st.lists(st.tuples(st.sampled_from(PATHS), JUNK), min_size=1, max_size=6))
 def test_junk_in_any_field(changes: list[tuple[tuple[str | int, ...], Any]]) -> None:
     manifests: list[Any] = copy.deepcopy(RICH)

@@ -62,6 +62,23 @@ def findings(done: Done) -> list[tuple[str, str, int | None]]:
     return [(each["severity"], each["rule"], each["line"]) for each in json.loads(done.stdout)["findings"]]
 
 
+def in_schema(schema: Mapping[str, Any], node: Mapping[str, Any], path: Sequence[str]) -> bool:
+    """Whether a parameter is described; `*` is any one below, and a map of the user's own takes every name."""
+    if "$ref" in node:
+        return in_schema(schema, schema["definitions"][node["$ref"].rsplit("/", 1)[-1]], path)
+    if not path:
+        return True
+    choices = [*node.get("allOf", []), *node.get("anyOf", [])]
+    properties = node.get("properties", {})
+    if path[0] == "*":
+        return bool(properties) or any(in_schema(schema, choice, path) for choice in choices)
+    if path[0] in properties:
+        return in_schema(schema, properties[path[0]], path[1:])
+    if node.get("additionalProperties") not in (None, False):
+        return True
+    return any(in_schema(schema, choice, path) for choice in choices)
+
+
 def place_of(done: Done, rule: str) -> tuple[str, int]:
     (found,) = [each for each in json.loads(done.stdout)["findings"] if each["rule"] == rule]
     return found["file"], found["line"]
@@ -421,6 +438,15 @@ class TestDocumentation:
             assert text
             assert text in section
         assert rule.reason.endswith(".")
+
+    def test_the_parameters_that_cures_name_are_in_the_schema(self) -> None:
+        schema = json.loads((ROOT / "overlays" / "schema.json").read_text(encoding="utf-8"))
+        names = {
+            name for rule in RULES for name in re.findall(r"\b[a-z][A-Za-z0-9]*(?:\.[A-Za-z_*]+)+", rule.parameter)
+        }
+        names -= {"main.py"}
+        assert len(names) > 20
+        assert [name for name in sorted(names) if not in_schema(schema, schema, name.split("."))] == []
 
 
 def test_a_secret_object_is_no_finding_and_resolves_its_variables(audit: Any, tmp_path: Path) -> None:

@@ -77,7 +77,8 @@ def edge(
         dashboard(BROWSER if browser is None else browser),
         *SERVICES,
         ingress(
-            RULES_OF_EDGE if rules is None else rules, tls=["api.example.com", "board.example.com"], **ingress_options
+            RULES_OF_EDGE if rules is None else rules,
+            **{"tls": ["api.example.com", "board.example.com"], **ingress_options},
         ),
         *more,
     ]
@@ -590,6 +591,12 @@ CASES = [
         "a port that the Service lacks; what is not Convex does not matter",
     ),
     broken("mixed-content", edge(browser={"NEXT_PUBLIC_DEPLOYMENT_URL": "http://api.example.com"}), edge()),
+    broken(
+        "page-over-http",
+        edge(tls=["api.example.com"]),
+        edge(tls=[]),
+        "the API has TLS; where neither has, it ends elsewhere",
+    ),
     *(
         broken(
             "cluster-only-url",

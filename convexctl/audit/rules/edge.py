@@ -255,6 +255,28 @@ def mixed_content(view: View) -> Iterator[Hit]:
 
 
 @rule(
+    "page-over-http",
+    Severity.WARNING,
+    "A dashboard over http beside an API over https",
+    reason="The admin key is typed into the dashboard: over http everybody on the way can read it, or change the "
+    "page. Browsers that have seen the dashboard over https once insist on it for two years (HSTS), and end at "
+    "a closed door.",
+    basis="the dashboard's image (its HSTS header); browsers",
+    parameter="ingress.tls with the dashboard's host among its hosts",
+    change="add the dashboard's host to the TLS hosts of its Ingress or Gateway",
+)
+def page_over_http(view: View) -> Iterator[Hit]:
+    """Dashboards without TLS while the API's host has it, so that it does not end further out."""
+    for dashboard in view.boot.dashboards:
+        parts = _parts(dashboard.deployment_url)
+        api = _reached(view, dashboard.deployment_url)
+        if parts and parts.scheme == "https" and api and api.tls:
+            for route in view.boot.routes_to(dashboard):
+                if route.role == "dashboard" and not route.tls and not _hides_metrics(route):
+                    yield Hit(dashboard, route.source, f"{route.host or 'every host'} has no TLS, and {api.host} has")
+
+
+@rule(
     "cluster-only-url",
     Severity.ERROR,
     "A URL for browsers that only the cluster can resolve",
@@ -451,6 +473,10 @@ def _under_http(origin: Decision) -> bool:
     return parts is not None and parts.path.rstrip("/") == "/http"
 
 
+def _hides_metrics(route: Route) -> bool:
+    return route.path.rstrip("/") == "/metrics"
+
+
 def _is_root(path: str) -> bool:
     return re.fullmatch(r"/|/\*|/?\(/\|\$\)\(\.\*\)|/?\(?\.\*\)?|/\(\.\*\)", path) is not None
 
@@ -519,6 +545,7 @@ RULES = (
     sub_path,
     route_nowhere,
     mixed_content,
+    page_over_http,
     cluster_only_url,
     deployment_url,
     admin_key_prefilled,
