@@ -32,7 +32,13 @@ class ExternalSecrets(Construct):
             spec = {
                 "refreshInterval": values.refresh_interval,
                 "secretStoreRef": {"kind": values.store_kind, "name": values.store_name},
-                "target": {"name": secret, "creationPolicy": "Orphan", "deletionPolicy": "Retain"},
+                "target": {
+                    "name": secret,
+                    "creationPolicy": "Orphan",
+                    "deletionPolicy": "Retain",
+                    # Without one the operator copies this object's labels, by which Argo CD would prune the Secret.
+                    "template": {"engineVersion": "v2"},
+                },
                 "data": [{"secretKey": key, "remoteRef": _remote_reference(remote, key)} for key in keys],
             }
             external.add_json_patch(JsonPatch.add("/spec", spec))

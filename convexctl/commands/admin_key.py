@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     overlay = common.the_overlay(arguments)
     kubectl = None if arguments.offline else common.kubectl_for(arguments, overlay)
     key = _key_to_check(arguments.check) if checking else ""
-    if kubectl and not overlay.values.instance_secret_name:
+    if kubectl and not overlay.values.instance_secret_name and "INSTANCE_SECRET" not in os.environ:
         _wait_for_backend(kubectl, overlay)
     try:
         instance = find_instance(overlay.values, kubectl, os.environ)

@@ -8,7 +8,13 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from convex_k8s.values.base import Model, ObjectName, OptionalObjectName, TextLike, wrong
 
-Duration = Annotated[str, TextLike(r"0|([0-9]+(h|m|s))+", "a duration like 1h or 15m")]
+Duration = Annotated[
+    str,
+    BeforeValidator(
+        lambda value: "0" if type(value) is int and value == 0 else value, json_schema_input_type=str | int
+    ),
+    TextLike(r"0|([0-9]+(h|m|s))+", "a duration like 1h or 15m, or 0"),
+]
 
 
 def _remote_key(value: Any) -> Any:
