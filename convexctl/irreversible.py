@@ -392,9 +392,13 @@ def _template_added(before: Side, after: Side) -> bool:
     return after.from_template and not _moved(before, after)
 
 
-def _recreate(side: Side) -> tuple[str, ...]:
-    """How a StatefulSet gets what it cannot be given in place."""
-    delete = f"{side.kubectl} delete {side.workload} --cascade=orphan   # the pod runs on"
+def _recreate(side: Side, *, keep_pod: bool = False) -> tuple[str, ...]:
+    """How a StatefulSet gets what it cannot be given in place.
+
+    Its pod can only stay where the volumes do: of a pod that lacks a claim, the new StatefulSet cannot get hold.
+    """
+    delete = f"{side.kubectl} delete {side.workload}"
+    delete += " --cascade=orphan   # the pod runs on" if keep_pod else "   # its claims stay"
     return ("# acknowledge and synth, then:", delete, f"kubectl apply -f dist/{side.overlay}/")
 
 
@@ -441,7 +445,7 @@ def _in_place(before: Side, after: Side) -> bool:
 
 def _explain_template(before: Side, after: Side) -> Explanation:
     happens = "Kubernetes lets nobody add or remove a claim template of a StatefulSet: apply would fail"
-    cure = "let the StatefulSet be made anew; its pod and its claims stay meanwhile"
+    cure = "let the StatefulSet be made anew; its claims stay"
     return Explanation(happens, cure, _recreate(after))
 
 
@@ -469,7 +473,7 @@ def _explain_size(before: Side, after: Side) -> Explanation:
     cure = "grow the claim itself (its StorageClass must allow that), and let the StatefulSet be made anew"
     wanted = json.dumps({"spec": {"resources": {"requests": {"storage": size}}}})
     grow = f"{after.kubectl} patch pvc {claim} --type=merge --patch='{wanted}'"
-    return Explanation(happens, cure, (grow, *_recreate(after)))
+    return Explanation(happens, cure, (grow, *_recreate(after, keep_pod=True)))
 
 
 def _class(side: Side) -> str | None:
@@ -487,7 +491,7 @@ def _explain_class(before: Side, after: Side) -> Explanation:
         "stopped, and name it in backend.persistence.existingClaim. For a new name of the same class, let the "
         "StatefulSet be made anew"
     )
-    return Explanation(happens, cure, _recreate(after))
+    return Explanation(happens, cure, _recreate(after, keep_pod=True))
 
 
 def _access_mode(side: Side) -> str | None:
@@ -499,7 +503,7 @@ def _explain_access_mode(before: Side, after: Side) -> Explanation:
     claim = _claim(after)
     happens = f"the access mode of a claim that is there cannot be changed: {claim} keeps its own, and apply would fail"
     cure = "keep the mode, or let the StatefulSet be made anew: then the mode holds for claims that are made later"
-    return Explanation(happens, cure, _recreate(after))
+    return Explanation(happens, cure, _recreate(after, keep_pod=True))
 
 
 # What Kubernetes does not let change.
