@@ -747,6 +747,12 @@ class TestSeverity:
         assert found(env({"MY_FLAG": "1"}))["unread-variable"] is Severity.INFORMATION
         assert found(env({"CONVEX_FLAG": "1"}))["unread-variable"] is Severity.WARNING
 
+    def test_one_configmap_for_both_is_for_information(self) -> None:
+        config = config_map("c", {**ORIGINS, **BROWSER, **NO_METRICS})
+        sources = {"envFrom": [{"configMapRef": {"name": "c"}}]}
+        severities = found([backend(container=sources), dashboard(container=sources), config])
+        assert severities["unread-variable"] is Severity.INFORMATION
+
     def test_tls_that_is_off_by_accident_is_said_once(self) -> None:
         severities = found(env_of(POSTGRES, *variables({"DO_NOT_REQUIRE_SSL": "false"})))
         assert severities["presence-false"] is Severity.ERROR

@@ -203,6 +203,8 @@ def _unread(component: Component, name: str) -> tuple[str, Severity | None] | No
             return None
         if name == "NEXT_PUBLIC_LOAD_MONACO_INTERNALLY":
             return "has no effect: it is baked in when the image is built", Severity.INFORMATION
+        if name in READ_BY_BACKEND or name in knobs():
+            return "is read by the backend only", Severity.INFORMATION
         own = name.startswith(("NEXT_PUBLIC_", "CONVEX_"))
         close = difflib.get_close_matches(
             name, ("NEXT_PUBLIC_DEPLOYMENT_URL", "NEXT_PUBLIC_ADMIN_KEY"), n=1, cutoff=0.85
