@@ -70,7 +70,6 @@ class Pod:
     """The pod's spec in its object."""
     spec: Mapping[str, Any]
     labels: Mapping[str, Any]
-    annotations: Mapping[str, Any]
 
     @property
     def kind(self) -> str:
@@ -136,7 +135,6 @@ class Manifests:
                     source=source_of(manifest, *where, "spec"),
                     spec=mapping(spec),
                     labels=mapping(dig(template, "metadata", "labels")),
-                    annotations=mapping(dig(template, "metadata", "annotations")),
                 )
 
     def _made_by_another(self, manifest: Manifest) -> bool:
