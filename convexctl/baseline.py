@@ -52,6 +52,8 @@ def written(environments: Sequence[Environment], root: Path) -> dict[str, Baseli
                 baselines[environment.name] = Baseline(_manifests(content, str(file)))
         except (FileNotFoundError, NotADirectoryError):
             faults[environment.name] = ""
+        except OSError as error:
+            faults[environment.name] = f"{file}: cannot be read: {error.strerror}"
         except _UnreadableError as error:
             faults[environment.name] = str(error)
     return baselines | (_from_commit(root, faults) if faults else {})

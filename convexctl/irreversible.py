@@ -531,7 +531,7 @@ def _rest(template: Mapping[str, Any]) -> dict[str, Any]:
 
 def _digest(side: Side) -> str:
     """All immutable fields in a few letters: they are too long to be written down."""
-    return sha256(json.dumps(_immutable(side), sort_keys=True).encode()).hexdigest()[:_DIGITS]
+    return sha256(json.dumps(plain(_immutable(side)), sort_keys=True, default=str).encode()).hexdigest()[:_DIGITS]
 
 
 def _changed_fields(before: Side, after: Side) -> list[str]:

@@ -691,6 +691,15 @@ def test_broken_manifests_are_told_in_one_line(project: Project, content: bytes,
     assert file.read_bytes() != content
 
 
+def test_a_file_that_cannot_be_read_is_told_in_one_line(project: Project) -> None:
+    project.started_as(SERVER)
+    file = project.dist / "test" / "convex.k8s.yaml"
+    file.unlink()
+    file.mkdir()
+    done = project.synth()
+    assert (done.code, done.stderr.splitlines()[0].startswith(f"{file}: cannot be read: Is a directory")) == (1, True)
+
+
 def git(folder: Path, *arguments: str) -> None:
     if not shutil.which("git"):
         pytest.skip("git is not on PATH")
