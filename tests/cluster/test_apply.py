@@ -39,12 +39,15 @@ class Applied:
     warnings: list[str]
     objects: dict[str, Object]
     """The environment's objects as the API server had them when the pods were ready."""
+    pods: list[Object]
+    claims: list[Object]
 
     def of_kind(self, kind: str) -> list[Object]:
         return [thing for thing in self.objects.values() if thing["kind"] == kind]
 
 
 def live(cluster: ControlPlane, namespace: str, case: Case) -> dict[str, Object]:
+    """The environment's objects as the API server has them."""
     manifests = case.environment().manifests
     found = {key(thing): thing for thing in cluster.objects(namespace, *kinds(manifests))}
     return {key(manifest): found[key(manifest)] for manifest in manifests}
@@ -62,7 +65,9 @@ def applied(request: pytest.FixtureRequest, cluster: ControlPlane, tmp_path_fact
     done = cluster.kubectl(*APPLY, "--namespace", namespace, "--filename", folder)
     cluster.make_ready(namespace)
     warnings = [line.removeprefix("Warning: ") for line in done.stderr.splitlines()]
-    return Applied(case, cluster, namespace, folder, warnings, live(cluster, namespace, case))
+    both = cluster.objects(namespace, "pods", "persistentvolumeclaims")
+    pods, claims = ([thing for thing in both if thing["kind"] == kind] for kind in ("Pod", "PersistentVolumeClaim"))
+    return Applied(case, cluster, namespace, folder, warnings, live(cluster, namespace, case), pods, claims)
 
 
 def test_the_api_server_warns_of_nothing(applied: Applied) -> None:
@@ -85,7 +90,7 @@ def test_every_service_has_ready_pods_behind_each_of_its_ports(applied: Applied)
     }
     numbers = {
         (pod["metadata"]["name"], port["name"]): port["containerPort"]
-        for pod in applied.cluster.objects(applied.namespace, "pods")
+        for pod in applied.pods
         for container in containers(pod["spec"])
         for port in container.get("ports", [])
     }
@@ -102,8 +107,7 @@ def test_every_service_has_ready_pods_behind_each_of_its_ports(applied: Applied)
         }
 
     assert wanted
-    wait_until(lambda: served() >= wanted, f"ready pods behind {wanted}")
-    assert served() == wanted
+    wait_until(lambda: served() == wanted, f"ready pods behind {wanted} and nothing else")
 
 
 def test_every_path_of_an_ingress_names_a_port_of_a_service(applied: Applied) -> None:
@@ -148,12 +152,11 @@ def test_every_config_map_that_a_pod_needs_is_there_or_the_users(applied: Applie
 
 
 def test_the_pods_use_the_claims_that_are_there(applied: Applied) -> None:
-    claims = applied.cluster.objects(applied.namespace, "persistentvolumeclaims")
     used = {
         volume["persistentVolumeClaim"]["claimName"]
-        for pod in applied.cluster.objects(applied.namespace, "pods")
+        for pod in applied.pods
         for volume in pod["spec"].get("volumes", [])
         if "persistentVolumeClaim" in volume
     }
-    assert used == {claim["metadata"]["name"] for claim in claims}
+    assert used == {claim["metadata"]["name"] for claim in applied.claims}
     assert bool(used) == applied.case.overlay().values.backend.persistence.enabled

@@ -79,7 +79,7 @@ def test_nothing_stays_when_the_process_of_the_tests_is_killed(cluster: ControlP
         try:
             assert holder.stdout
             folder = Path(holder.stdout.readline().strip()).parent
-            assert len(_commands_with(f"{folder}/")) == 3
+            assert len(_commands_with(f"{folder}/")) == 4
         finally:
             holder.kill()
     wait_until(lambda: not folder.exists() and not _commands_with(str(folder)), "the end of the servers")
