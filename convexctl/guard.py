@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
-from convexctl import baseline
-from convexctl.baseline import Baseline
 from convexctl.errors import IRREVERSIBLE, UserError
-from convexctl.irreversible import Change, Side, changes, side_of, state
 from convexctl.overlays import overlay_file
-from convexctl.synth import Environment
+from convexctl.synth import MANIFESTS, Environment
+
+if TYPE_CHECKING:
+    from convexctl.irreversible import Change
 
 DOCUMENTATION = "docs/irreversible-changes.md"
 
@@ -33,38 +34,45 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
     Returns warnings. Raises `UserError` with exit code 3 where a change is irreversible and not acknowledged (with a
     message for each, of all environments), and with exit code 1 where it cannot be told.
     """
+    if not live and all(_is_as_written(environment, root) for environment in environments):
+        return []
+    from convexctl import baseline
+    from convexctl.irreversible import changes, side_of, state
+
     before = baseline.in_cluster(environments) if live else baseline.written(environments, root)
-    warnings: list[str] = []
+    warnings = [its.warning for its in before.values() if its.warning]
     stops: list[_Stop] = []
     for environment in environments:
-        its_baseline = before.get(environment.name, Baseline([]))
-        if its_baseline.warning:
-            warnings.append(its_baseline.warning)
-        acknowledged = environment.overlay.values.acknowledge
-        if not its_baseline.manifests and not acknowledged:
-            continue
+        acknowledged, file = environment.overlay.values.acknowledge, overlay_file(overlays, environment.name)
         after = side_of(environment.name, environment.manifests)
-        if after is None:
+        if after is None or not (acknowledged or environment.name in before):
             continue
-        old = side_of(environment.name, its_baseline.manifests, after)
-        found = list(changes(old, after)) if old else []
-        file = overlay_file(overlays, environment.name)
+        manifests = before[environment.name].manifests if environment.name in before else ()
+        old = side_of(environment.name, manifests, after)
+        found = changes(old, after) if old else ()
         stopped = [change for change in found if acknowledged.get(change.id) != change.after]
         if stopped:
             stops.append(_Stop(environment, file, stopped))
-        warnings += _void(environment, file, after, {change.id for change in found})
+        now = state(after)
+        for id, value in acknowledged.items():
+            if now.get(id) != value:
+                # Left to stand, it would let that change pass one day.
+                warnings.append(
+                    f"{file}: acknowledge.{id}: {value or '(none)'} is neither there nor a change: remove it"
+                )
     if stops:
         gone = [stop.environment.name for stop in stops if before[stop.environment.name].committed]
         raise UserError(_message(stops, [root / name for name in gone]), IRREVERSIBLE)
     return warnings
 
 
-def _void(environment: Environment, overlay: Path, after: Side, changed: set[str]) -> Iterator[str]:
-    """Acknowledgements of neither a change nor the state: left to stand, they would let that change pass one day."""
-    now = state(after)
-    for id, value in environment.overlay.values.acknowledge.items():
-        if id not in changed and now.get(id) != value:
-            yield f"{overlay}: acknowledge.{id}: {value or '(none)'} is neither there nor a change: remove the line"
+def _is_as_written(environment: Environment, root: Path) -> bool:
+    """Whether there is nothing to compare: the manifests are there already, and the overlay acknowledges nothing."""
+    try:
+        written = (root / environment.name / MANIFESTS).read_bytes()
+    except OSError:
+        return False
+    return written == environment.files[MANIFESTS].encode() and not environment.overlay.values.acknowledge
 
 
 def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:

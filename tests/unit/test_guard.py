@@ -462,7 +462,7 @@ def test_the_lines_of_the_message_let_it_pass_and_do_not_count_for_the_way_back(
 
     project.overlay(after + lines)
     passed = project.synth()
-    assert (passed.code, "changed" in passed.stderr, "remove the line" in passed.stderr) == (0, True, False)
+    assert (passed.code, "changed" in passed.stderr, "remove it" in passed.stderr) == (0, True, False)
 
     project.overlay(case.before + lines)
     back = project.synth()
@@ -642,7 +642,7 @@ def test_an_acknowledgement_that_would_wait_for_its_change_is_warned_of(
     for _ in ("first", "unchanged"):
         done = project.synth()
         assert done.code == 0
-        warning = f"test.yaml: acknowledge.{id}: {value} is neither there nor a change: remove the line"
+        warning = f"test.yaml: acknowledge.{id}: {value} is neither there nor a change: remove it"
         assert (warning in done.stderr) == warned
 
 
