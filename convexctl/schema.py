@@ -125,8 +125,9 @@ def _models(model: type[Model]) -> list[type[Model]]:
 def _nullable(entry: dict[str, Any]) -> dict[str, Any]:
     """Let `null` stand for "as by default", which is how a layer takes back what the one below it says."""
     if isinstance(entry.get("type"), str):
-        if "enum" in entry:
-            entry = {**entry, "enum": [*entry["enum"], None]}
+        choices = [entry["const"]] if "const" in entry else entry.get("enum")
+        if choices:
+            entry = {**{key: value for key, value in entry.items() if key != "const"}, "enum": [*choices, None]}
         return {**entry, "type": [entry["type"], "null"]}
     if "anyOf" in entry and {"type": "null"} not in entry["anyOf"]:
         return {**entry, "anyOf": [*entry["anyOf"], {"type": "null"}]}

@@ -277,8 +277,8 @@ FORMS = [
         case(
             f"text that kubectl reads otherwise: {text}",
             f'backend:\n  env:\n    MY_TEXT: "{text}"\n',
-            "3: backend.env.MY_TEXT: is a text that kubectl would read as another one (a number like 0o17, or odd control "
-            "characters): change it",
+            "3: backend.env.MY_TEXT: is a text that kubectl would read as another one (a number like 0o17, or odd "
+            "control characters): change it",
         )
         for text in ("0o17", "0X1F", "a\\u0085b", "\\tfirst\\nsecond")
     ],
@@ -372,7 +372,7 @@ RELATIONS = [
         "backend as another user than root",
         "backend:\n  securityContext:\n    runAsUser: 1000\n    runAsNonRoot: true\n",
         "3: backend.securityContext.runAsUser: must be 0: the image's files are for root alone, "
-        "and as user 1000 it would not start",
+        "and as another user it would not start",
         "4: backend.securityContext.runAsNonRoot: must be false: the image runs as root and has no other user, "
         "so the pod would never start",
     ),

@@ -121,13 +121,13 @@ class Metrics(Model):
 
 
 def _root(value: Any) -> Any:
-    if isinstance(value, int) and value != 0:
-        raise wrong(f"must be 0: the image's files are for root alone, and as user {value} it would not start")
+    if isinstance(value, int) and (value != 0 or isinstance(value, bool)):
+        raise wrong("must be 0: the image's files are for root alone, and as another user it would not start")
     return value
 
 
 def _not_non_root(value: Any) -> Any:
-    if value is True:
+    if isinstance(value, int) and value is not False:
         raise wrong("must be false: the image runs as root and has no other user, so the pod would never start")
     return value
 
