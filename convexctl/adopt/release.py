@@ -19,8 +19,9 @@ from convexctl.references import needed_secrets
 
 FLUX_LABEL = "helm.toolkit.fluxcd.io/name"
 """On every object of a release that Flux's HelmRelease installed."""
-# The template names the keys and never the values, which so stay in kubectl.
-_KEYS = '{{range $key, $value := .data}}{{$key}}{{"\\n"}}{{end}}'
+# The template names the keys and never the values, which so stay in kubectl. Of one Secret kubectl makes no list.
+_LINE = '{{.metadata.name}}{{range $key, $value := .data}}{{"\\t"}}{{$key}}{{end}}{{"\\n"}}'
+_KEYS = f"{{{{if .items}}}}{{{{range .items}}}}{_LINE}{{{{end}}}}{{{{else}}}}{_LINE}{{{{end}}}}"
 
 
 @dataclass(frozen=True)
@@ -92,18 +93,23 @@ def from_files(name: str, namespace: str, values: Path, manifest: Path) -> Relea
     return release
 
 
-def secrets_of(kubectl: Kubectl, manifests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The Secrets that pods of these manifests refer to, as far as they are in the cluster: keys without values.
+def secret_names(manifests: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The Secrets that the pods of these manifests read."""
+    return [secret.name for secret in needed_secrets(manifests) if secret.use in ("variable", "file", "all keys")]
 
-    They are objects as the boot model takes them. Raises `KubectlError` where the cluster cannot be asked.
+
+def secrets_in(kubectl: Kubectl, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Those of the named Secrets that are in the cluster: objects as the boot model takes them, keys without values.
+
+    Raises `KubectlError` where the cluster cannot be asked.
     """
-    used = [secret.name for secret in needed_secrets(manifests) if secret.use in ("variable", "file", "all keys")]
+    wanted = list(names)
+    if not wanted:
+        return []
+    where = (f"--namespace={kubectl.namespace}", "--ignore-not-found", f"--output=go-template={_KEYS}")
     found = []
-    for name in dict.fromkeys(used):
-        where = [f"--namespace={kubectl.namespace}", "--ignore-not-found"]
-        if not kubectl.run("get", "secret", name, *where, "--output=name").strip():
-            continue
-        keys = kubectl.run("get", "secret", name, *where, f"--output=go-template={_KEYS}").splitlines()
+    for line in kubectl.run("get", "secret", *wanted, *where).splitlines():
+        name, *keys = line.split("\t")
         metadata = {"name": name, "namespace": kubectl.namespace}
         found.append({"kind": "Secret", "metadata": metadata, "data": dict.fromkeys(keys)})
     return found

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from convexctl import irreversible
-from convexctl.adopt.live import preview
+from convexctl.adopt.live import Preview, preview
 from convexctl.adopt.release import Release
 from convexctl.boot.manifests import dig, mapping, sequence, source_of, text
 from convexctl.differences import identity
@@ -58,7 +58,7 @@ class Step:
     commands: tuple[Command, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Adoption:
     """An environment over what Helm installed; `release` is None once Helm's record is gone."""
 
@@ -72,6 +72,14 @@ class Adoption:
     source: str
     """The command that prints the release's manifest."""
     timeout_s: int
+    _preview: Preview | None = field(default=None, repr=False)
+
+    def preview(self) -> Preview:
+        """What apply would change now. Raises `KubectlError` where the API server would refuse an object."""
+        if self._preview is None:
+            recorded = self.release.manifests if self.release else ()
+            self._preview = preview(self.kubectl, self.environment.manifests, recorded)
+        return self._preview
 
     def steps(self) -> Iterator[Step]:
         """The steps in their order. Each is made when it is asked for, and then looks at the cluster."""
@@ -84,6 +92,7 @@ class Adoption:
 
     def run(self, command: Command) -> str:
         """Run a command and return what kubectl says. Raises `KubectlError`."""
+        self._preview = None
         return self.kubectl.run(*command.arguments, stdin=command.stdin, timeout_s=command.timeout_s)
 
     def way_back(self) -> list[str]:
@@ -114,7 +123,7 @@ class Adoption:
         title = "Hand the fields over from Helm to kubectl, so that apply removes what Helm had and we have not"
         if self.release is None:
             return Step(title, ())
-        names = preview(self.kubectl, self.environment.manifests, self.release.manifests).to_hand_over
+        names = self.preview().to_hand_over
         if not names:
             return Step(title, ())
         stream = _stream(one for one in self.release.manifests if identity(one) in names)
@@ -123,9 +132,7 @@ class Adoption:
 
     def _apply(self) -> Step:
         title = "Apply the environment"
-        if self.release is None:
-            return Step(title, ())
-        if not preview(self.kubectl, self.environment.manifests, self.release.manifests).changes:
+        if self.release is None or not self.preview().changes:
             return Step(title, ())
         return Step(title, (Command(("apply", self._n, f"--filename={self.folder}/")),))
 

@@ -162,16 +162,16 @@ def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: 
     from convexctl import guard, output
     from convexctl.adopt import report
     from convexctl.adopt.effects import effects, summary
-    from convexctl.adopt.live import preview
-    from convexctl.adopt.release import secrets_of
+    from convexctl.adopt.release import secret_names, secrets_in
 
     secrets, offline = _secrets(arguments, kubectl, release)
     _write_overlay(arguments, name, release, secrets)
     environment = _environment(arguments, name, release)
     for warning in environment.overlay.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if not offline:
-        secrets = secrets_of(kubectl, [*release.manifests, *environment.manifests])
+    if secrets is not None:
+        known = secret_names(release.manifests)
+        secrets += secrets_in(kubectl, (one for one in secret_names(environment.manifests) if one not in known))
     found = effects(release, environment, secrets)
     print(report.effects_text(found, environment))
     file = _overlay_file(arguments, name)
@@ -184,10 +184,9 @@ def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: 
     if offline:
         print(f"\nThe cluster cannot be asked what would change there: {offline}", file=sys.stderr)
         return 0
-    changes = preview(kubectl, environment.manifests, release.manifests)
-    if changes.changes:
+    if adoption.preview().changes:
         print()
-        print(report.preview_text(changes, kubectl.place(), colour=sys.stdout.isatty()))
+        print(report.preview_text(adoption.preview(), kubectl.place(), colour=sys.stdout.isatty()))
     if found.missing:
         problem = summary(found.missing)
         if arguments.apply:
@@ -205,10 +204,10 @@ def _secrets(
     arguments: argparse.Namespace, kubectl: Kubectl, release: Release
 ) -> tuple[list[dict[str, object]] | None, str]:
     """The Secrets of the release with their keys; or None, and why the cluster cannot be asked."""
-    from convexctl.adopt.release import secrets_of
+    from convexctl.adopt.release import secret_names, secrets_in
 
     try:
-        return secrets_of(kubectl, release.manifests), ""
+        return secrets_in(kubectl, secret_names(release.manifests)), ""
     except KubectlError as error:
         if arguments.manifest and not arguments.apply:
             return None, str(error)
