@@ -73,12 +73,12 @@ class Side:
 
     def on_volume(self) -> list[str]:
         """What would be missed with the volume at /convex/data."""
-        kept = {
-            "the documents (SQLite)": not self.server,
-            "files, deployed functions and search indexes": self.backend.files.value == "disk",
-            "the instance secret": self.backend.instance_secret.value == "generated",
-        }
-        return [what for what, there in kept.items() if there]
+        found = [] if self.server else ["the documents (SQLite)"]
+        if self.backend.files.value == "disk":
+            found += ["files", "deployed functions", "search indexes"]
+        if self.backend.instance_secret.value == "generated":
+            found.append("the instance secret")
+        return found
 
 
 class Explanation(NamedTuple):
@@ -293,7 +293,9 @@ def _explain_instance_secret(before: Side, after: Side) -> Explanation:
     happens = "with another instance secret every admin key, upload token and cursor is void; the documents stay"
     cure = "bring the old secret along, while the old pod runs: this takes it from there, unless the new Secret has one"
     if after.backend.instance_secret.value == "generated":
-        cure = "keep the Secret: without it the backend makes a secret of its own, and a copy is hard to come by"
+        cure = (
+            "keep the Secret: without it the backend takes what an earlier start left on its volume, or makes a new one"
+        )
         return Explanation(happens, cure)
     if before.backend.instance_secret.value != "generated":
         cure += ". Where both hold the same secret, nothing changes, and the acknowledgement is enough"
@@ -407,12 +409,12 @@ def _explain_claim(before: Side, after: Side) -> Explanation:
     lost = before.on_volume()
     what = listed(lost, "and")
     in_place = (before.from_template or after.from_template) and not _moved(before, after)
-    refused = " Kubernetes lets nobody add or remove a claim template either: apply would fail" if in_place else ""
+    refused = " Kubernetes lets nobody add or remove a claim template: apply would fail" if in_place else ""
     again = _recreate(after) if in_place else ()
     if old is None:
         happens = f"what is at /convex/data now does not come along to the new claim: {what}." if lost else ""
-        cure = "export and import" if lost else "nothing of value is lost"
-        cure += ", and let the StatefulSet be made anew" if in_place else ""
+        anew = "let the StatefulSet be made anew" if in_place else "apply"
+        cure = f"export, {anew}, import" if lost else f"{anew}: nothing of value is on the old volume"
         commands = _export_and_import(*(again or (_SYNTH_AND_APPLY,))) if lost else again
         return Explanation((happens + refused).strip(), cure, commands)
     if new is None:

@@ -123,7 +123,12 @@ CASES = [
         VOLUME,
         ("releaseName: shop", "releaseName: store"),
         "shop -> store",
-        ["the documents (SQLite) and files", "stay on the claim data-shop-backend-0", EXPORT, IMPORT],
+        [
+            "the documents (SQLite), files, deployed functions and search indexes",
+            "stay on the claim data-shop-backend-0",
+            EXPORT,
+            IMPORT,
+        ],
     ),
     Case(
         "release-name",
@@ -309,7 +314,12 @@ CASES = [
         VOLUME,
         ("enabled: true", "enabled: false"),
         "data-shop-backend-0 -> none",
-        ["/convex/data is lost with every pod", "the documents (SQLite) and files", "persistence.enabled: true", *ANEW],
+        [
+            "/convex/data is lost with every pod",
+            "the documents (SQLite), files, deployed functions and search indexes",
+            "persistence.enabled: true",
+            *ANEW,
+        ],
     ),
     Case(
         "claim",
