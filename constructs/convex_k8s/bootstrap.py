@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import json
 
+from cdk8s import JsonPatch
 from cdk8s_plus_27 import k8s
 
 from constructs import Construct
@@ -19,8 +21,8 @@ _HASH_DIGITS = 6
 class Bootstrap(Construct):
     """The Job `<release>-bootstrap-<hash>` with its ServiceAccount, Role and RoleBinding.
 
-    A Job cannot be changed, so its name holds a hash of what it does: another image makes another Job, which finds
-    the Secret there and does nothing. The backend's pod waits for the Secret by itself; Argo CD is told to wait for
+    A Job cannot be changed, so its name holds a hash of its spec: another image makes another Job, which finds the
+    Secret there and does nothing. The backend's pod waits for the Secret by itself; Argo CD is told to wait for
     the Job.
     """
 
@@ -57,13 +59,11 @@ class Bootstrap(Construct):
         }
         script = importlib.resources.files("convex_k8s").joinpath("bootstrap.sh").read_text(encoding="utf-8")
         image = values.backend.image
-        work = "\n".join([image.reference, script, *(f"{key}={value}" for key, value in variables.items())])
-        suffix = hashlib.sha256(work.encode()).hexdigest()[:_HASH_DIGITS]
-        k8s.KubeJob(
+        job = k8s.KubeJob(
             self,
             "job",
             metadata=environment.metadata(
-                f"bootstrap-{suffix}",
+                "bootstrap",
                 "bootstrap",
                 {
                     ARGO_WAVE: "-1",
@@ -105,3 +105,6 @@ class Bootstrap(Construct):
                 ),
             ),
         )
+        spec = json.dumps(job.to_json()["spec"], sort_keys=True)
+        suffix = hashlib.sha256(spec.encode()).hexdigest()[:_HASH_DIGITS]
+        job.add_json_patch(JsonPatch.replace("/metadata/name", f"{name}-{suffix}"))

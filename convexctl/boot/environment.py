@@ -278,12 +278,17 @@ def keys_of(manifests: Manifests, kind: str, namespace: str, name: str) -> dict[
         return None
     place = Source(kind, text(mapping(manifest.get("metadata")).get("namespace")), name)
     keys: dict[str, tuple[str | None, Source]] = {}
-    for key, value in mapping(manifest.get("data")).items():
+    for key, value in _by_name(manifest.get("data")):
         keys[key] = (_decoded(value) if kind == "Secret" else text(value), place.at("data", key))
     if kind == "Secret":
-        for key, value in mapping(manifest.get("stringData")).items():
+        for key, value in _by_name(manifest.get("stringData")):
             keys[key] = (None if value is None else text(value), place.at("stringData", key))
     return keys
+
+
+def _by_name(data: object) -> list[tuple[str, object]]:
+    """The entries of a map; a key that is no string, which Kubernetes refuses, reads as text."""
+    return [(str(key), value) for key, value in mapping(data).items()]
 
 
 def _decoded(value: object) -> str | None:

@@ -192,3 +192,8 @@ def test_the_last_of_two_objects_with_one_name_counts() -> None:
     one, two = config_map("c", {"INSTANCE_NAME": "one"}), config_map("c", {"INSTANCE_NAME": "two"})
     (model,) = boot([one, backend(container=from_config("c")), two]).backends
     assert model.instance_name.value == "two"
+
+
+def test_a_key_that_is_no_string_reads_as_text() -> None:
+    numbered = {"kind": "ConfigMap", "metadata": {"name": "first"}, "data": {1: 2, "A": "one"}}
+    assert read("A", backend(container=from_config("first")), numbered).text == "one"

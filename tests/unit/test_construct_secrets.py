@@ -60,6 +60,9 @@ def test_where_a_key_is_in_the_store(secret: str, expected: dict[str, str]) -> N
         pytest.param("a", "{resources: {limits: {memory: 8Gi}}}", True, id="nothing that it does"),
         pytest.param("b", "{}", False, id="another instance name"),
         pytest.param("a", "{image: {tag: other}}", False, id="another image"),
+        pytest.param("a", "{podLabels: {a: b}}", False, id="another label of its pod"),
+        pytest.param("a", "{nodeSelector: {a: b}}", False, id="another place"),
+        pytest.param("a", "{securityContext: {runAsGroup: 1}}", False, id="another security context"),
     ],
 )
 def test_a_job_that_would_do_something_else_is_another_job(name: str, backend: str, same: bool) -> None:
