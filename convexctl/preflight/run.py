@@ -10,7 +10,7 @@ from convexctl.preflight.cluster import base_questions, kind_questions, referenc
 from convexctl.preflight.edge import edge_questions
 from convexctl.preflight.outside import check_outside, require_clients
 from convexctl.preflight.pods import pod_questions
-from convexctl.preflight.questions import answers
+from convexctl.preflight.questions import Question, answers
 from convexctl.preflight.secrets import SecretChecks
 from convexctl.preflight.volumes import volume_questions
 from convexctl.synth import NAMESPACE, Environment
@@ -21,26 +21,28 @@ def preflight(environment: Environment, kubectl: Kubectl, *, connect: bool = Fal
 
     Raises `UserError` where a client that `connect` needs is not installed.
     """
-    values, manifests = environment.overlay.values, environment.manifests
+    values = environment.overlay.values
     if connect:
         require_clients(values)
-    anywhere = replace(kubectl, namespace="").options()
-    own = NAMESPACE in environment.files
-    make_namespace = (
-        f"kubectl apply -f dist/{environment.name}/{NAMESPACE}{anywhere}"
-        if own
-        else f"kubectl create namespace {kubectl.namespace_name()}{anywhere}"
-    )
     secrets = SecretChecks(environment, kubectl)
-    checks = answers(
-        [
-            *base_questions(kubectl, make_namespace),
-            *kind_questions(manifests, kubectl),
-            *reference_questions(manifests, kubectl),
-            *secrets.questions(),
-            *volume_questions(manifests, kubectl),
-            *edge_questions(manifests, kubectl),
-            *pod_questions(manifests, kubectl),
-        ]
-    )
+    checks = answers(questions(environment, kubectl, secrets))
     return [*checks, *(check_outside(values, secrets) if connect else [])]
+
+
+def questions(environment: Environment, kubectl: Kubectl, secrets: SecretChecks) -> list[Question]:
+    """What an environment asks of a cluster; nothing is asked yet."""
+    manifests = environment.manifests
+    make = (
+        f"kubectl apply -f dist/{environment.name}/{NAMESPACE}"
+        if NAMESPACE in environment.files
+        else f"kubectl create namespace {kubectl.namespace_name()}"
+    )
+    return [
+        *base_questions(kubectl, f"{make}{replace(kubectl, namespace='').options()}"),
+        *kind_questions(manifests, kubectl),
+        *reference_questions(manifests, kubectl),
+        *secrets.questions(),
+        *volume_questions(manifests, kubectl),
+        *edge_questions(manifests, kubectl),
+        *pod_questions(manifests, kubectl),
+    ]

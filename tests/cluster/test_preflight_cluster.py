@@ -19,9 +19,10 @@ from convexctl.preflight.edge import edge_questions
 from convexctl.preflight.pods import pod_questions
 from convexctl.preflight.secrets import SecretChecks
 from convexctl.preflight.volumes import volume_questions
+from convexctl.synth import synthesise
 from tests.support.certificates import Authority
 from tests.support.control_plane import ControlPlane, control_plane, missing_programs
-from tests.support.overlay_cases import environment_of
+from tests.support.overlay_cases import environment_of, overlay_of
 from tests.support.preflight_setting import (
     ACCESS_KEY_ID,
     ADMIN_KEY,
@@ -404,14 +405,18 @@ def test_a_kind_in_another_version_is_not_enough(setting: Setting) -> None:
 
 
 @pytest.fixture
-def operators(cluster: ControlPlane) -> Iterator[None]:
-    """The real CustomResourceDefinitions of the operators, for a while."""
+def operators(cluster: ControlPlane, tmp_path: Path) -> Iterator[None]:
+    """The real CustomResourceDefinitions of both operators, for a while."""
     folder = os.environ.get("CRD_DIR")
     if not folder:
         pytest.skip("CRD_DIR is not set: it names a folder with the CustomResourceDefinitions of the kinds used")
-    cluster.install_crds(Path(folder))
+    chosen = tmp_path / "crds"
+    chosen.mkdir()
+    for name in ("external-secrets.io_externalsecrets.yaml", "bitnami.com_sealedsecrets.yaml"):
+        (chosen / name).write_bytes((Path(folder) / name).read_bytes())
+    cluster.install_crds(chosen)
     yield
-    cluster.kubectl("delete", "--filename", folder)
+    cluster.kubectl("delete", "--filename", chosen)
 
 
 def test_external_secrets_make_the_secret_later_and_say_when_they_cannot(setting: Setting, operators: None) -> None:
@@ -474,6 +479,35 @@ def test_the_bootstrap_job_makes_its_secret_later(setting: Setting) -> None:
 
 def test_a_secret_that_nobody_has_sealed_yet_is_missing(setting: Setting) -> None:
     assert failures(secret_checks(setting, SEALED)) == ["secret convex-postgres-secret"]
+
+
+def test_a_sealed_secret_is_opened_later_and_says_when_it_cannot(setting: Setting, operators: None) -> None:
+    sealed = {
+        "apiVersion": "bitnami.com/v1alpha1",
+        "kind": "SealedSecret",
+        "metadata": {"name": POSTGRES_SECRET},
+        "spec": {"encryptedData": dict.fromkeys(DATABASE, "AgB")},
+    }
+    environment = synthesise(overlay_of(SEALED), [sealed])
+
+    def check() -> Check:
+        questions = [
+            *kind_questions(environment.manifests, setting.kubectl),
+            *SecretChecks(environment, setting.kubectl).questions(),
+        ]
+        checks = asked(questions)
+        assert checks["kind SealedSecret"].status is Status.OK
+        return checks["secret convex-postgres-secret"]
+
+    assert check().detail == "not there yet: the SealedSecret convex-postgres-secret makes it, once applied"
+    setting.cluster.kubectl("create", "--namespace", setting.namespace, "--filename=-", input=json.dumps(sealed))
+    _set_status(setting, "sealedsecret", [{"type": "Synced", "status": "False", "message": "no key could decrypt"}])
+    assert (check().status, check().detail) == (
+        Status.FAILED,
+        "the SealedSecret convex-postgres-secret is there and cannot make it: no key could decrypt",
+    )
+    setting.secret(POSTGRES_SECRET, {**DATABASE, "INSTANCE_SECRET": BASE64_SECRET})
+    assert check().remedy.startswith("seal the value anew: python main.py secrets test --seal")
 
 
 @pytest.mark.parametrize(
