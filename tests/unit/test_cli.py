@@ -239,7 +239,7 @@ class TestNode:
         self.assert_done(self.synth(PATH=self.path(self.node("v24.1.0", f'exec {BUNDLED_NODE} "$@"'))))
         assert self.calls.exists()
 
-    @pytest.mark.parametrize("version", ["v16.20.0", "v18.19.1", "v20.20.2", "v23.1.0", "hello", "''"])
+    @pytest.mark.parametrize("version", ["v18.19.1", "v20.20.2", "hello"])
     def test_an_unsupported_one_on_the_path_is_not_used(self, version: str) -> None:
         self.assert_done(self.synth(PATH=self.path(self.node(version, "exit 1"))))
         assert not self.calls.exists()
