@@ -57,7 +57,8 @@ MEANINGS = {
 """What each name that is asked for stands for."""
 
 _PULL_KEY = ".dockerconfigjson"
-_PULL_TYPE = "kubernetes.io/dockerconfigjson"
+PULL_TYPE = "kubernetes.io/dockerconfigjson"
+"""The type of a Secret with the credentials of an image registry."""
 _OPAQUE = "Opaque"
 
 
@@ -220,7 +221,7 @@ def secret_manifests(filled: Filled, namespace: str) -> list[dict[str, Any]]:
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "metadata": {"name": name, **({"namespace": namespace} if namespace else {})},
-                "type": filled.types.get(name) or (_PULL_TYPE if _PULL_KEY in data else _OPAQUE),
+                "type": filled.types.get(name) or (PULL_TYPE if _PULL_KEY in data else _OPAQUE),
                 "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
             }
         )

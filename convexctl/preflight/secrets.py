@@ -18,7 +18,7 @@ from convexctl.preflight.cluster import CLUSTER, NAMESPACE
 from convexctl.preflight.manifests import ISSUERS, not_ready
 from convexctl.preflight.questions import Question
 from convexctl.references import NeededSecret, needed_secrets
-from convexctl.secrets import ADMIN_KEY, Entry, plan_secrets, value_problems
+from convexctl.secrets import ADMIN_KEY, PULL_TYPE, Entry, plan_secrets, value_problems
 from convexctl.synth import Environment
 
 _CERTIFICATE_KEYS = ("tls.crt", "tls.key")
@@ -137,6 +137,8 @@ class SecretChecks:
         if needed.use == "certificate":
             yield from (f"it has no key {key}" for key in _CERTIFICATE_KEYS if key not in secret.data)
             return
+        if needed.use == "image pull" and secret.type != PULL_TYPE:
+            yield f"its type is {secret.type}, and the kubelet reads {PULL_TYPE} alone: delete it, for no type changes"
         for entry in self._entries(needed):
             value = secret.data.get(entry.key)
             if value is None:
