@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ API, ACTIONS, DASHBOARD, ELSEWHERE = "api.example.com", "site.example.com", "das
 
 
 @pytest.fixture(scope="module")
-def served(edge: Edge) -> Edge:
+def served(edge: Edge) -> Iterator[Edge]:
     """Two hosts; `/metrics` of the API's goes to the dashboard."""
     namespace = edge.cluster.namespace()
     where = ("--namespace", namespace)
@@ -47,7 +47,8 @@ def served(edge: Edge) -> Edge:
     ingress = {"metadata": {"name": "it"}, "spec": {"ingressClassName": "nginx", "rules": rules}}
     edge.cluster.create("networking.k8s.io/v1", "Ingress", ingress, *where)
     edge.serve(namespace)
-    return edge
+    yield edge
+    edge.leave(namespace)
 
 
 def rule(host: str, services: Mapping[str, str]) -> dict[str, object]:

@@ -62,16 +62,15 @@ SPELLINGS = [
 
 @pytest.fixture(scope="module", params=ROUTES)
 def served(request: pytest.FixtureRequest, edge: Edge, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The environment of a case behind the edge, and nothing else of the same hosts."""
+    """The environment of a case behind the edge."""
     environment = case(request.param).environment()
     folder = write_files(environment, Path(tmp_path_factory.mktemp(request.param)))
     namespace = edge.cluster.namespace()
-    where = ("--namespace", namespace, "--filename", folder)
     make_prerequisites(edge.cluster, namespace, environment.manifests)
-    edge.cluster.kubectl("apply", *where)
+    edge.cluster.kubectl("apply", "--namespace", namespace, "--filename", folder)
     edge.serve(namespace)
     yield request.param
-    edge.cluster.kubectl("delete", *where)
+    edge.leave(namespace)
 
 
 def test_requests_reach_the_port_that_is_theirs(served: str, edge: Edge) -> None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import NOT_FOUND
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,13 @@ class Edge:
                 for path in rule["http"]["paths"]:
                     self._wait_for(rule["host"], path["path"])
 
+    def leave(self, namespace: str) -> None:
+        """Take a namespace's Ingresses away, and wait until their hosts reach nothing: the next one may have them."""
+        ingresses = self.cluster.objects(namespace, "ingresses")
+        hosts = {rule["host"] for ingress in ingresses for rule in ingress["spec"]["rules"]}
+        self.cluster.kubectl("delete", "ingresses", "--all", "--namespace", namespace)
+        wait_until(lambda: all(self.get(host).status == NOT_FOUND for host in hosts), f"nothing behind {hosts}")
+
     def _wait_for(self, host: str, path: str) -> None:
         wait_until(lambda: self.get(host, path).port != 0, f"a pod behind {host}{path}")
 
@@ -105,7 +113,7 @@ def edge() -> Iterator[Edge]:
             try:
                 processes.start("traefik", [*inside, "traefik", *_FLAGS], cluster.environment)
                 running = Edge(cluster, network)
-                processes.wait_until(lambda: running.get("nowhere").status == 404, "Traefik")
+                processes.wait_until(lambda: running.get("nowhere").status == NOT_FOUND, "Traefik")
                 yield running
             finally:
                 processes.stop()
