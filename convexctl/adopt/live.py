@@ -57,6 +57,8 @@ def preview(kubectl: Kubectl, ours: Iterable[Mapping[str, Any]], recorded: Itera
     after, unknown = [], set()
     for thing in replaced:
         name = identity(thing)
+        # What kubectl applies has annotations always, if only its own: a map that is not there would go as a whole.
+        thing["metadata"].setdefault("annotations", {})
         current, last = there[name], last_applied(there[name])
         result = _applied(current, thing, last)
         if name in records and (last is None or _applied(result, thing, records[name]) != result):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -127,7 +128,8 @@ def uids(objects: Mapping[str, Object]) -> dict[str, str]:
 
 def content(thing: Object) -> Object:
     """An object without what the API server and the controllers write into it."""
+    thing = copy.deepcopy(thing)
     metadata = {key: item for key, item in thing["metadata"].items() if key not in _SERVERS_OWN}
     annotations = {key: item for key, item in metadata.get("annotations", {}).items() if key not in _CONTROLLERS_OWN}
     result: dict[str, Any] = {key: item for key, item in thing.items() if key != "status"}
-    return {**result, "metadata": {**metadata, "annotations": annotations}}
+    return {**result, "metadata": {**metadata, "annotations": annotations, "labels": metadata.get("labels", {})}}
