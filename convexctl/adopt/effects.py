@@ -12,7 +12,7 @@ from convexctl.adopt.release import Release
 from convexctl.audit import Finding, Severity, audit
 from convexctl.boot import Decision
 from convexctl.boot.environment import listed
-from convexctl.boot.manifests import mapping, text
+from convexctl.boot.manifests import mapping, source_of, text
 from convexctl.differences import identity
 from convexctl.references import needed_secrets
 from convexctl.synth import Environment
@@ -43,14 +43,13 @@ def effects(release: Release, environment: Environment, secrets: Iterable[Mappin
     report_before, report_after = audit(before), audit(after)
     faults = tuple(finding for finding in report_before.findings if finding.severity is not Severity.INFORMATION)
     still = {finding.rule.id for finding in report_after.findings if finding.severity is not Severity.INFORMATION}
-    ours = {identity(manifest) for manifest in environment.manifests}
     return Effects(
         faults=faults,
         cured=frozenset(finding.rule.id for finding in faults) - still,
         changes=tuple(model.compare(report_before.boot, report_after.boot)),
         stops=tuple(_stops(environment, before, after)),
         missing=() if secrets is None else tuple(_missing(environment, known)),
-        leftovers=tuple(name for manifest in release.manifests if (name := identity(manifest)) not in ours),
+        leftovers=tuple(_leftovers(release, environment, report_after.boot)),
     )
 
 
@@ -62,6 +61,16 @@ def _stops(
     acknowledged = environment.overlay.values.acknowledge
     found = irreversible.changes(old, new) if old and new else ()
     return (change for change in found if acknowledged.get(change.id) != change.after)
+
+
+def _leftovers(release: Release, environment: Environment, after: model.Boot) -> Iterable[str]:
+    ours = {identity(manifest) for manifest in environment.manifests}
+    claims = {text(backend.claim.value) for backend in after.backends if backend.claim}
+    for manifest in release.manifests:
+        if identity(manifest) not in ours:
+            place = source_of(manifest)
+            mounted = place.kind == "PersistentVolumeClaim" and place.name in claims
+            yield f"{place.kind}/{place.name}" + (", which the backend mounts" if mounted else "")
 
 
 def _missing(environment: Environment, secrets: list[Mapping[str, Any]]) -> Iterable[str]:

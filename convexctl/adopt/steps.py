@@ -203,8 +203,9 @@ class Adoption:
         return Step("Remove Helm's own record, so that nobody runs `helm uninstall`", tuple(commands))
 
     def forgotten(self) -> bool:
-        """Whether Helm has no record any more, wherever it keeps its records."""
-        return self.helm.record(self.name) is None
+        """Whether Helm has no record any more, wherever it keeps its records (it is asked where it had one)."""
+        asked = self.release is not None and self.release.revision is not None
+        return not asked or self.helm.record(self.name) is None
 
     @property
     def _n(self) -> str:

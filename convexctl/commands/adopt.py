@@ -17,6 +17,7 @@ from convexctl.kubectl import Kubectl, KubectlError
 from convexctl.project import folder
 
 if TYPE_CHECKING:
+    from convexctl.adopt.live import Preview
     from convexctl.adopt.release import Release
     from convexctl.adopt.steps import Adoption, Step
     from convexctl.synth import Environment
@@ -184,7 +185,7 @@ def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: 
     if offline:
         print(f"\nThe cluster cannot be asked what would change there: {offline}", file=sys.stderr)
         return 0
-    if adoption.preview().changes:
+    if _preview(adoption).changes:
         print()
         print(report.preview_text(adoption.preview(), kubectl.place(), colour=sys.stdout.isatty()))
     if found.missing:
@@ -198,6 +199,13 @@ def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: 
             "first, without letting it uninstall the release"
         )
     return _commands(arguments, adoption)
+
+
+def _preview(adoption: Adoption) -> Preview:
+    try:
+        return adoption.preview()
+    except KubectlError as error:
+        raise UserError(f"the API server would not take it, and nothing was changed: {error}") from None
 
 
 def _secrets(
@@ -244,6 +252,7 @@ def _commands(arguments: argparse.Namespace, adoption: Adoption) -> int:
         print(f"{arguments.release}: adopted already, there is nothing to do")
         return 0
     if not arguments.yes:
+        sys.stdout.flush()
         print(f"Change {adoption.kubectl.place()} in these steps? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise UserError("nothing was changed")
