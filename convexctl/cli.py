@@ -10,6 +10,7 @@ import difflib
 import importlib
 import os
 import sys
+from pathlib import Path
 
 from convexctl.errors import UserError
 from convexctl.project import folder
@@ -33,6 +34,7 @@ def run(argv: list[str]) -> int:
 
     0: done. 1: the input or the environment is wrong. 2: the command line is wrong. Some commands add their own.
     """
+    _open_closed_streams()
     if argv and argv[0] in ("-h", "--help"):
         _top_parser().print_help()
         return 0
@@ -53,9 +55,27 @@ def run(argv: list[str]) -> int:
         print("interrupted: nothing more was written", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        return 1
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _drop_output()
+        print(f"the output cannot be written: {error.strerror}", file=sys.stderr)
         return 1
     return code
+
+
+def _open_closed_streams() -> None:
+    """Put /dev/null in the place of standard streams that the caller closed: a file opened later would take theirs."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """Let what Python still holds for the standard output go nowhere, so that it does not fail again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _meant(command: str) -> str:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import typing  # noqa: F401  # dataclasses look at it while the thread may be half through importing it
 from pathlib import Path
 
 from convexctl.errors import UserError

@@ -203,6 +203,26 @@ def test_from_another_folder(tmp_path: Path) -> None:
     ).read_bytes()
 
 
+class TestStreams:
+    """Standard streams that are closed, or take nothing."""
+
+    def run(self, redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, MAIN, *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    @pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+    def test_closed_ones_change_nothing(self, overlays: Path, redirection: str) -> None:
+        output = overlays.parent / "dist"
+        done = self.run(redirection, "synth", "--quiet", "--overlays", str(overlays), "-o", str(output))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert sorted(path.name for path in output.iterdir()) == ["one", "two"]
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+    def test_a_full_disk_ends_in_one_line(self) -> None:
+        done = self.run(">/dev/full", "audit", "--rules")
+        assert (done.returncode, done.stderr) == (1, "the output cannot be written: No space left on device\n")
+
+
 class TestNode:
     """Which Node.js runs, and that nobody hears of it."""
 
@@ -256,6 +276,16 @@ class TestNode:
         assert done.stderr.startswith(f"cdk8s failed under Node.js ({program}): ")
         assert done.stderr.count("\n") == 1
         assert not (self.folder / "dist").exists()
+
+    @pytest.mark.parametrize("command", ["synth", "diff", "schema"])
+    def test_nothing_is_half_imported_while_the_thread_runs(self, command: str) -> None:
+        """`dataclasses` looks for `typing` without waiting for another thread that imports it."""
+        code = (
+            f"import sys, importlib; importlib.import_module('convexctl.commands.{command}');"
+            "from convexctl import node; sys.exit('typing' not in sys.modules)"
+        )
+        search = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "constructs")])}
+        assert subprocess.run([sys.executable, "-c", code], env=search, check=False).returncode == 0
 
     def test_an_interruption_ends_in_one_line(self) -> None:
         folder = self.node("v24.0.0", "exec cat >/dev/null")
