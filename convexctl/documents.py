@@ -84,6 +84,7 @@ def misread(text: str) -> bool:
         re.fullmatch(r"[-+]?0([oO][0-7_]+|X[0-9A-Fa-f_]+|B[01_]+)", text)
         or re.search(r"[\x7f-\x9f\u2028\u2029\ufffe\uffff]", text)
         or ("\n" in text and re.match(r"\n*\t|[ \t\n]*[ \t][ \t\n]*$", text))
+        or ("\n \n" in text and re.search(r"[\0-\x08\x0b-\x1f]|\n[ \t]+\Z", text))
     )
 
 

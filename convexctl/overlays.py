@@ -194,4 +194,7 @@ def _unfit_texts(node: Located, path: tuple[str | int, ...]) -> Iterable[Problem
             yield Problem(path, _MISREAD)
 
 
-_MISREAD = "is a text that kubectl would read as another one (a number like 0o17, or odd control characters): change it"
+_MISREAD = (
+    "is a text that kubectl would read as another one (a number like 0o17, odd control characters, "
+    "or lines of nothing but spaces): change it"
+)

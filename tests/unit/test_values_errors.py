@@ -277,10 +277,17 @@ FORMS = [
         case(
             f"text that kubectl reads otherwise: {text}",
             f'backend:\n  env:\n    MY_TEXT: "{text}"\n',
-            "3: backend.env.MY_TEXT: is a text that kubectl would read as another one (a number like 0o17, or odd "
-            "control characters): change it",
+            "3: backend.env.MY_TEXT: is a text that kubectl would read as another one (a number like 0o17, odd "
+            "control characters, or lines of nothing but spaces): change it",
         )
-        for text in ("0o17", "0X1F", "a\\u0085b", "\\tfirst\\nsecond")
+        for text in (
+            "0o17",
+            "0X1F",
+            "a\\u0085b",
+            "\\tfirst\\nsecond",
+            "a text of two lines\\r\\n \\nthat is long enough to be folded",
+            "a text of more than forty characters\\n \\nwith spaces at the end\\n  ",
+        )
     ],
     case(
         "release name too long",
