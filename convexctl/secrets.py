@@ -170,7 +170,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     Empty lines and those that begin with `#` are skipped. Raises `UserError`, with all wrong lines and no values.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

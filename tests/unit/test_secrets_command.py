@@ -19,7 +19,7 @@ from convexctl.admin_key import make_admin_key, open_admin_key
 from convexctl.instance import Instance
 from convexctl.references import needed_secrets
 from convexctl.secret_values import generate_instance_secret
-from convexctl.secrets import MEANINGS, Known, Source, fill, plan_secrets, secret_manifests
+from convexctl.secrets import MEANINGS, Known, Source, fill, plan_secrets, read_env_file, secret_manifests
 from tests.support.certificates import Authority
 from tests.support.command_line import Done, assert_none_of, decoded, run
 from tests.support.kubectl_stub import KubectlStub
@@ -201,6 +201,12 @@ def test_names_of_a_file_that_nobody_reads_are_said(secrets: Runner, tmp_path: P
     file = env_file(tmp_path, f"AWS_ENDPIONT=https://x\n{ADMIN_KEY}=x|hunter2\n")
     done = secrets("production", "--from-env-file", file, **VALUES)
     assert f"note: {file}: not used: AWS_ENDPIONT, {ADMIN_KEY}" in done.stderr
+
+
+@pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_only_line_feeds_end_a_line_of_an_env_file(tmp_path: Path, character: str) -> None:
+    file = Path(env_file(tmp_path, f"A=one{character}#two\r\nB=three\n"))
+    assert read_env_file(file) == {"A": f"one{character}#two", "B": "three"}
 
 
 @pytest.mark.parametrize(
