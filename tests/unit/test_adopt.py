@@ -123,6 +123,16 @@ def test_the_volume_that_the_chart_made_is_mounted_as_an_existing_claim(tmp_path
     assert "did not mount" in derived.notes["backend.persistence.existingClaim"]
 
 
+def test_an_ingress_that_the_values_do_not_tell_of_is_read_off_the_manifest(tmp_path: Path) -> None:
+    assert derive(release(tmp_path, values="{}"), None).values == derive(release(tmp_path), None).values
+
+
+def _site(objects: dict[str, Object]) -> None:
+    backend = {"service": {"name": "convex-backend-svc", "port": {"name": "http-actions"}}}
+    rule = {"host": "site.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    objects["Ingress"]["spec"]["rules"].append(rule)
+
+
 @pytest.mark.parametrize("kind", [EXAMPLE, PORT_FORWARD])
 def test_the_overlay_is_taken_without_a_fault_and_changes_nothing_that_cannot_be_undone(
     tmp_path: Path, kind: str
@@ -311,6 +321,7 @@ RUNS: dict[str, tuple[Edit, str, Any]] = {
     "no instance name": (_no_name, "instance.name", "convex-self-hosted"),
     "a pool": (_pool, "postgres.maxConnections", 40),
     "an Ingress class by annotation": (_class_by_annotation, "ingress.className", "traefik"),
+    "a host of HTTP actions": (_site, "ingress.site", {"host": "site.example.com"}),
     "a claim that is mounted": (_mounted, "backend.persistence", {"enabled": True, "existingClaim": "by-hand"}),
     "a node selector": (_placed, "backend.nodeSelector", {"disk": "ssd"}),
     "pull secrets": (_placed, "imagePullSecrets", [{"name": "registry"}]),
