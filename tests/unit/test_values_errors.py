@@ -11,6 +11,10 @@ from tests.support.overlay_cases import INGRESS, faults_of
 
 NAME = "must be the name of an object (lower-case letters, digits, dashes, dots), not its content"
 HOST = "must be a host name like api.example.com, without scheme, port or path, and no IP address"
+NO_POD = (
+    "which Pod Security baseline refuses, and the namespace that createNamespace makes enforces that: no pod would be "
+    "made. Leave it out, or make the namespace yourself"
+)
 ORIGIN = "must be an origin: http:// or https://, a host and perhaps a port"
 
 
@@ -254,7 +258,7 @@ FORMS = [
     case(
         "variable with a dash",
         "backend:\n  env:\n    MY-FLAG: true\n",
-        "3: backend.env.MY-FLAG: must be the name of an environment variable (letters, digits, _), not 'MY-FLAG'",
+        "3: backend.env.MY-FLAG: must be the name of an environment variable (letters, digits, _; at most 253), not 'MY-FLAG'",
     ),
     case(
         "label value with a space",
@@ -289,6 +293,112 @@ FORMS = [
             "a text of more than forty characters\\n \\nwith spaces at the end\\n  ",
         )
     ],
+    case(
+        "tolerations that Kubernetes refuses",
+        """backend:
+  tolerations:
+    - {key: a, operator: Exists, value: b}
+    - {value: b}
+    - {key: a, effect: NoSchedule, tolerationSeconds: 5}
+    - {key: a b}
+    - {key: a, value: b c}
+""",
+        "3: backend.tolerations[0]: has a value, and operator Exists compares none: remove it, or write operator Equal",
+        "4: backend.tolerations[1]: has no key: add one, or write operator Exists, which then accepts every taint",
+        "5: backend.tolerations[2]: has tolerationSeconds, which go with effect NoExecute only",
+        "6: backend.tolerations[3].key: must be a label key like team or example.com/team, not 'a b'",
+        "7: backend.tolerations[4].value: must be a label value (at most 63 letters, digits, -, _ and .), not 'b c'",
+    ),
+    case(
+        "seccomp profile without a file",
+        "dashboard:\n  securityContext:\n    seccompProfile: {type: Localhost}\n",
+        "3: dashboard.securityContext.seccompProfile: must have type Localhost and a localhostProfile, or neither",
+    ),
+    *[
+        case(
+            f"seccomp profile {path}",
+            f"backend:\n  securityContext:\n    seccompProfile: {{type: Localhost, localhostProfile: {path}}}\n",
+            "3: backend.securityContext.seccompProfile.localhostProfile: must be a path below the node's folder of "
+            f"seccomp profiles, without / in front and without .., not '{path}'",
+        )
+        for path in ("/a", "../a", "a/../b", "a/..")
+    ],
+    case(
+        "capability with its prefix",
+        "backend:\n  securityContext:\n    capabilities:\n      add: [CAP_SYS_ADMIN]\n",
+        "4: backend.securityContext.capabilities.add[0]: must be a Linux capability like DAC_OVERRIDE, without CAP_ in "
+        "front, or ALL, not 'CAP_SYS_ADMIN'",
+    ),
+    case(
+        "what Pod Security baseline refuses",
+        """namespace: convex
+createNamespace: true
+backend:
+  securityContext:
+    capabilities: {add: [CHOWN, SYS_ADMIN]}
+dashboard:
+  securityContext:
+    seccompProfile: {type: Unconfined}
+""",
+        f"5: backend.securityContext.capabilities.add[1]: is SYS_ADMIN, {NO_POD}",
+        f"8: dashboard.securityContext.seccompProfile.type: is Unconfined, {NO_POD}",
+    ),
+    case(
+        "user ids beyond what Kubernetes takes",
+        """backend:
+  securityContext:
+    runAsGroup: 2147483648
+    fsGroup: 4294967296
+dashboard:
+  securityContext:
+    runAsUser: 2147483648
+""",
+        "3: backend.securityContext.runAsGroup: must be at most 2147483647, not 2147483648",
+        "4: backend.securityContext.fsGroup: must be at most 2147483647, not 4294967296",
+        "7: dashboard.securityContext.runAsUser: must be at most 2147483647, not 2147483648",
+    ),
+    case(
+        "counts and seconds beyond what Kubernetes takes",
+        """backend:
+  terminationGracePeriodSeconds: 9223372036854775807
+  probes:
+    startup: {failureThreshold: 2147483648}
+dashboard:
+  replicaCount: 2147483648
+""",
+        "2: backend.terminationGracePeriodSeconds: must be at most 2147483647, not 9223372036854775807",
+        "4: backend.probes.startup.failureThreshold: must be at most 2147483647, not 2147483648",
+        "6: dashboard.replicaCount: must be at most 2147483647, not 2147483648",
+    ),
+    case(
+        "prefix that begins no variable",
+        "backend:\n  envFrom:\n    - {prefix: 1 a=, secretRef: {name: a}}\n",
+        "3: backend.envFrom[0].prefix: must be the beginning of a variable's name (letters, digits, _), not '1 a='",
+    ),
+    case(
+        "variable's name too long",
+        f"backend:\n  env:\n    {'A' * 254}: x\n",
+        f"3: backend.env.{'A' * 254}: must be the name of an environment variable (letters, digits, _; at most 253)",
+    ),
+    case(
+        "pull secret twice",
+        "imagePullSecrets:\n  - a\n  - b\n  - name: a\n",
+        "4: imagePullSecrets[2]: is in the list already, which server-side apply refuses: remove it",
+    ),
+    *[
+        case(
+            f"key of a Secret {key}",
+            f"postgres:\n  caKey: {key}\ns3:\n  keys:\n    endpoint: {key}\n",
+            "2: postgres.caKey: must be the key inside the Secret (letters, digits, -, _ and .)",
+            "5: s3.keys.endpoint: must be the key inside the Secret (letters, digits, -, _ and .)",
+        )
+        for key in (".", "..", "..a")
+    ],
+    case(
+        "label prefix too long",
+        f"commonLabels:\n  ? {'a.' * 126}bc/d\n  : x\n",
+        f'2: commonLabels["{"a." * 126}bc/d"]: must be a label key like team or example.com/team',
+    ),
     case(
         "release name too long",
         f"releaseName: {'a' * 45}\n",
