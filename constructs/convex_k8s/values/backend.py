@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from convex_k8s.values.base import (
     Count,
@@ -15,6 +15,8 @@ from convex_k8s.values.base import (
     Quantity,
     Seconds,
     StorageClassName,
+    TextLike,
+    UserId,
     wrong,
 )
 from convex_k8s.values.workload import Amounts, Image, Probe, Probes, Repository, Resources, SecurityContext, Workload
@@ -103,7 +105,10 @@ class EnvironmentSource(Model):
     """A ConfigMap."""
     secret_ref: SourceReference | None = None
     """A Secret."""
-    prefix: str = ""
+    prefix: Annotated[
+        str,
+        TextLike(r"[A-Za-z_][A-Za-z0-9_]*", "the beginning of a variable's name (letters, digits, _)", optional=True),
+    ] = ""
     """Text put before each key."""
 
     @model_validator(mode="after")
@@ -137,7 +142,7 @@ class BackendSecurityContext(SecurityContext):
 
     run_as_user: Annotated[Literal[0], BeforeValidator(_root)] = 0
     """User id of the process: the image's files are for root alone."""
-    run_as_group: Annotated[int, Field(ge=0)] = 0
+    run_as_group: UserId = 0
     """Group id of the process."""
     run_as_non_root: Annotated[Literal[False], BeforeValidator(_not_non_root)] = False
     """Must stay false: the image has no other user, and the pod would not start."""

@@ -133,7 +133,10 @@ SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 HOST = r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 ORIGIN = rf"https?://{HOST}(:[0-9]{{1,5}})?"
 QUANTITY = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?"
-QUALIFIED = rf"({SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
+QUALIFIED = rf"((?=[^/]{{1,253}}/){SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
+SECRET_KEY = r"(?!\.$|\.\.)[-._a-zA-Z0-9]+"
+LARGEST = 2**31 - 1
+"""The largest number that Kubernetes takes in most fields."""
 
 ReleaseName = Annotated[
     str,
@@ -185,12 +188,12 @@ CertificateHost = Annotated[
 ]
 SecretKey = Annotated[
     str,
-    TextLike(r"[-._a-zA-Z0-9]+", "the key inside the Secret (letters, digits, -, _ and .)", longest=253, hidden=True),
+    TextLike(SECRET_KEY, "the key inside the Secret (letters, digits, -, _ and .)", longest=253, hidden=True),
 ]
 OptionalSecretKey = Annotated[
     str,
     TextLike(
-        r"[-._a-zA-Z0-9]+",
+        SECRET_KEY,
         "the key inside the Secret (letters, digits, -, _ and .)",
         longest=253,
         optional=True,
@@ -207,7 +210,10 @@ StorageClassName = Annotated[
     ),
 ]
 EnvironmentName = Annotated[
-    str, TextLike(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable (letters, digits, _)")
+    str,
+    TextLike(
+        r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable (letters, digits, _; at most 253)", longest=253
+    ),
 ]
 LabelKey = Annotated[str, TextLike(QUALIFIED, "a label key like team or example.com/team")]
 LabelValue = Annotated[
@@ -222,8 +228,9 @@ LabelValue = Annotated[
 AnnotationKey = Annotated[str, TextLike(QUALIFIED, "an annotation key like example.com/owner")]
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
+Seconds = Annotated[int, Field(ge=1, le=LARGEST)]
+UserId = Annotated[int, Field(ge=0, le=LARGEST)]
 
 _quantity_schema = WithJsonSchema(
     {"anyOf": [{"type": "string", "pattern": f"^{QUANTITY}$"}, {"type": "number", "minimum": 0}]}

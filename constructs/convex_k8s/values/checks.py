@@ -56,6 +56,25 @@ OWN_LABELS = frozenset(
 CHECKSUM_ANNOTATION = "checksum/config"
 """The annotation by which a changed ConfigMap rolls the backend."""
 
+BASELINE_CAPABILITIES = frozenset(
+    {
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    }
+)
+"""What Pod Security `baseline`, which the namespace of `createNamespace` enforces, lets a container add."""
+
 ON_THE_VOLUME = frozenset({"DATA_DIR", "TMPDIR", "STORAGE_DIR", "SQLITE_DB"})
 """Variables that would move data off the volume."""
 
@@ -65,6 +84,8 @@ def errors(values: Values) -> list[Problem]:
     checks = (
         _replicas,
         _namespace,
+        _pod_security,
+        _pull_secrets,
         _labels,
         _resources,
         _ports,
@@ -100,6 +121,36 @@ def _replicas(values: Values) -> Iterator[Problem]:
 def _namespace(values: Values) -> Iterator[Problem]:
     if values.create_namespace and not values.namespace:
         yield Problem(("createNamespace",), "needs a name for the namespace: set namespace", (("namespace",),))
+
+
+def _pod_security(values: Values) -> Iterator[Problem]:
+    if not values.create_namespace:
+        return
+    for name, workload in (("backend", values.backend), ("dashboard", values.dashboard)):
+        context = workload.security_context
+        path: Path = (name, "securityContext")
+        if context.seccomp_profile.type == "Unconfined":
+            yield Problem((*path, "seccompProfile", "type"), f"is Unconfined, {_NO_POD}", (("createNamespace",),))
+        for index, capability in enumerate(context.capabilities.add):
+            if capability not in BASELINE_CAPABILITIES:
+                yield Problem(
+                    (*path, "capabilities", "add", index), f"is {capability}, {_NO_POD}", (("createNamespace",),)
+                )
+
+
+_NO_POD = (
+    "which Pod Security baseline refuses, and the namespace that createNamespace makes enforces that: no pod would be "
+    "made. Leave it out, or make the namespace yourself"
+)
+
+
+def _pull_secrets(values: Values) -> Iterator[Problem]:
+    names = [secret.name for secret in values.image_pull_secrets]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Problem(
+                ("imagePullSecrets", index), "is in the list already, which server-side apply refuses: remove it"
+            )
 
 
 def _labels(values: Values) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from convex_k8s.values.base import Count, Quantity, Seconds
+from convex_k8s.values.base import LARGEST, Count, Quantity, Seconds, UserId
 from convex_k8s.values.workload import (
     Amounts,
     Image,
@@ -61,9 +61,9 @@ class DashboardProbes(Probes):
 class DashboardSecurityContext(SecurityContext):
     """The dashboard's security context. Its image names its user, so the number is needed beside `runAsNonRoot`."""
 
-    run_as_user: Annotated[int, Field(ge=1)] = 1001
+    run_as_user: Annotated[int, Field(ge=1, le=LARGEST)] = 1001
     """User id of the process."""
-    run_as_group: Annotated[int, Field(ge=0)] = 1001
+    run_as_group: UserId = 1001
     """Group id of the process."""
     run_as_non_root: bool = True
     """Whether Kubernetes refuses to start the container as root."""

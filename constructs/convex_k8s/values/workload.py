@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from convex_k8s.values.base import (
+    LARGEST,
     AnnotationKey,
     Count,
     LabelKey,
@@ -17,6 +18,8 @@ from convex_k8s.values.base import (
     Quantity,
     Seconds,
     TextLike,
+    UserId,
+    wrong,
 )
 
 Repository = Annotated[
@@ -30,6 +33,9 @@ Tag = Annotated[
     str, TextLike(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "an image tag (letters, digits, -, _ and .; at most 128)")
 ]
 Digest = Annotated[str, TextLike(r"sha256:[0-9a-f]{64}", "sha256: and 64 hex digits", optional=True)]
+Capability = Annotated[
+    str, TextLike(r"(?!CAP_)[A-Z][A-Z0-9_]*", "a Linux capability like DAC_OVERRIDE, without CAP_ in front, or ALL")
+]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 
@@ -110,9 +116,9 @@ class Probes(Model):
 class Capabilities(Model):
     """Linux capabilities of a container."""
 
-    drop: list[str] = ["ALL"]
+    drop: list[Capability] = ["ALL"]
     """Capabilities that are taken away."""
-    add: list[str] = []
+    add: list[Capability] = []
     """Capabilities that are given back, for instance DAC_OVERRIDE for a volume that another user owns."""
 
 
@@ -121,20 +127,33 @@ class SeccompProfile(Model):
 
     type: Literal["RuntimeDefault", "Unconfined", "Localhost"] = "RuntimeDefault"
     """Kind of profile."""
-    localhost_profile: str = ""
+    localhost_profile: Annotated[
+        str,
+        TextLike(
+            r"(?!/|(.*/)?\.\.(/|$))[!-~]+",
+            "a path below the node's folder of seccomp profiles, without / in front and without ..",
+            optional=True,
+        ),
+    ] = ""
     """File of the profile on the node, for type Localhost."""
+
+    @model_validator(mode="after")
+    def _profile_with_localhost(self) -> SeccompProfile:
+        if (self.type == "Localhost") != bool(self.localhost_profile):
+            raise wrong("must have type Localhost and a localhostProfile, or neither")
+        return self
 
 
 class SecurityContext(Model):
     """What a container may do, as far hardened as its image allows."""
 
-    run_as_user: Annotated[int, Field(ge=0)]
+    run_as_user: UserId
     """User id of the process."""
-    run_as_group: Annotated[int, Field(ge=0)]
+    run_as_group: UserId
     """Group id of the process."""
     run_as_non_root: bool
     """Whether Kubernetes refuses to start the container as root."""
-    fs_group: Annotated[int, Field(ge=0)] | None = None
+    fs_group: UserId | None = None
     """Group that owns the volumes' files. Not set: whatever the volume brings."""
     allow_privilege_escalation: bool = False
     """Whether a process may gain more rights than its parent."""
@@ -149,16 +168,26 @@ class SecurityContext(Model):
 class Toleration(Model):
     """A node taint that the pod accepts."""
 
-    key: str | None = None
+    key: LabelKey | None = None
     """Key of the taint. Not set: every key."""
     operator: Literal["Exists", "Equal"] = "Equal"
     """How the value is compared."""
-    value: str | None = None
+    value: LabelValue | None = None
     """Value of the taint."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """Effect of the taint. Not set: every effect."""
-    toleration_seconds: int | None = None
+    toleration_seconds: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
     """Seconds until the pod is evicted, with NoExecute."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Toleration:
+        if self.operator == "Exists" and self.value:
+            raise wrong("has a value, and operator Exists compares none: remove it, or write operator Equal")
+        if self.operator == "Equal" and not self.key:
+            raise wrong("has no key: add one, or write operator Exists, which then accepts every taint")
+        if self.toleration_seconds is not None and self.effect != "NoExecute":
+            raise wrong("has tolerationSeconds, which go with effect NoExecute only")
+        return self
 
 
 class Workload(Model):
