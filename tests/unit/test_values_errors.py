@@ -258,7 +258,8 @@ FORMS = [
     case(
         "variable with a dash",
         "backend:\n  env:\n    MY-FLAG: true\n",
-        "3: backend.env.MY-FLAG: must be the name of an environment variable (letters, digits, _; at most 253), not 'MY-FLAG'",
+        "3: backend.env.MY-FLAG: must be the name of an environment variable (letters, digits, _; at most 253), "
+        "not 'MY-FLAG'",
     ),
     case(
         "label value with a space",
