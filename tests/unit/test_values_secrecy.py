@@ -51,3 +51,11 @@ def test_a_secret_is_refused_and_never_shown(overlay: str) -> None:
     assert "test.yaml:" in said
     for secret in (SECRET, HEX, "A" * 16, "7263549"):
         assert secret not in said
+
+
+def test_a_long_text_without_spaces_is_looked_through_in_a_moment() -> None:
+    """Kubernetes takes annotations of 256 KiB; a search that tries every length at every place would take minutes."""
+    assert faults_of(f"commonAnnotations: {{example.com/ca: {'x' * 200_000}|{HEX}}}") == [
+        'test.yaml:1: commonAnnotations["example.com/ca"]: looks like a Convex admin key, and an overlay is no place '
+        "for one: put it into a Secret"
+    ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 _SECRET_TEXT = {
-    "a URL with a password in it": re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s:@]*:[^/\s]+@"),
+    "a URL with a password in it": re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^/\s:@]*:[^/\s]+@"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "a Convex admin key": re.compile(r"[^|\s]+\|[0-9a-fA-F]{40,}"),
+    "a Convex admin key": re.compile(r"[^|\s]\|[0-9a-fA-F]{40,}"),
     "an instance secret": re.compile(r"[0-9a-fA-F]{64}"),
     "an AWS access key": re.compile(r"(AKIA|ASIA)[A-Z0-9]{16}"),
     "a token": re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|gh[pousr]_[A-Za-z0-9]{30,}"),
