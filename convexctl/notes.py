@@ -30,7 +30,8 @@ _MEANINGS = {
     "AWS_SECRET_ACCESS_KEY": "secret access key for the buckets",
     "AWS_REGION": "region of the buckets",
     "S3_ENDPOINT_URL": "endpoint URL of the S3 service, with its scheme",
-    "CONVEX_SELF_HOSTED_ADMIN_KEY": "admin key, for `npx convex` in a shell of the pod; the backend does not read it",
+    "CONVEX_SELF_HOSTED_ADMIN_KEY": "admin key (`python main.py admin-key` makes one), for `npx convex` in a shell of "
+    "the pod; the backend does not read it",
 }
 
 
@@ -86,7 +87,8 @@ def readme(name: str, manifests: list[dict[str, Any]], boot: Boot, *, has_namesp
         _decisions(boot),
         _secrets(name, objects),
         _apply(name, objects, has_namespace=has_namespace),
-        _reach(objects, boot),
+        _reach(objects),
+        _admin_key(name),
         _remove(name, objects, boot, has_namespace=has_namespace),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -187,7 +189,7 @@ def _apply(name: str, objects: Objects, *, has_namespace: bool) -> str:
     return text
 
 
-def _reach(objects: Objects, boot: Boot) -> str:
+def _reach(objects: Objects) -> str:
     if objects.ingress:
         return _reach_by_ingress(objects)
     data = objects.config["data"]
@@ -233,6 +235,13 @@ def _reach_by_ingress(objects: Objects) -> str:
         f"| HTTP actions | <{data['CONVEX_SITE_ORIGIN']}> |\n\n"
         f"DNS: {', '.join(f'`{host}`' for host in hosts)} must point to the Ingress controller, for the pods too: "
         "callbacks of Node.js functions go to the API's public URL."
+    )
+
+
+def _admin_key(name: str) -> str:
+    return (
+        f"The dashboard asks for an admin key: `python main.py admin-key {name}` makes one. With `--env` it prints the "
+        "lines that `npx convex` needs in the `.env.local` of your project."
     )
 
 
