@@ -40,4 +40,4 @@ def test_a_command_is_one_that_the_program_takes(command: str) -> None:
 
 @pytest.mark.parametrize("text", OVERLAYS, ids=["external-secrets", "bootstrap"])
 def test_an_example_is_an_overlay(text: str) -> None:
-    overlay_of(f"s3: {{provider: minio}}\npostgres: {{enabled: true}}\n{text}")
+    overlay_of(f"postgres: {{enabled: true}}\n{text}")
