@@ -43,13 +43,16 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.synth: requirements.txt | $(VENV)/bin/python
+	@echo "Installing requirements.txt into $(VENV), which takes a few minutes at the most" >&2
 	@$(PIP) install -r requirements.txt
 	@touch $@
 
 $(VENV)/.preflight: requirements.txt requirements-preflight.txt | $(VENV)/bin/python
+	@echo "Installing requirements-preflight.txt into $(VENV)" >&2
 	@$(PIP) install -r requirements-preflight.txt
 	@touch $@ $(VENV)/.synth
 
 $(VENV)/.dev: requirements.txt requirements-preflight.txt requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing requirements-dev.txt into $(VENV)" >&2
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@ $(VENV)/.synth $(VENV)/.preflight
