@@ -217,7 +217,7 @@ class Adoption:
 
     @property
     def _delete_pod(self) -> Command:
-        return Command(("delete", f"pod/{self._backend}-0", self._n, "--wait=false"))
+        return Command(("delete", f"pod/{self._backend}-0", self._n, "--ignore-not-found", "--wait=false"))
 
     @property
     def _workloads(self) -> tuple[str, ...]:
