@@ -189,7 +189,17 @@ FORMS = [
     case(
         "volume of no size",
         "backend:\n  persistence:\n    size: 0\n",
-        "3: backend.persistence.size: must be more than nothing",
+        "3: backend.persistence.size: must be at least one byte: write 5Gi, say",
+    ),
+    case(
+        "volume of a thousandth of a byte",
+        "backend:\n  persistence:\n    size: 1m\n",
+        "3: backend.persistence.size: must be at least one byte: write 5Gi, say",
+    ),
+    case(
+        "quantity beyond all bounds",
+        "backend:\n  persistence:\n    size: 1e99999999999999999999\n",
+        "3: backend.persistence.size: must be a Kubernetes quantity like 500m, 2 or 5Gi, not '1e99999999999999999999'",
     ),
     case(
         "origin without a scheme",
@@ -521,6 +531,11 @@ EDGE = [
         INGRESS.replace("{host: api.example.com}", "{host: api.example.com, paths: [{path: /api}]}"),
         "5: ingress.backend.paths[0].path: must be /: the API does not work under a sub-path, "
         "give it a host of its own",
+    ),
+    case(
+        "one path and nothing below it",
+        INGRESS.replace("{host: api.example.com}", "{host: api.example.com, paths: [{path: /, pathType: Exact}]}"),
+        "5: ingress.backend.paths[0].pathType: is Exact, which serves / alone and nothing below it: write Prefix",
     ),
     case(
         "no path at all",

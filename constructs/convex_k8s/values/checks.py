@@ -210,8 +210,8 @@ def _databases(values: Values) -> Iterator[Problem]:
 
 def _volume(values: Values) -> Iterator[Problem]:
     persistence = values.backend.persistence
-    if amount(persistence.size) == 0:
-        yield Problem(("backend", "persistence", "size"), "must be more than nothing")
+    if amount(persistence.size) < 1:
+        yield Problem(("backend", "persistence", "size"), "must be at least one byte: write 5Gi, say")
     if persistence.existing_claim and not persistence.enabled:
         yield Problem(
             ("backend", "persistence", "existingClaim"),
@@ -322,6 +322,12 @@ def _paths(values: Values) -> Iterator[Problem]:
                 what = "dashboard" if name == "dashboard" else "API"
                 yield Problem(path, f"must be /: the {what} does not work under a sub-path, give it a host of its own")
                 continue
+            if entry.path == "/" and entry.path_type == "Exact":
+                yield Problem(
+                    ("ingress", name, "paths", index, "pathType"),
+                    "is Exact, which serves / alone and nothing below it: write Prefix",
+                    (path,),
+                )
             owner = taken.setdefault((host.host, entry.path), f"ingress.{name}.paths[{index}]")
             if owner != f"ingress.{name}.paths[{index}]":
                 same = owner.split(".")[1]
