@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ def run(argv: list[str]) -> int:
     0: done. 1: the input or the environment is wrong. 2: the command line is wrong. Some commands add their own.
     """
     _open_closed_streams()
+    _write_whatever_comes()
     if argv and argv[0] in ("-h", "--help"):
         _top_parser().print_help()
         return 0
@@ -71,6 +73,13 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _write_whatever_comes() -> None:
+    """Let a character that the caller's encoding lacks be written as an escape, and not end the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:

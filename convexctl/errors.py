@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 FAILED = 1
 """Exit code when the input or the environment is wrong."""
 WRONG_USAGE = 2
@@ -14,5 +16,16 @@ class UserError(Exception):
     """Something the user can mend. The message says what and where, and never holds a secret value."""
 
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.exit_code = exit_code
+
+
+def printable(text: str) -> str:
+    """The text with an escape (`\\x1b`) for each character that would steer a terminal, or turn what is shown around.
+
+    Line feeds and tabs stay.
+    """
+    return re.sub(_STEERING, lambda found: found[0].encode("unicode-escape").decode(), text)
+
+
+_STEERING = r"[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"

@@ -15,6 +15,7 @@ from convexctl.audit.model import Finding, Rule, Severity
 from convexctl.audit.reading import STDIN_NAME
 from convexctl.audit.rules import RULES
 from convexctl.boot import Component, as_dict
+from convexctl.errors import printable
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFORMATION: "note"}
@@ -31,7 +32,7 @@ def text(report: Report) -> str:
         parts.append("Findings")
         parts += [_findings(rule, severity, found) for (rule, severity), found in _grouped(report).items()]
     parts.append(_summary(report))
-    return "\n\n".join(parts)
+    return printable("\n\n".join(parts))
 
 
 def as_json(report: Report) -> str:
@@ -41,7 +42,7 @@ def as_json(report: Report) -> str:
         "findings": [_finding_dict(finding) for finding in report.findings],
         "summary": {str(severity): report.count(severity) for severity in Severity},
     }
-    return json.dumps(data, indent=2, ensure_ascii=False)
+    return json.dumps(data, indent=2)
 
 
 def sarif(report: Report) -> str:
@@ -57,7 +58,7 @@ def sarif(report: Report) -> str:
             }
         ],
     }
-    return json.dumps(log, indent=2, ensure_ascii=False)
+    return json.dumps(log, indent=2)
 
 
 def _table(component: Component) -> str:
@@ -163,7 +164,9 @@ def _sarif_result(finding: Finding) -> dict[str, Any]:
         "level": _LEVELS[finding.severity],
         "message": {"text": f"{finding.message}. {finding.rule.reason} Cure: {finding.rule.change}."},
         "locations": [location],
-        "partialFingerprints": {"convexAudit/v1": hashlib.sha256(identity.encode()).hexdigest()},
+        "partialFingerprints": {
+            "convexAudit/v1": hashlib.sha256(identity.encode(errors="backslashreplace")).hexdigest()
+        },
     }
 
 

@@ -60,7 +60,11 @@ def _texts(path: str) -> Iterator[tuple[str, str]]:
     place = Path(path)
     if not place.exists():
         raise UserError(f"{path}: there is no such file or folder")
-    files = sorted(file for file in place.rglob("*") if file.suffix in ENDINGS) if place.is_dir() else [place]
+    files = (
+        sorted(file for file in place.rglob("*") if file.suffix in ENDINGS and not file.is_dir())
+        if place.is_dir()
+        else [place]
+    )
     for file in files:
         try:
             yield str(file), file.read_text(encoding="utf-8")
@@ -76,7 +80,7 @@ def _load(text: str, name: str) -> list[Located]:
         try:
             # JSON that YAML cannot read, such as one indented with tabs: its lines are not known.
             return [_located(json.loads(text), Place(name, 1))]
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         hint = ""
         if "{{" in text:

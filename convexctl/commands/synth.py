@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from convexctl import node
+from convexctl.errors import printable
 from convexctl.project import folder
 
 
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     files = {environment.name: environment.files for environment in environments}
     outcomes = output.write(target, files, prune=not arguments.overlay)
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {printable(warning)}", file=sys.stderr)
     if not arguments.quiet:
         objects = {environment.name: len(environment.manifests) for environment in environments}
         for name, outcome in outcomes.items():

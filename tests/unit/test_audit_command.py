@@ -148,6 +148,7 @@ class TestReading:
         folder = tmp_path / "all" / "below"
         folder.mkdir(parents=True)
         (folder / "convex.yml").write_text(CLEAN)
+        (folder / "charts.yaml").mkdir()
         (tmp_path / "all" / "notes.txt").write_text("{{ no manifest")
         assert place_of(audit("all", "--format=json"), "presence-false") == ("all/below/convex.yml", 12)
 
@@ -197,6 +198,12 @@ class TestReading:
         assert done.code == 1
         assert message in done.stderr
         assert done.stdout == ""
+
+    @pytest.mark.parametrize("text", ["[" * 50_000, "[" * 50_000 + "]" * 50_000, '{"a":' * 50_000 + "1" + "}" * 50_000])
+    def test_bottomless_nesting(self, audit: Any, tmp_path: Path, text: str) -> None:
+        (tmp_path / "x.yaml").write_text(text)
+        done = audit("x.yaml")
+        assert (done.code, done.stdout, done.stderr) == (1, "", "x.yaml:1: is nested too deeply\n")
 
     def test_a_file_that_is_not_there(self, audit: Any) -> None:
         done = audit("nowhere.yaml")
@@ -267,6 +274,19 @@ class TestFormats:
     def test_text_names_what_keeps_the_pod_from_starting(self, audit: Any, tmp_path: Path) -> None:
         (tmp_path / "x.yaml").write_text(yaml.safe_dump(backend(pod={"securityContext": {"runAsNonRoot": True}})))
         assert re.search(r"Does not start +runAsNonRoot refuses", audit("x.yaml").stdout)
+
+    @pytest.mark.parametrize("format", ["text", "json", "sarif"])
+    def test_names_that_would_steer_a_terminal(self, audit: Any, tmp_path: Path, format: str) -> None:
+        manifest = backend({"DO_NOT_REQUIRE_SSL": "false", "X": "\x1b[2J\ud800"})
+        for value in (manifest["metadata"], manifest["spec"]["template"]["spec"]["containers"][0]):
+            value["name"] = "a\x1b]0;title\x07\r\x9b\u202e\ud800b"
+        (tmp_path / "x.json").write_text(json.dumps(manifest))
+        done = audit("x.json", f"--format={format}")
+        assert done.code == 0
+        assert not re.search(r"[\0-\x09\x0b-\x1f\x7f-\x9f]", done.stdout)
+        if format == "text":
+            assert "StatefulSet/a\\x1b]0;title" in done.stdout
+            assert "\u202e" not in done.stdout
 
     def test_json_has_everything_as_data(self, audit: Any, tmp_path: Path) -> None:
         (tmp_path / "convex.yaml").write_text(CLEAN)

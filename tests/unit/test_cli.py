@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -216,6 +217,19 @@ class TestStreams:
         done = self.run(redirection, "synth", "--quiet", "--overlays", str(overlays), "-o", str(output))
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert sorted(path.name for path in output.iterdir()) == ["one", "two"]
+
+    def test_what_the_encoding_lacks_is_written_as_an_escape(self, overlays: Path) -> None:
+        (overlays / "one.yaml").write_text("größe: 1\n")
+        environment = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+        done = main("synth", "one", "--overlays", str(overlays), environment=environment)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"{overlays}/one.yaml:1: gr\\xf6\\xdfe: is not a parameter")
+        manifest: dict[str, object] = {"kind": "Deployment", "metadata": {"name": "größe"}}
+        manifest["spec"] = {"template": {"spec": {"containers": [{"image": "get-convex/convex-backend"}]}}}
+        (overlays / "x.json").write_text(json.dumps(manifest))
+        done = main("audit", str(overlays / "x.json"), environment=environment)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("Backend Deployment/gr\\xf6\\xdfe, ")
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
     def test_a_full_disk_ends_in_one_line(self) -> None:

@@ -680,3 +680,10 @@ def test_what_follows_from_a_fault_is_not_reported_beside_it() -> None:
         "ingress.backend.host",
         "ingress.site.paths[0].path",
     ]
+
+
+def test_no_message_steers_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "test.yaml").write_text('instance:\n  "a\\e[2J\\r\\u202e": red\n')
+    with pytest.raises(OverlayError) as caught:
+        load_overlays(tmp_path, ["test"])
+    assert "2: instance.a\\x1b[2J\\r\\u202e: is not a parameter" in str(caught.value)
