@@ -20,9 +20,16 @@ def main() -> int:
         print(f"Python packages are missing ({', '.join(missing)}): run `make synth` once", file=sys.stderr)
         return 1
     sys.path.insert(0, str(HERE / "constructs"))
-    from convexctl.cli import run
+    try:
+        from convexctl.cli import run
 
-    return run(sys.argv[1:])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("interrupted: nothing more was written", file=sys.stderr)
+        # What the interruption cut off, in threads and at the end of the process, would still complain.
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        return 130
 
 
 if __name__ == "__main__":

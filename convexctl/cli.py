@@ -34,6 +34,7 @@ def run(argv: list[str]) -> int:
     """Run the command that `argv` names and return the process's exit code.
 
     0: done. 1: the input or the environment is wrong. 2: the command line is wrong. Some commands add their own.
+    Raises `KeyboardInterrupt`.
     """
     _open_closed_streams()
     _write_whatever_comes()
@@ -53,9 +54,6 @@ def run(argv: list[str]) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted: nothing more was written", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         _drop_output()
         return 1
