@@ -12,8 +12,9 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
-from convexctl.errors import UserError
+from convexctl.errors import FAILED, UserError, printable
 from convexctl.project import folder
 
 COMMANDS = {
@@ -44,7 +45,7 @@ def run(argv: list[str]) -> int:
     command, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT_COMMAND, argv)
     if command not in COMMANDS:
         _top_parser().error(f"there is no command {command}{_meant(command)}")
-    module = importlib.import_module(f"convexctl.commands.{command.replace('-', '_')}")
+    module: Any = importlib.import_module(f"convexctl.commands.{command.replace('-', '_')}")
     parser = argparse.ArgumentParser(prog=f"main.py {command}", description=COMMANDS[command])
     module.configure(parser)
     arguments = parser.parse_args(rest)
@@ -56,13 +57,12 @@ def run(argv: list[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         _drop_output()
-        return 1
+        return getattr(module, "TROUBLE", FAILED)
     except OSError as error:
-        if error.filename is not None:
-            raise
-        _drop_output()
-        print(f"the output cannot be written: {error.strerror}", file=sys.stderr)
-        return 1
+        if error.filename is None:
+            _drop_output()
+        print(printable(f"{error.filename or 'the output'}: {error.strerror or error}"), file=sys.stderr)
+        return getattr(module, "TROUBLE", FAILED)
     return code
 
 

@@ -17,6 +17,7 @@ from convexctl.documents import DocumentError, Located, Place, load_all, misread
 from convexctl.errors import UserError
 
 EXTENDS = "extends"
+_LONGEST_CHAIN = 100
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -102,6 +103,8 @@ def layer(folder: Path, name: str, children: tuple[str, ...] = ()) -> Located:
     if parent.value in chain:
         loop = " -> ".join([*chain[chain.index(parent.value) :], parent.value])
         raise OverlayError([f"{parent.place}: {EXTENDS}: the overlays extend each other in a loop: {loop}"])
+    if len(chain) > _LONGEST_CHAIN:
+        raise OverlayError([f"{parent.place}: {EXTENDS}: is a chain of more than {_LONGEST_CHAIN} overlays"])
     try:
         overlay_file(folder, parent.value)
     except OverlayError as error:

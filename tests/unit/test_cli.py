@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -204,6 +205,17 @@ def test_from_another_folder(tmp_path: Path) -> None:
     ).read_bytes()
 
 
+def test_a_folder_that_cannot_be_read_ends_in_one_line(
+    capsys: pytest.CaptureFixture[str], overlays: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    done = run(capsys, "synth", "--overlays", str(overlays), "-o", str(overlays.parent / "dist"))
+    assert (done.code, done.stdout, done.stderr) == (1, "", f"{overlays}: Permission denied\n")
+
+
 class TestStreams:
     """Standard streams that are closed, or take nothing."""
 
@@ -234,7 +246,20 @@ class TestStreams:
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
     def test_a_full_disk_ends_in_one_line(self) -> None:
         done = self.run(">/dev/full", "audit", "--rules")
-        assert (done.returncode, done.stderr) == (1, "the output cannot be written: No space left on device\n")
+        assert (done.returncode, done.stderr) == (1, "the output: No space left on device\n")
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+    def test_a_full_disk_is_no_difference(self, overlays: Path) -> None:
+        done = self.run(">/dev/full", "diff", "--overlays", str(overlays), "-o", str(overlays.parent / "dist"))
+        assert (done.returncode, done.stderr) == (2, "the output: No space left on device\n")
+
+    def test_a_reader_that_goes_is_no_difference(self, overlays: Path) -> None:
+        read, write = os.pipe()
+        os.close(read)
+        command = [sys.executable, MAIN, "diff", "--overlays", str(overlays), "-o", str(overlays.parent / "dist")]
+        done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, check=False)
+        os.close(write)
+        assert (done.returncode, done.stderr) == (2, b"")
 
 
 class TestNode:

@@ -140,3 +140,11 @@ def test_an_overlay_that_is_not_there(tmp_path: Path, name: str, hint: str) -> N
     with pytest.raises(OverlayError) as caught:
         load_overlays(tmp_path, [name])
     assert caught.value.messages == [f"there is no overlay {name} in {tmp_path}: {hint}"]
+
+
+def test_an_endless_chain_of_overlays(tmp_path: Path) -> None:
+    for number in range(1200):
+        (tmp_path / f"o{number}.yaml").write_text(f"extends: o{number + 1}\n")
+    with pytest.raises(OverlayError) as caught:
+        load_overlays(tmp_path, ["o0"])
+    assert caught.value.messages == [f"{tmp_path}/o100.yaml:1: extends: is a chain of more than 100 overlays"]
