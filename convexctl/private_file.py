@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -28,10 +29,12 @@ def check_not_in_git(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600, also where it was there with another. Raises `UserError`, for a link too."""
+    """Write a file with mode 0600, also where it was there with another. Raises `UserError`, for a link or device too."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UserError(f"{path}: is no file: leave the name out to have them printed")
             os.fchmod(descriptor, 0o600)
             file.truncate()
             file.write(text)

@@ -613,6 +613,21 @@ def test_a_file_is_for_the_users_eyes_only(secrets: Runner, tmp_path: Path) -> N
     assert decoded(file.read_text())[POSTGRES]["DATABASE_URL"] == URL
 
 
+def test_what_is_no_file_stays_as_it_is(secrets: Runner, tmp_path: Path) -> None:
+    """Above all /dev/null: its mode would change for everybody on the machine."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o622)
+    before = pipe.stat().st_mode
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        done = secrets("production", "-o", str(pipe), **VALUES)
+    finally:
+        os.close(reader)
+    assert done.code == 1
+    assert f"{pipe}: is no file: leave the name out to have them printed" in done.stderr
+    assert pipe.stat().st_mode == before
+
+
 def test_a_file_is_not_written_through_a_link(secrets: Runner, tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("before")
