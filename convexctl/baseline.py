@@ -13,7 +13,7 @@ import yaml
 from convexctl.boot import boot
 from convexctl.boot.manifests import Manifest, source_of
 from convexctl.committed import GitError, committed
-from convexctl.documents import Loader
+from convexctl.documents import DocumentError, Loader, check_depth
 from convexctl.errors import UserError
 from convexctl.kubectl import Kubectl
 from convexctl.synth import MANIFESTS, Environment
@@ -69,7 +69,10 @@ def in_cluster(environments: Iterable[Environment]) -> dict[str, Baseline]:
 
 def _manifests(content: bytes, name: str) -> list[Manifest]:
     try:
+        check_depth(content, name)
         found: list[Manifest] = [each for each in yaml.load_all(content, Loader=Loader) if isinstance(each, dict)]
+    except DocumentError as error:
+        raise _UnreadableError(str(error)) from None
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise _UnreadableError(f"{name}{line}: is not valid YAML") from None

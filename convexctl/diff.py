@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from convexctl import boot as model
 from convexctl import output
 from convexctl.differences import ABSENT, FieldChange, ObjectChange, compare
-from convexctl.documents import Loader
+from convexctl.documents import DocumentError, load_all
 from convexctl.errors import UserError
 from convexctl.synth import MANIFESTS, NAMESPACE, Environment
 
@@ -74,7 +72,7 @@ def _difference(folder: Path, environment: Environment) -> Difference:
 
 
 def _content(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
 def _all_manifests(environment: Environment) -> list[dict[str, Any]]:
@@ -91,9 +89,9 @@ def _manifests_in(folder: Path) -> list[dict[str, Any]]:
 
 def _documents(text: str, name: str) -> list[dict[str, Any]]:
     try:
-        return [document for document in yaml.load_all(text, Loader=Loader) if isinstance(document, dict)]
-    except yaml.YAMLError:
-        raise UserError(f"{name}: is not valid YAML: restore it from Git, or remove it and run synth") from None
+        return [document.plain() for document in load_all(text, name) if isinstance(document.value, dict)]
+    except DocumentError as error:
+        raise UserError(f"{error}: restore it from Git, or remove it and run synth") from None
 
 
 def live(environments: Iterable[Environment]) -> int:

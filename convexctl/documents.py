@@ -96,7 +96,7 @@ def load_all(text: str, file: str, most_nodes: int = MOST_NODES) -> list[Located
     """
     loader = Loader(text)
     try:
-        _measure_depth(text, file)
+        check_depth(text, file)
         return [_Builder(loader, file, most_nodes).build(node) for node in _nodes(loader)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -110,8 +110,8 @@ def load_all(text: str, file: str, most_nodes: int = MOST_NODES) -> list[Located
         loader.dispose()
 
 
-def _measure_depth(text: str, file: str) -> None:
-    """Refuse what the composer, which recurses, would crash on."""
+def check_depth(text: str | bytes, file: str) -> None:
+    """Raise `DocumentError` for a YAML text on which the composer, which recurses, would crash the whole process."""
     depth = 0
     for event in yaml.parse(text, Loader=Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

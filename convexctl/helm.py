@@ -67,7 +67,8 @@ class Helm:
                 [program, *arguments, *where],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 timeout=_TIMEOUT_S,
                 check=False,
             )

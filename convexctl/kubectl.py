@@ -49,7 +49,8 @@ class Kubectl:
                 [program, *where, *arguments],
                 input=stdin,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 timeout=timeout_s,
                 check=False,
             )

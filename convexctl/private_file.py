@@ -29,7 +29,7 @@ def check_not_in_git(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600, also where it was there with another. Raises `UserError`, for a link or device too."""
+    """Write a file with mode 0600, also one that was there. Raises `UserError`, for a link or a device too."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

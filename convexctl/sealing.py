@@ -55,7 +55,8 @@ class Kubeseal:
             [program, "--format=json", "--scope=strict", *self._options()],
             input=json.dumps({**secret, "metadata": metadata}),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=_TIMEOUT_S,
             check=False,
         )

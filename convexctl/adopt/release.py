@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from convexctl.boot.environment import listed
 from convexctl.boot.manifests import Manifests, mapping, text
-from convexctl.documents import DocumentError, Loader, Located, Place, load_all
+from convexctl.documents import DocumentError, Located, Place, load_all
 from convexctl.errors import UserError
 from convexctl.helm import Helm
 from convexctl.kubectl import Kubectl
@@ -138,9 +136,9 @@ def _values(content: str, name: str) -> Located:
 
 def _manifests(content: str, name: str) -> tuple[dict[str, Any], ...]:
     try:
-        documents = list(yaml.load_all(content, Loader=Loader))
-    except yaml.YAMLError:
-        raise UserError(f"{name}: is not valid YAML") from None
+        documents = [document.plain() for document in load_all(content, name)]
+    except DocumentError as error:
+        raise UserError(str(error)) from None
     return tuple(document for document in documents if isinstance(document, dict) and document.get("kind"))
 
 

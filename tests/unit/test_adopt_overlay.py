@@ -579,3 +579,18 @@ def test_a_release_that_runs_something_else_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="runs no Convex backend"):
         derive(release(tmp_path, edit=something_else), None)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ("[" * 50_000 + "]" * 50_000, "is nested too deeply"),
+        ("kind: List\nitems: &items\n- *items\n", "has an alias that contains itself"),
+    ],
+)
+def test_a_manifest_that_nests_without_end(tmp_path: Path, manifest: str, said: str) -> None:
+    values, file = tmp_path / "values.yaml", tmp_path / "manifest.yaml"
+    values.touch()
+    file.write_text(manifest)
+    with pytest.raises(UserError, match=said):
+        from_files(RELEASE, "shop", values, file)

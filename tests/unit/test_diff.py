@@ -135,7 +135,22 @@ def test_a_broken_overlay_is_trouble_and_not_a_difference(project: Path, capsys:
     assert "did you mean ingress.className?" in capsys.readouterr().err
 
 
-def test_a_broken_file_in_dist_is_trouble(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "dist" / "local" / "convex.k8s.yaml").write_text("a: [")
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        pytest.param(b"a: ]", "is not valid YAML", id="no YAML"),
+        pytest.param(b"&a [*a]", "has an alias that contains itself", id="a loop"),
+        pytest.param(b"[" * 50_000 + b"]" * 50_000, "is nested too deeply", id="bottomless"),
+    ],
+)
+def test_a_broken_file_in_dist_is_trouble(
+    project: Path, capsys: pytest.CaptureFixture[str], content: bytes, fault: str
+) -> None:
+    (project / "dist" / "local" / "convex.k8s.yaml").write_bytes(content)
     assert diff(project) == 2
-    assert "convex.k8s.yaml: is not valid YAML" in capsys.readouterr().err
+    assert f"convex.k8s.yaml:1: {fault}" in capsys.readouterr().err
+
+
+def test_a_file_in_dist_that_is_no_text_is_a_difference(project: Path) -> None:
+    (project / "dist" / "local" / "README.md").write_bytes(b"\xff\xfe")
+    assert diff(project) == 1

@@ -680,6 +680,7 @@ BROKEN = [
     pytest.param(b"<<<<<<< HEAD\nkind: A\n=======\n", ": is not valid YAML", id="a conflict of a merge"),
     pytest.param(b"a: \xff\n", ": is not valid YAML", id="no text"),
     pytest.param(b"a: !!python/object:x {}\n", ": is not valid YAML", id="a tag of another program"),
+    pytest.param(b"[" * 50_000 + b"]" * 50_000, ":1: is nested too deeply", id="bottomless"),
     pytest.param(b"", ": holds no Convex backend", id="empty"),
     pytest.param(b"- 1\n---\nkind: StatefulSet\nspec: 1\n", ": holds no Convex backend", id="something else"),
 ]
