@@ -1,9 +1,13 @@
 """convex-k8s: overlay files in, Kubernetes manifests out. `python main.py --help` lists the commands."""
 
+import atexit
+import contextlib
+import gc
 import importlib.util
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
@@ -32,5 +36,21 @@ def main() -> int:
         return 130
 
 
+def run_and_leave() -> NoReturn:
+    """Run the command line and end the process.
+
+    A run takes a second. Looking for garbage among the modules that it imports, and taking them apart at the end one by
+    one, would be a sixth of that: both are left out, while what was registered for the end (Node.js is stopped, its
+    temporary files go) still runs.
+    """
+    gc.disable()
+    code = main()
+    atexit._run_exitfuncs()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_leave()
