@@ -42,13 +42,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Synthesise, and write only when every overlay is right and the guard has nothing against it."""
     node.warm_up()
-    from convexctl import guard, output
+    from convexctl import guard, output, self_audit
     from convexctl.synth import synthesise_all
 
     overlays = arguments.overlays or folder("overlays")
     environments = synthesise_all(overlays, arguments.overlay, arguments.values)
     target = arguments.output or Path(os.environ.get("CDK8S_OUTDIR") or folder("dist"))
     warnings = [warning for environment in environments for warning in environment.overlay.warnings]
+    warnings += self_audit.warnings(environments, overlays)
     if not arguments.allow_irreversible:
         warnings += guard.check(environments, target, overlays, live=arguments.live)
     files = {environment.name: environment.files for environment in environments}

@@ -33,6 +33,13 @@ URL = "postgres://convex:$(PASSWORD)@db:5432"
 PASSWORD = secret_variable("PASSWORD", "db", "PASSWORD")
 TEMPLATE = {"volumeClaimTemplates": [claim_template("data")]}
 EMPTY_DIR = {"volumes": [{"name": "data", "emptyDir": {}}]}
+
+
+def existing_claim(name: str) -> dict[str, Any]:
+    """A pod's part with a claim as the volume `data`."""
+    return {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]}
+
+
 SERVICES = [
     service("api", "convex", {"api": (3210, "api"), "http": (3211, "actions")}),
     service("board", "dashboard", {"web": (80, "http")}),
@@ -373,6 +380,17 @@ CASES = [
         "overlapping-update",
         [backend(kind="Deployment")],
         [backend(kind="Deployment", spec={"strategy": {"type": "Recreate"}})],
+    ),
+    broken(
+        "shared-claim",
+        [backend(name=name, container=mounted(), pod=existing_claim("files")) for name in ("a", "b")],
+        [backend(name=name, container=mounted(), pod=existing_claim(f"files-{name}")) for name in ("a", "b")],
+    ),
+    broken(
+        "shared-claim",
+        [backend(name=name, namespace="x", container=mounted(), pod=existing_claim("files")) for name in ("a", "b")],
+        [backend(name=name, namespace=name, container=mounted(), pod=existing_claim("files")) for name in ("a", "b")],
+        "claims of one name in two namespaces",
     ),
     broken(
         "shared-volume",

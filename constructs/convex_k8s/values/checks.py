@@ -432,9 +432,11 @@ def _admin_keys_die(values: Values) -> Iterator[Problem]:
 
 def _tags(values: Values) -> Iterator[Problem]:
     images = {"backend": values.backend.image, "dashboard": values.dashboard.image}
+    services = (values.service.backend, values.service.dashboard)
+    public = values.ingress.enabled or any(service.type != "ClusterIP" for service in services)
     for name, image in images.items():
         path: Path = (name, "image", "tag")
-        if values.ingress.enabled and image.tag == "latest" and not image.digest:
+        if public and image.tag == "latest" and not image.digest:
             yield Problem(path, "is latest, which upstream moves by hand: pin a full commit SHA of its release branch")
         elif re.fullmatch(r"v?[0-9]+\.[0-9]+(\.[0-9]+)?", image.tag):
             yield Problem(path, "looks like a version, and upstream has none: its tags are full commit SHAs")

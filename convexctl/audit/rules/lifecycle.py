@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, at_edge, hit, obstacles, rule
 from convexctl.boot import Backend, Component, Dashboard, Decision
-from convexctl.boot.manifests import mapping
+from convexctl.boot.manifests import mapping, same_namespace
 
 LEAST_GRACE_S = 30
 LEAST_START_S = 60
@@ -67,6 +68,26 @@ def shared_volume(view: View) -> Iterator[Hit]:
         modes = backend.access_modes
         if modes and backend.engine.value == "sqlite" and "ReadWriteMany" in _texts(modes):
             yield Hit(backend, modes.source, f"the claim's access modes: {modes.text}", unless=backend.engine.unless)
+
+
+@rule(
+    "shared-claim",
+    Severity.ERROR,
+    "Two backends on one volume claim",
+    reason="On one node both pods mount the claim, also a ReadWriteOnce one. They write to one SQLite file, which has "
+    "no guard, or into one folder of files, and read each other's instance secret; on two nodes the second never "
+    "starts.",
+    basis="entry point of the backend's image; Kubernetes' access modes",
+    parameter="backend.persistence.existingClaim: another for each release",
+    change="give each backend a claim of its own",
+)
+def shared_claim(view: View) -> Iterator[Hit]:
+    """Backends whose data lie on the same claim."""
+    for one, other in itertools.combinations(view.boot.backends, 2):
+        if not (one.claim and other.claim and same_namespace(one.namespace, other.namespace)):
+            continue
+        if one.claim.value == other.claim.value and (one.kind, one.name) != (other.kind, other.name):
+            yield hit(other, other.claim, f"{one} mounts {other.claim.text} too")
 
 
 @rule(
@@ -349,6 +370,7 @@ RULES = (
     several_writers,
     overlapping_update,
     shared_volume,
+    shared_claim,
     process_namespace,
     no_clean_stop,
     short_grace,

@@ -1,0 +1,51 @@
+"""What the audit says of the environments that were just made: on overlays that are valid and yet unusual."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from convexctl.audit import Severity, audit
+from convexctl.audit.model import Finding
+from convexctl.overlays import overlay_file
+from convexctl.synth import Environment
+
+_TOLD_BY_VALUES = {"data-lost-with-pod", "instance-secret-unstable", "tag-latest", "tag-skew", "tag-unknown"}
+"""Rules whose findings the overlays' own warnings tell already, with the line."""
+
+
+def warnings(environments: Sequence[Environment], overlays: Path) -> list[str]:
+    """Errors and warnings of the audit on each environment, and on any two that may share a namespace."""
+    alone = {environment.name: list(_findings(environment)) for environment in environments}
+    lines = [
+        _line(overlay_file(overlays, environment.name), finding)
+        for environment in environments
+        for finding in alone[environment.name]
+    ]
+    for one, other in itertools.combinations(environments, 2):
+        if _side_by_side(one, other):
+            known = {_line(Path(), finding) for finding in (*alone[one.name], *alone[other.name])}
+            found = (finding for finding in _findings(one, other) if _line(Path(), finding) not in known)
+            file = overlay_file(overlays, other.name)
+            lines += [_line(file, finding, f"in one namespace with {one.name}: ") for finding in found]
+    return lines
+
+
+def _side_by_side(one: Environment, other: Environment) -> bool:
+    """Whether two environments fit into one namespace. Those of one release name are meant for different clusters."""
+    first, second = one.overlay.values, other.overlay.values
+    return first.namespace == second.namespace and first.release_name != second.release_name
+
+
+def _findings(*environments: Environment) -> Iterator[Finding]:
+    report = audit(itertools.chain.from_iterable(environment.manifests for environment in environments))
+    for finding in report.findings:
+        if finding.severity is not Severity.INFORMATION and finding.rule.id not in _TOLD_BY_VALUES:
+            yield finding
+
+
+def _line(file: Path, finding: Finding, company: str = "") -> str:
+    subject = f"{finding.component}: " if finding.component else ""
+    rule = finding.rule
+    return f"{file}: {company}{subject}{rule.title}: {finding.message} [audit: {rule.id}]; see {rule.parameter}"

@@ -1,0 +1,132 @@
+"""What `synth` says of its own manifests: the audit's errors and warnings, on overlays that are valid and unusual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from convexctl import self_audit
+from convexctl.audit import Severity, audit
+from convexctl.synth import synthesise_all
+from tests.support.command_line import run
+from tests.support.overlay_cases import CASES, INGRESS, SHIPPED, Case
+
+POSTGRES = "postgres: {enabled: true, maxConnections: 64}\n"
+
+
+def told(folder: Path, *overlays: str) -> list[str]:
+    """The warnings on overlays that are called a, b and so on, without their folder."""
+    for name, text in zip("abc", overlays, strict=False):
+        (folder / f"{name}.yaml").write_text(text)
+    lines = self_audit.warnings(synthesise_all(folder), folder)
+    return [line.removeprefix(f"{folder}/") for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        pytest.param(
+            POSTGRES + "backend: {resources: {requests: {memory: 1Mi}, limits: {memory: 1Mi}}}\n",
+            "a.yaml: StatefulSet/convex-backend: Little memory for the backend: the memory limit is 1Mi "
+            "[audit: memory-limit]; see backend.resources.limits.memory (4Gi by default)",
+            id="a limit with the wrong unit",
+        ),
+        pytest.param(
+            "postgres: {enabled: true}\n",
+            "a.yaml: StatefulSet/convex-backend: More connections than a stock server grants: up to 128 connections, "
+            "and a stock server grants 97 [audit: database-pool]; see postgres.maxConnections, mysql.maxConnections",
+            id="a pool that a stock server refuses",
+        ),
+        pytest.param(
+            POSTGRES + "backend: {terminationGracePeriodSeconds: 1}\n",
+            "a.yaml: StatefulSet/convex-backend: Too little time to stop: the grace period is 1 s "
+            "[audit: short-grace]; see backend.terminationGracePeriodSeconds",
+            id="a stop that is a kill",
+        ),
+    ],
+)
+def test_an_unusual_overlay_is_told_with_the_parameter(tmp_path: Path, overlay: str, message: str) -> None:
+    assert told(tmp_path, overlay) == [message]
+
+
+def test_a_url_that_only_the_cluster_knows_is_told(
+    tmp_path: Path,
+) -> None:
+    lines = told(tmp_path, POSTGRES + "convexConfig: {deploymentUrl: 'http://convex-backend:3210'}\n")
+    assert any("NEXT_PUBLIC_DEPLOYMENT_URL is http://convex-backend:3210 [audit: cluster-only-url]" in x for x in lines)
+
+
+def test_two_releases_with_one_database_are_told(
+    tmp_path: Path,
+) -> None:
+    first, second = (f"releaseName: {name}\n{POSTGRES}" for name in ("one", "two"))
+    assert told(tmp_path, first, second) == [
+        "b.yaml: in one namespace with a: StatefulSet/two-backend: Two backends in one database: "
+        "StatefulSet/one-backend uses the same database, as Secret/convex-postgres-secret[INSTANCE_NAME], with every "
+        "- as _ [audit: shared-database]; see instance.name: another for each environment"
+    ]
+
+
+def test_two_releases_with_one_claim_are_told(
+    tmp_path: Path,
+) -> None:
+    claim = "backend: {persistence: {enabled: true, existingClaim: files}}\n"
+    first, second = (f"releaseName: {name}\n{claim}" for name in ("one", "two"))
+    assert told(tmp_path, first, second) == [
+        "b.yaml: in one namespace with a: StatefulSet/two-backend: Two backends on one volume claim: "
+        "StatefulSet/one-backend mounts files too [audit: shared-claim]; see backend.persistence.existingClaim: "
+        "another for each release"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param("", "", id="one release, in two clusters"),
+        pytest.param("namespace: x\n", "releaseName: two\nnamespace: y\n", id="two namespaces"),
+        pytest.param("", "releaseName: two\ninstance: {name: other}\n", id="two instances on one server"),
+    ],
+)
+def test_environments_that_do_not_meet_are_not_told(tmp_path: Path, first: str, second: str) -> None:
+    assert told(tmp_path, first + POSTGRES, second + POSTGRES) == []
+
+
+def test_the_shipped_overlays_are_above_reproach() -> None:
+    environments = [case.environment() for case in CASES if case.folder == SHIPPED]
+    assert len(environments) == 2
+    assert self_audit.warnings(environments, SHIPPED) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_finding_is_told_once(case: Case) -> None:
+    """Either the overlay's own warnings tell it, which know the line, or the audit's do."""
+    (environment,) = synthesise_all(case.folder, [case.stem])
+    parameters = {
+        "data-lost-with-pod": ("persistence.enabled: is false", "persistence.allowEphemeralData"),
+        "instance-secret-unstable": ("instance.existingSecret: is empty",),
+        "tag-latest": ("image.tag: is latest",),
+        "tag-skew": ("dashboard.image.tag: is ",),
+        "tag-unknown": ("image.tag: looks like",),
+    }
+    audited = "\n".join(self_audit.warnings([environment], case.folder))
+    for finding in audit(environment.manifests).findings:
+        if finding.severity is Severity.INFORMATION:
+            assert f"[audit: {finding.rule.id}]" not in audited
+            continue
+        by_values = parameters.get(finding.rule.id, ())
+        said = any(text in warning for text in by_values for warning in environment.overlay.warnings)
+        assert said != (f"{finding.message} [audit: {finding.rule.id}]" in audited), finding.rule.id
+
+
+def test_the_warnings_stand_in_the_output_of_synth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("overlays").mkdir()
+    for name in ("one", "two"):
+        Path("overlays", f"{name}.yaml").write_text(f"releaseName: {name}\n{INGRESS}")
+    done = run(capsys, "synth", "--overlays", "overlays", "-o", "out", "--quiet")
+    assert done.code == 0
+    assert "warning: overlays/two.yaml: in one namespace with one: " in done.stderr
+    assert done.stderr.count("[audit: shared-database]") == 1
