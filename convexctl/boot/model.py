@@ -249,6 +249,10 @@ class Boot:
             and (route.target.kind, route.target.namespace, route.target.name, route.target.container) == place
         )
 
+    def serves(self, host: str) -> bool:
+        """Whether a rule of the edge has the host."""
+        return any(route.serves(host) for route in self.routes)
+
     def reached(self, host: str, path: str) -> Route | None:
         """The route that answers a request: an exact host before a wildcard, then an exact path, then the longest."""
         fitting = [route for route in self.routes if route.serves(host) and route.takes(path)]

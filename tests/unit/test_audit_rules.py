@@ -548,6 +548,15 @@ CASES = [
         env({"CONVEX_SITE_ORIGIN": "https://site.example.com"}),
         "nothing to judge without an edge",
     ),
+    broken("origin-unserved", edge(path_type="Exact"), edge(), "an exact path serves that path alone"),
+    broken(
+        "origin-unserved",
+        edge(rules={**RULES_OF_EDGE, "api.example.com": [("/api", "api", "api"), ("/http", "api", "api")]}),
+        edge(
+            rules={**RULES_OF_EDGE, "api.example.com": [(path, "api", "api") for path in ("/api", "/http", "/version")]}
+        ),
+        "the API in part",
+    ),
     broken(
         "origin-elsewhere",
         edge({**ORIGINS, "CONVEX_CLOUD_ORIGIN": "https://board.example.com"}),

@@ -14,6 +14,10 @@ from convexctl.boot.quantities import quantity
 
 LEAST_BODY = 200_000_000
 LEAST_TIMEOUT_S = 300
+_API_PATHS = ("/api/sync", "/version")
+"""What clients, command line and dashboard ask of every API."""
+_SITE_PATHS = ("/x",)
+"""HTTP actions have the paths that their authors choose."""
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104
 
 
@@ -100,14 +104,18 @@ def origin_trailing_slash(view: View) -> Iterator[Hit]:
     change="add a rule for the host, or correct the origin",
 )
 def origin_unserved(view: View) -> Iterator[Hit]:
-    """Origins whose host is nowhere, while others are."""
+    """Origins whose host is nowhere, or in part only, while others are there."""
     if not any(route.role for route in view.boot.routes):
         return
     for backend in view.boot.backends:
-        for name, origin in _origins(backend):
+        for (name, origin), paths in zip(_origins(backend), (_API_PATHS, _SITE_PATHS), strict=True):
             parts = _parts(origin)
-            if parts and _is_public(parts) and view.boot.reached(parts.hostname or "", parts.path or "/") is None:
-                yield hit(backend, origin, f"{name} is {origin.text}, and no rule serves {parts.hostname}")
+            if parts is None or not _is_public(parts):
+                continue
+            missing = [path for path in paths if _reached(view, origin, path) is None]
+            if missing:
+                below = f"{parts.path.rstrip('/')}{missing[0]}" if view.boot.serves(parts.hostname or "") else ""
+                yield hit(backend, origin, f"{name} is {origin.text}, and no rule serves {parts.hostname}{below}")
 
 
 @rule(
@@ -460,12 +468,12 @@ def _is_cluster_only(parts: SplitResult) -> bool:
     return "." not in host or host.endswith((".svc", ".cluster.local")) or ".svc." in host
 
 
-def _reached(view: View, origin: Decision) -> Route | None:
-    """The rule that answers a request below an origin."""
+def _reached(view: View, origin: Decision, path: str = "/x") -> Route | None:
+    """The rule that answers a request for a path below an origin."""
     parts = _parts(origin)
     if parts is None or not _is_public(parts):
         return None
-    return view.boot.reached(parts.hostname or "", f"{parts.path.rstrip('/')}/x")
+    return view.boot.reached(parts.hostname or "", f"{parts.path.rstrip('/')}{path}")
 
 
 def _under_http(origin: Decision) -> bool:
