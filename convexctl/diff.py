@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from convexctl import output
 from convexctl.differences import ABSENT, FieldChange, ObjectChange, compare
 from convexctl.documents import DocumentError, load_all
 from convexctl.errors import UserError
+from convexctl.irreversible import Change, changes, side_of
+from convexctl.kubectl import Kubectl
 from convexctl.synth import MANIFESTS, NAMESPACE, Environment
 
 Format = Literal["text", "markdown", "json"]
@@ -32,6 +33,8 @@ class Difference:
 
     name: str
     state: State
+    irreversible: tuple[Change, ...] = ()
+    """What cannot be undone: `synth` stops there unless the overlay acknowledges it."""
     decisions: tuple[model.Change, ...] = ()
     objects: tuple[ObjectChange, ...] = ()
     files: tuple[str, ...] = ()
@@ -64,11 +67,16 @@ def _difference(folder: Path, environment: Environment) -> Difference:
     if not (folder / MANIFESTS).exists():
         return Difference(environment.name, "new", objects=tuple(compare([], _all_manifests(environment))))
     before, after = _manifests_in(folder), _all_manifests(environment)
-    objects = tuple(compare(before, after))
-    decisions = tuple(model.compare(model.boot(before), model.boot(after)))
-    others = tuple(name for name in (*files, *stale) if name not in (MANIFESTS, NAMESPACE))
-    state: State = "changed" if files or stale else "unchanged"
-    return Difference(environment.name, state, decisions, objects, others)
+    new = side_of(environment.name, after)
+    old = side_of(environment.name, before, new)
+    return Difference(
+        environment.name,
+        "changed" if files or stale else "unchanged",
+        irreversible=tuple(changes(old, new)) if old and new else (),
+        decisions=tuple(model.compare(model.boot(before), model.boot(after))),
+        objects=tuple(compare(before, after)),
+        files=tuple(name for name in (*files, *stale) if name not in (MANIFESTS, NAMESPACE)),
+    )
 
 
 def _content(path: Path) -> str | None:
@@ -95,14 +103,15 @@ def _documents(text: str, name: str) -> list[dict[str, Any]]:
 
 
 def live(environments: Iterable[Environment]) -> int:
-    """Run `kubectl diff` for each environment and return the highest of its exit codes (0 same, 1 different)."""
-    program = shutil.which("kubectl")
-    if program is None:
-        raise UserError("kubectl is not on PATH, and --live needs it")
+    """Run `kubectl diff` for each environment and return the highest of its exit codes (0 same, 1 different).
+
+    Raises `KubectlError` where kubectl is missing or has no cluster, before it says that in many lines of its own.
+    """
+    Kubectl().server_version()
     codes = []
     for environment in environments:
         text = environment.files[MANIFESTS]
-        codes.append(subprocess.run([program, "diff", "-f", "-"], input=text, text=True, check=False).returncode)
+        codes.append(subprocess.run(["kubectl", "diff", "-f", "-"], input=text, text=True, check=False).returncode)
     return max(codes, default=0)
 
 
@@ -119,6 +128,15 @@ def _as_data(difference: Difference) -> dict[str, Any]:
     return {
         "environment": difference.name,
         "state": difference.state,
+        "irreversible": [
+            {
+                "id": change.id,
+                "before": change.before,
+                "after": change.after,
+                "consequence": change.explanation.consequence,
+            }
+            for change in difference.irreversible
+        ],
         "decisions": [
             {
                 "component": str(change.component),
@@ -151,6 +169,10 @@ def _text(difference: Difference, *, colour: bool) -> str:
         return f"{_COLOURS[kind]}{text}{_RESET}" if colour else text
 
     lines = [f"{difference.name}: {difference.state}"]
+    if difference.irreversible:
+        lines.append("  what cannot be undone:")
+    for irreversible in difference.irreversible:
+        lines.append(painted("removed", f"    ! {_irreversible(irreversible)}"))
     if difference.decisions:
         lines.append("  what the pods will do:")
     for change in difference.decisions:
@@ -166,6 +188,10 @@ def _text(difference: Difference, *, colour: bool) -> str:
 
 def _markdown(difference: Difference) -> str:
     lines = [f"### {difference.name}: {difference.state}", ""]
+    if difference.irreversible:
+        lines += ["> [!WARNING]", "> What cannot be undone:"]
+        lines += [f"> - {' '.join(_irreversible(change).split())}" for change in difference.irreversible]
+        lines.append("")
     if difference.decisions:
         lines += ["| what the pods will do | before | after |", "|---|---|---|"]
         for change in difference.decisions:
@@ -185,6 +211,10 @@ def _markdown(difference: Difference) -> str:
     if difference.files:
         lines += [f"Also: {', '.join(f'`{name}`' for name in difference.files)}", ""]
     return "\n".join(lines)
+
+
+def _irreversible(change: Change) -> str:
+    return f"{change.id}: {change.before or '(none)'} -> {change.after or '(none)'}: {change.explanation.consequence}"
 
 
 def _decision(change: model.Change) -> str:

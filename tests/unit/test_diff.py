@@ -94,6 +94,24 @@ def test_changed_decisions_come_first_then_objects(project: Path, capsys: pytest
     assert '      ~ data.POSTGRES_MAX_CONNECTIONS: "64" -> "32"' in lines
 
 
+def test_what_cannot_be_undone_comes_first_of_all(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(project, "bucket: convex-production", "bucket: elsewhere")
+    happens = "another bucket is another place: deployed functions, files and search indexes stay in the old one"
+
+    assert diff(project, "production") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["production: changed", "  what cannot be undone:"]
+    assert lines[2].startswith("    ! files-buckets: convex-production") and happens in lines[2]
+    assert lines[3] == "  what the pods will do:"
+
+    diff(project, "production", "--format", "markdown")
+    assert capsys.readouterr().out.splitlines()[2:4] == ["> [!WARNING]", "> What cannot be undone:"]
+
+    diff(project, "production", "--format", "json")
+    (environment,) = json.loads(capsys.readouterr().out)
+    assert [each["id"] for each in environment["irreversible"]] == ["files-buckets"]
+
+
 def test_nothing_is_written(project: Path) -> None:
     change(project, "maxConnections: 64", "maxConnections: 32")
     before = {path: path.read_bytes() for path in (project / "dist").rglob("*") if path.is_file()}
