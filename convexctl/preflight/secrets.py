@@ -5,6 +5,7 @@ A value is read and judged, and never shown.
 
 from __future__ import annotations
 
+import difflib
 import functools
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -143,11 +144,24 @@ class SecretChecks:
             value = secret.data.get(entry.key)
             if value is None:
                 if not entry.optional or needed.use == "image pull":
-                    yield f"it has no key {entry.key}"
+                    yield f"it has no key {entry.key}{self._hint(needed, secret, entry.key)}"
                 continue
             yield from (f"{entry.key}: {text}" for text in value_problems(entry.variable, value, self._plan.engine))
             if entry.variable == ADMIN_KEY:
                 yield from self._admin_key_problems(entry, value)
+
+    def _hint(self, needed: NeededSecret, secret: ClusterSecret, key: str) -> str:
+        """The key that was probably meant: the Helm chart has called some differently, and every name is a setting."""
+        values = self._values
+        owner = {
+            values.instance.existing_secret: "instance",
+            values.mysql.existing_secret: "mysql",
+            values.postgres.existing_secret: "postgres",
+            values.s3.existing_secret: "s3",
+        }.get(needed.name)
+        others = sorted(secret.data.keys() - set(self._keys(needed)))
+        close = difflib.get_close_matches(key, others, n=1)
+        return f", but {close[0]}: name that one under {owner}.keys" if owner and close else ""
 
     def _admin_key_problems(self, entry: Entry, value: bytes) -> Iterator[str]:
         name, secret = self._values.instance_name or self.given(NAME), self.given(SECRET)

@@ -290,6 +290,16 @@ def test_all_problems_of_a_secret_stand_in_its_line(setting: Setting) -> None:
     ]
 
 
+def test_a_key_of_another_name_is_pointed_out(setting: Setting) -> None:
+    region = S3["AWS_REGION"]
+    others = {key: value for key, value in S3.items() if key != "AWS_REGION"}
+    setting.secret(S3_SECRET, {**others, "AWS_S3_REGION": region})
+    check = secret_checks(setting, "s3: {bucket: files}")["secret convex-s3-credentials"]
+    assert check.detail == "it has no key AWS_REGION, but AWS_S3_REGION: name that one under s3.keys"
+    check = secret_checks(setting, "s3: {bucket: files, keys: {region: AWS_S3_REGION}}")["secret convex-s3-credentials"]
+    assert check.status is Status.OK
+
+
 def test_an_optional_key_may_be_missing(setting: Setting) -> None:
     setting.secret(S3_SECRET, {key: value for key, value in S3.items() if key != "AWS_ENDPOINT"})
     check = secret_checks(setting, "s3: {bucket: files}")["secret convex-s3-credentials"]
