@@ -69,25 +69,37 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
 
     Raises `OverlayError` with every fault of every overlay.
     """
-    faults: list[str] = []
+    faults: dict[str, list[str]] = {}
     overlays: list[Overlay] = []
     extra: list[Located] = []
     for file in values_files:
         try:
             extra.append(_read_values(file))
         except OverlayError as error:
-            faults += error.messages
+            faults |= {message: [] for message in error.messages}
     for name in names:
         try:
             located = layer(folder, name)
             for layered in extra:
                 located = merged(located, layered)
+        except OverlayError as error:
+            faults |= {message: [] for message in error.messages}
+            continue
+        try:
             overlays.append(_checked(name, located))
         except OverlayError as error:
-            faults += error.messages
+            for message in error.messages:
+                faults.setdefault(message, []).append(name)
     if faults:
-        raise OverlayError(faults)
+        raise OverlayError([_attributed(folder, message, its) for message, its in faults.items()])
     return overlays
+
+
+def _attributed(folder: Path, message: str, names: list[str]) -> str:
+    """A message with the overlays that it is about, where its line stands in another file: that may be right alone."""
+    if not names or any(message.startswith(f"{overlay_file(folder, name)}:") for name in names):
+        return message
+    return f"{message} (in {', '.join(names)})"
 
 
 def layer(folder: Path, name: str, children: tuple[str, ...] = ()) -> Located:

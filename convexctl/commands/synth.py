@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         warnings += guard.check(environments, target, overlays, live=arguments.live)
     files = {environment.name: environment.files for environment in environments}
     outcomes = output.write(target, files, prune=not arguments.overlay)
-    for warning in warnings:
+    for warning in dict.fromkeys(warnings):
         print(f"warning: {printable(warning)}", file=sys.stderr)
     if not arguments.quiet:
         objects = {environment.name: len(environment.manifests) for environment in environments}

@@ -637,6 +637,26 @@ def test_refused(overlay: str, messages: list[str]) -> None:
     assert faults_of(overlay) == messages
 
 
+def test_a_fault_in_the_line_of_another_overlay_names_the_one_that_has_it(tmp_path: Path) -> None:
+    """The line may be right in its own file: what another overlay says makes it wrong."""
+    (tmp_path / "one.yaml").write_text("postgres:\n  enabled: true\n  maxConnections: 64\n")
+    (tmp_path / "two.yaml").write_text("extends: one\npostgres: {enabled: false}\n")
+    with pytest.raises(OverlayError) as caught:
+        load_overlays(tmp_path, overlay_names(tmp_path))
+    (message,) = caught.value.messages
+    assert message == (
+        f"{tmp_path}/one.yaml:3: postgres.maxConnections: has no effect while postgres.enabled is false (in two)"
+    )
+
+
+def test_a_fault_of_a_parent_is_told_once_and_not_of_its_children(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("service: {backend: {port: 0}}\n")
+    (tmp_path / "two.yaml").write_text("extends: one\n")
+    with pytest.raises(OverlayError) as caught:
+        load_overlays(tmp_path, overlay_names(tmp_path))
+    assert caught.value.messages == [f"{tmp_path}/one.yaml:1: service.backend.port: must be at least 1, not 0"]
+
+
 def test_all_faults_of_all_overlays_come_at_once(tmp_path: Path) -> None:
     (tmp_path / "_base.yaml").write_text("replicaCount: 3\nservice: {backend: {port: 0}}\n")
     (tmp_path / "one.yaml").write_text(
@@ -655,8 +675,8 @@ def test_all_faults_of_all_overlays_come_at_once(tmp_path: Path) -> None:
         "If that is wanted, set backend.persistence.allowEphemeralData to true"
     )
     expected = [
-        f"_base.yaml:1: replicaCount: {replicas}",
-        "_base.yaml:2: service.backend.port: must be at least 1, not 0",
+        f"_base.yaml:1: replicaCount: {replicas} (in one, two)",
+        "_base.yaml:2: service.backend.port: must be at least 1, not 0 (in one, two)",
         "one.yaml:2: backend.env.REUSE_ISOLATES: must be true or false: "
         "the backend takes anything else (1, yes, True) as not set",
         f"one.yaml:3: imagePullSecrets[0].name: {NAME}",
