@@ -5,6 +5,7 @@ import contextlib
 import gc
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -24,11 +25,22 @@ def main() -> int:
         print(f"Python packages are missing ({', '.join(missing)}): run `make synth` once", file=sys.stderr)
         return 1
     sys.path.insert(0, str(HERE / "constructs"))
+    interruptions = []
+
+    def interrupt(*_: object) -> NoReturn:
+        interruptions.append(True)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
     try:
         from convexctl.cli import run
 
         return run(sys.argv[1:])
-    except KeyboardInterrupt:
+    except BaseException:
+        # Libraries turn an interruption into errors of their own.
+        if not interruptions:
+            raise
         print("interrupted: nothing more was written", file=sys.stderr)
         # What the interruption cut off, in threads and at the end of the process, would still complain.
         sys.stderr.flush()
@@ -45,6 +57,7 @@ def run_and_leave() -> NoReturn:
     """
     gc.disable()
     code = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     atexit._run_exitfuncs()
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with contextlib.suppress(OSError, ValueError):

@@ -327,7 +327,7 @@ class TestNode:
         assert subprocess.run([sys.executable, "-c", code], env=search, check=False).returncode == 0
 
     def test_an_interruption_ends_in_one_line(self) -> None:
-        folder = self.node("v24.0.0", "exec cat >/dev/null")
+        folder = self.node("v24.0.0", "while read -r _; do :; done")
         process = subprocess.Popen(
             [sys.executable, MAIN, "--overlays", str(self.overlays), "-o", str(self.folder / "dist")],
             env={**os.environ, "JSII_NODE": f"{folder}/node"},
