@@ -142,6 +142,20 @@ def test_an_overlay_that_is_not_there(tmp_path: Path, name: str, hint: str) -> N
     assert caught.value.messages == [f"there is no overlay {name} in {tmp_path}: {hint}"]
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("_base", "is a base for other overlays, as its name begins with _: name one that extends it"),
+        ("Prod", "an overlay's name must be lower-case letters, digits and dashes, because it names a folder"),
+    ],
+)
+def test_a_file_that_makes_no_environment_is_not_synthesised_by_name(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / f"{name}.yaml").write_text("{}")
+    with pytest.raises(OverlayError) as caught:
+        load_overlays(tmp_path, [name])
+    assert caught.value.messages == [f"{tmp_path}/{name}.yaml: {message}"]
+
+
 def test_an_endless_chain_of_overlays(tmp_path: Path) -> None:
     for number in range(1200):
         (tmp_path / f"o{number}.yaml").write_text(f"extends: o{number + 1}\n")

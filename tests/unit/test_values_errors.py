@@ -9,6 +9,7 @@ import pytest
 from convexctl.overlays import OverlayError, load_overlays, overlay_names
 from tests.support.overlay_cases import INGRESS, faults_of
 
+BUCKET = "a bucket name (3 to 63 lower-case letters, digits, dashes and single dots, and no address)"
 NAME = "must be the name of an object (lower-case letters, digits, dashes, dots), not its content"
 HOST = "must be a host name like api.example.com, without scheme, port or path, and no IP address"
 NO_POD = (
@@ -247,12 +248,18 @@ FORMS = [
     case(
         "bucket with capitals",
         "s3:\n  buckets:\n    files: Files\n",
-        "3: s3.buckets.files: must be a bucket name (3 to 63 lower-case letters, digits, dashes, dots), not 'Files'",
+        f"3: s3.buckets.files: must be {BUCKET}, not 'Files'",
     ),
+    case(
+        "bucket with an empty part",
+        "s3:\n  buckets:\n    files: a..b\n",
+        f"3: s3.buckets.files: must be {BUCKET}, not 'a..b'",
+    ),
+    case("bucket that is an address", "s3:\n  bucket: 10.0.0.1\n", f"2: s3.bucket: must be {BUCKET}, not '10.0.0.1'"),
     case(
         "bucket left empty: half an S3 configuration",
         's3:\n  buckets:\n    search: ""\n',
-        "3: s3.buckets.search: must be a bucket name (3 to 63 lower-case letters, digits, dashes, dots), not ''",
+        f"3: s3.buckets.search: must be {BUCKET}, not ''",
     ),
     case(
         "tag within the repository",

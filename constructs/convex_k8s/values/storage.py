@@ -7,18 +7,12 @@ from typing import Annotated, Literal
 
 from convex_k8s.values.base import Model, ObjectName, OptionalSecretKey, OriginLike, SecretKey, TextLike
 
-Bucket = Annotated[
-    str,
-    TextLike(r"[a-z0-9]([-.a-z0-9]{1,61})[a-z0-9]", "a bucket name (3 to 63 lower-case letters, digits, dashes, dots)"),
-]
-OptionalBucket = Annotated[
-    str,
-    TextLike(
-        r"[a-z0-9]([-.a-z0-9]{1,61})[a-z0-9]",
-        "a bucket name (3 to 63 lower-case letters, digits, dashes, dots)",
-        optional=True,
-    ),
-]
+_BUCKET = (
+    r"(?!.*\.\.)(?![0-9.]+$)[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]",
+    "a bucket name (3 to 63 lower-case letters, digits, dashes and single dots, and no address)",
+)
+Bucket = Annotated[str, TextLike(*_BUCKET)]
+OptionalBucket = Annotated[str, TextLike(*_BUCKET, optional=True)]
 Region = Annotated[str, TextLike(r"[a-zA-Z0-9][-a-zA-Z0-9_]*", "a region like eu-central-1", optional=True, longest=63)]
 Endpoint = Annotated[str, OriginLike("the endpoint's URL", optional=True)]
 Provider = Literal["generic", "aws", "minio", "hetzner", "r2", "b2", "ceph"]
