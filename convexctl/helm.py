@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from dataclasses import dataclass
 
+from convexctl import programs
 from convexctl.errors import UserError
 
-_TIMEOUT_S = 60
 _NOT_FOUND = "release: not found"
 
 
@@ -57,24 +55,6 @@ class Helm:
         return self._run("get", "manifest", release, f"--revision={revision}")
 
     def _run(self, *arguments: str) -> str:
-        program = shutil.which("helm")
-        if program is None:
-            raise HelmError("helm is not installed, or not on PATH")
         where = [f"--kube-context={self.context}"] if self.context else []
         where += [f"--namespace={self.namespace}"] if self.namespace else []
-        try:
-            done = subprocess.run(
-                [program, *arguments, *where],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise HelmError(f"helm did not finish within {_TIMEOUT_S} seconds") from None
-        if done.returncode != 0:
-            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-            raise HelmError(lines[-1] if lines else f"helm failed with exit code {done.returncode}")
-        return done.stdout
+        return programs.run("helm", [*arguments, *where], error=HelmError)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from convexctl import programs
 from convexctl.errors import UserError
 
 FIELD_MANAGER = "convex-k8s"
@@ -40,25 +39,8 @@ class Kubectl:
 
     def run(self, *arguments: str, stdin: str = "", timeout_s: int = _TIMEOUT_S) -> str:
         """Run kubectl and return what it prints. Raises `KubectlError` when it fails or takes too long."""
-        program = shutil.which("kubectl")
-        if program is None:
-            raise KubectlError("kubectl is not installed, or not on PATH")
         where = [*(["--context", self.context] if self.context else []), f"--request-timeout={_REQUEST_TIMEOUT_S}s"]
-        try:
-            done = subprocess.run(
-                [program, *where, *arguments],
-                input=stdin,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise KubectlError(f"kubectl did not finish within {timeout_s} seconds") from None
-        if done.returncode != 0:
-            raise KubectlError(_last_line(done.stderr) or f"kubectl failed with exit code {done.returncode}")
-        return done.stdout
+        return programs.run("kubectl", [*where, *arguments], stdin=stdin, timeout_s=timeout_s, error=KubectlError)
 
     def place(self) -> str:
         """`namespace X, context Y`, for messages."""
@@ -165,8 +147,3 @@ class Kubectl:
 def _secret(item: dict[str, Any]) -> ClusterSecret:
     data = {key: base64.b64decode(value) for key, value in (item.get("data") or {}).items()}
     return ClusterSecret(item.get("type", "Opaque"), data, item["metadata"].get("annotations") or {})
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else ""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from convexctl import node
+from convexctl import node, programs
 from convexctl.documents import DocumentError, Located, Place, load_all
 from convexctl.errors import UserError
 from convexctl.overlays import Overlay, OverlayError
@@ -31,7 +29,6 @@ owner, and the controller updates it all the same, which it does not without `ma
 _HEADER = (
     "# Sealed by `python main.py secrets {name} --seal`, to be committed: only the cluster's controller can open it.\n"
 )
-_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -47,23 +44,14 @@ class Kubeseal:
 
     def seal(self, secret: Mapping[str, Any]) -> dict[str, Any]:
         """Seal a Secret for its name and namespace alone. Raises `UserError` where kubeseal is not there or fails."""
-        program = shutil.which("kubeseal")
-        if program is None:
-            raise UserError("kubeseal is not installed, or not on PATH: https://github.com/bitnami-labs/sealed-secrets")
         metadata = {**secret["metadata"], "annotations": ANNOTATIONS}
-        done = subprocess.run(
-            [program, "--format=json", "--scope=strict", *self._options()],
-            input=json.dumps({**secret, "metadata": metadata}),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
+        said = programs.run(
+            "kubeseal",
+            ["--format=json", "--scope=strict", *self._options()],
+            stdin=json.dumps({**secret, "metadata": metadata}),
+            lead="kubeseal failed: ",
         )
-        if done.returncode != 0:
-            said = done.stderr.strip().splitlines()
-            raise UserError(f"kubeseal failed: {said[-1] if said else f'exit code {done.returncode}'}")
-        sealed = json.loads(done.stdout)
+        sealed = json.loads(said)
         template = sealed["spec"]["template"]
         return {
             "apiVersion": sealed["apiVersion"],

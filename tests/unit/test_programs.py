@@ -1,0 +1,58 @@
+"""The user's own tools: what they print, or one line about what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from convexctl import programs
+from convexctl.errors import UserError
+
+
+class ToolError(UserError):
+    """The error that the caller asks for."""
+
+
+@pytest.fixture
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a program called `tool` on PATH is to be written."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path / "tool"
+
+
+def write(tool: Path, script: str) -> None:
+    tool.write_text(script)
+    tool.chmod(0o755)
+
+
+def test_what_it_prints_for_what_it_is_given(tool: Path) -> None:
+    write(tool, '#!/bin/sh\nprintf "%s " "$@"\ncat\n')
+    assert programs.run("tool", ["a b", "c"], stdin="in") == "a b c in"
+
+
+def test_output_that_is_no_text_is_read_all_the_same(tool: Path) -> None:
+    write(tool, "#!/bin/sh\nprintf '\\377'\n")
+    assert programs.run("tool", []) == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        pytest.param("#!/bin/sh\necho one >&2\necho ' two ' >&2\necho >&2\nexit 3\n", "failed: two", id="last line"),
+        pytest.param("#!/bin/sh\nexit 3\n", "tool failed with exit code 3", id="without a word"),
+        pytest.param("#!/bin/sh\nexec sleep 30\n", "tool did not finish within 0.2 seconds", id="too slow"),
+        pytest.param("#!/nonexistent\n", "tool cannot be run: No such file or directory", id="broken"),
+    ],
+)
+def test_what_is_wrong_is_one_line(tool: Path, script: str, message: str) -> None:
+    write(tool, script)
+    with pytest.raises(ToolError) as caught:
+        programs.run("tool", [], timeout_s=0.2 if "sleep" in script else 60, error=ToolError, lead="failed: ")
+    assert str(caught.value) == message
+
+
+def test_one_that_is_missing() -> None:
+    with pytest.raises(ToolError) as caught:
+        programs.run("no-such-tool", [], error=ToolError)
+    assert str(caught.value) == "no-such-tool is not installed, or not on PATH"
