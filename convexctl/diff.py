@@ -214,7 +214,7 @@ def _markdown(difference: Difference) -> str:
 
 
 def _irreversible(change: Change) -> str:
-    return f"{change.id}: {change.before or '(none)'} -> {change.after or '(none)'}: {change.explanation.consequence}"
+    return f"{change}: {change.explanation.consequence}"
 
 
 def _decision(change: model.Change) -> str:

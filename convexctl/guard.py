@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from convexctl.errors import IRREVERSIBLE, UserError
 from convexctl.overlays import overlay_file
 from convexctl.synth import MANIFESTS, Environment
@@ -76,6 +74,8 @@ def _is_as_written(environment: Environment, root: Path) -> bool:
 
 
 def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:
+    from convexctl.irreversible import acknowledgement
+
     lines = [line for stop in stops for change in stop.changes for line in (*_told(stop, change), "")]
     count = sum(len(stop.changes) for stop in stops)
     lines.append(f"{count} irreversible change{'' if count == 1 else 's'}; nothing was written. See {DOCUMENTATION}")
@@ -83,10 +83,9 @@ def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:
         lines.append(f"Compared with the last commit; the files come back by: git restore {' '.join(map(str, gone))}")
     for stop in stops:
         acknowledged = stop.environment.overlay.values.acknowledge
-        wanted = {**acknowledged, **{change.id: change.after for change in stop.changes}}
         instead = " in the place of its acknowledge" if acknowledged else ""
         lines += [f"To go on all the same, put this into {stop.overlay}{instead}:", ""]
-        lines += [yaml.safe_dump({"acknowledge": wanted}, sort_keys=False, width=10_000)]
+        lines += [acknowledgement(acknowledged, stop.changes)]
     lines.append("Or say it once: main.py synth --allow-irreversible")
     return "\n".join(lines)
 
@@ -94,8 +93,7 @@ def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:
 def _told(stop: _Stop, change: Change) -> Iterator[str]:
     acknowledged = stop.environment.overlay.values.acknowledge.get(change.id)
     explanation = change.explanation
-    old, new = change.before or "(none)", change.after or "(none)"
-    yield f"{stop.environment.name}: {change.id}: {old} -> {new}"
+    yield f"{stop.environment.name}: {change}"
     if acknowledged is not None:
         yield f"  acknowledged is {acknowledged or '(none)'}, which is another change"
     yield f"  what would happen: {explanation.consequence}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+import yaml
 from convex_k8s.values.acknowledge import IrreversibleChange
 from convex_k8s.values.secrecy import secret_in
 
@@ -98,6 +99,9 @@ class Change:
     after: str
     explanation: Explanation
 
+    def __str__(self) -> str:
+        return f"{self.id}: {self.before or '(none)'} -> {self.after or '(none)'}"
+
 
 class Rule(NamedTuple):
     """One kind of change.
@@ -132,6 +136,12 @@ def changes(before: Side, after: Side) -> Iterator[Change]:
 def state(side: Side) -> dict[str, str]:
     """The value of every rule that has one, by its id."""
     return {rule.id: value for rule in RULES if (value := rule.value(side)) is not None}
+
+
+def acknowledgement(overlay: Mapping[IrreversibleChange, str], found: Iterable[Change]) -> str:
+    """The `acknowledge` for an overlay, as YAML: what it has already, and the changes found."""
+    wanted = {**overlay, **{change.id: change.after for change in found}}
+    return yaml.safe_dump({"acknowledge": wanted}, sort_keys=False, width=10_000)
 
 
 def _without_secret(value: str) -> str:

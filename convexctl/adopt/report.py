@@ -5,13 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-import yaml
-
 from convexctl import diff
 from convexctl.adopt.effects import Effects, advice
 from convexctl.adopt.live import Preview
 from convexctl.adopt.overlay import Derived
 from convexctl.adopt.steps import Adoption, Step
+from convexctl.irreversible import acknowledgement
 from convexctl.synth import Environment
 
 _WIDTH = 110
@@ -56,14 +55,13 @@ def stops_text(effects: Effects, environment: Environment, overlay: str) -> str:
     """What cannot be undone: what would happen, the right way, and how to go on all the same."""
     lines = []
     for change in effects.stops:
-        lines.append(f"{environment.name}: {change.id}: {change.before or '(none)'} -> {change.after or '(none)'}")
+        lines.append(f"{environment.name}: {change}")
         lines += _wrapped(f"what would happen: {change.explanation.consequence}")
         lines += _wrapped(f"the right way: {change.explanation.cure}")
         lines += [f"    {command}" for command in change.explanation.commands]
         lines.append("")
-    wanted = {**environment.overlay.values.acknowledge, **{change.id: change.after for change in effects.stops}}
     lines.append(f"Nothing was written to dist/ or changed. To go on all the same, put this into {overlay}:")
-    return "\n".join([*lines, "", yaml.safe_dump({"acknowledge": wanted}, sort_keys=False)])
+    return "\n".join([*lines, "", acknowledgement(environment.overlay.values.acknowledge, effects.stops)])
 
 
 def preview_text(preview: Preview, place: str, *, colour: bool) -> str:
