@@ -625,6 +625,12 @@ VARIABLES = [
         "3: backend.env.DATA_DIR: would move data off the volume, which is mounted at /convex/data: leave it out",
     ),
     case(
+        "the backend's own instance secret off the volume",
+        "backend:\n  persistence: {enabled: true}\n  env:\n    CREDENTIALS_DIR: /tmp/c\n",
+        "4: backend.env.CREDENTIALS_DIR: would move data off the volume, which is mounted at /convex/data: leave it "
+        "out",
+    ),
+    case(
         "secret by its name",
         "backend:\n  env:\n    STRIPE_API_KEY: abc\n",
         "3: backend.env.STRIPE_API_KEY: looks like a secret by its name, and an overlay is no place for one: "

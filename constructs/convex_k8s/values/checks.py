@@ -75,8 +75,8 @@ BASELINE_CAPABILITIES = frozenset(
 )
 """What Pod Security `baseline`, which the namespace of `createNamespace` enforces, lets a container add."""
 
-ON_THE_VOLUME = frozenset({"DATA_DIR", "TMPDIR", "STORAGE_DIR", "SQLITE_DB"})
-"""Variables that would move data off the volume."""
+ON_THE_VOLUME = frozenset({"DATA_DIR", "TMPDIR", "STORAGE_DIR", "SQLITE_DB", "CREDENTIALS_DIR"})
+"""Variables that would move data, or the instance secret that the backend makes, off the volume."""
 
 
 def errors(values: Values) -> list[Problem]:
