@@ -105,7 +105,7 @@ def errors(values: Values) -> list[Problem]:
 
 def warnings(values: Values) -> list[Problem]:
     """What is allowed and probably not meant."""
-    checks = (_tags, _plain_http, _lost_data, _doubtful_variables, _admin_keys_die)
+    checks = (_tags, _plain_http, _lost_data, _doubtful_variables, _admin_keys_die, _local_origins)
     return [problem for check in checks for problem in check(values)]
 
 
@@ -428,6 +428,28 @@ def _admin_keys_die(values: Values) -> Iterator[Problem]:
             "is empty and there is no volume, so every new pod makes a new instance secret and all admin keys die: "
             "set it, or backend.persistence.enabled to true",
         )
+
+
+def _local_origins(values: Values) -> Iterator[Problem]:
+    """The pod calls its own origins, and on localhost it finds there what the image serves and nothing else."""
+    if values.ingress.enabled:
+        return
+    for key, origin, served, what in (
+        ("cloudOrigin", values.convex_config.cloud_origin, ("3210",), "the API, so callbacks of Node actions fail"),
+        (
+            "siteOrigin",
+            values.convex_config.site_origin,
+            ("3211", "3210/http"),
+            "HTTP actions, so OIDC discovery fails",
+        ),
+    ):
+        host = re.match(r"https?://(localhost|127(?:\.[0-9]+){3})(?![-.\w])", origin)
+        if host and origin not in (right := [f"http://{host[1]}:{port}" for port in served]):
+            yield Problem(
+                ("convexConfig", key),
+                f"is {origin}, where the pod itself, which calls it too, does not find {what}: write "
+                f"{' or '.join(right)} and forward that port",
+            )
 
 
 def _tags(values: Values) -> Iterator[Problem]:
