@@ -14,9 +14,9 @@ import pytest
 import yaml
 from convex_k8s.values.acknowledge import IrreversibleChange
 
-from convexctl.irreversible import RULES
+from convexctl.irreversible import RULES, changes, side_of
 from tests.support.command_line import Done, run
-from tests.support.overlay_cases import ROOT
+from tests.support.overlay_cases import ROOT, environment_of
 
 CDK8S = os.environ.get("CDK8S_CLI") or shutil.which("cdk8s")
 
@@ -855,8 +855,12 @@ def test_the_documentation_has_every_rule_with_its_value_its_reason_and_the_righ
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_documentation_has_every_command_of_a_message(project: Project, case: Case) -> None:
-    project.started_as(case.before).overlay(changed(case.before, case.change))
+    after = changed(case.before, case.change)
+    project.started_as(case.before).overlay(after)
     lines = [line.strip() for line in project.synth().stderr.splitlines() if line.startswith("    ")]
+    old, new = (side_of("test", environment_of(text).manifests) for text in (case.before, after))
+    assert old and new
+    assert lines == [line for change in changes(old, new) for line in change.explanation.commands]
     names = {
         " -n prod": "",
         "shop-": "<release>-",
