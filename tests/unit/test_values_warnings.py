@@ -67,8 +67,8 @@ WARNINGS = [
     case(
         "local origins on a forwarded port of one's own choice",
         VOLUME + "convexConfig:\n  cloudOrigin: http://localhost:8000\n  siteOrigin: http://127.0.0.1\n",
-        "4: convexConfig.cloudOrigin: is http://localhost:8000, where the pod itself, which calls it too, does not find "
-        "the API, so callbacks of Node actions fail: write http://localhost:3210 and forward that port",
+        "4: convexConfig.cloudOrigin: is http://localhost:8000, where the pod itself, which calls it too, does not "
+        "find the API, so callbacks of Node actions fail: write http://localhost:3210 and forward that port",
         "5: convexConfig.siteOrigin: is http://127.0.0.1, where the pod itself, which calls it too, does not find HTTP "
         "actions, so OIDC discovery fails: write http://127.0.0.1:3211 or "
         "http://127.0.0.1:3210/http and forward that port",
@@ -76,8 +76,8 @@ WARNINGS = [
     case(
         "local origins with their ports exchanged",
         VOLUME + "convexConfig:\n  cloudOrigin: http://localhost:3211\n  siteOrigin: http://localhost:3210\n",
-        "4: convexConfig.cloudOrigin: is http://localhost:3211, where the pod itself, which calls it too, does not find "
-        "the API, so callbacks of Node actions fail: write http://localhost:3210 and forward that port",
+        "4: convexConfig.cloudOrigin: is http://localhost:3211, where the pod itself, which calls it too, does not "
+        "find the API, so callbacks of Node actions fail: write http://localhost:3210 and forward that port",
         "5: convexConfig.siteOrigin: is http://localhost:3210, where the pod itself, which calls it too, does not find "
         "HTTP actions, so OIDC discovery fails: write http://localhost:3211 "
         "or http://localhost:3210/http and forward that port",

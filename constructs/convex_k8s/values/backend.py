@@ -60,7 +60,9 @@ class BackendResources(Resources):
 
 
 class BackendStartupProbe(Probe):
-    """A start runs database migrations: ten minutes by default."""
+    """How long the backend may take until /version answers: to reach the database and to make its tables there. Ten
+    minutes by default. Data migrations come later, while it serves: an upgrade is finished when the log says
+    `db metadata version up to date`."""
 
     period_seconds: Seconds = 5
     failure_threshold: Count = 120
