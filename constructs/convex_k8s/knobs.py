@@ -25,7 +25,7 @@ BOOLEANS = frozenset(
 """Variables outside the knobs that are Rust booleans."""
 DEAD = {"ACTIONS_USER_TIMEOUT_SECS": "V8_ACTION_USER_TIMEOUT_SECS and NODE_ACTION_USER_TIMEOUT_SECS"}
 """Names that the backend no longer reads, and what took their place (on 2026-07-02)."""
-READ_BESIDES = frozenset({"RUST_LOG", "RUST_BACKTRACE", "LOG_FORMAT", "NO_COLOR", "NODE_EXTRA_CA_CERTS", "TZ"})
+READ_BESIDES = frozenset({"RUST_LOG", "RUST_BACKTRACE", "LOG_FORMAT", "NO_COLOR", "TZ"})
 """Further variables that backend, runtime or system read: never taken for a misspelt knob."""
 
 

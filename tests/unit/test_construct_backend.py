@@ -201,6 +201,26 @@ def test_the_database_ca_is_mounted_and_named(name: str, variable: str, secret: 
     assert one(environment, "ConfigMap")["data"][variable] == f"/etc/convex/ca/{key}"
 
 
+def test_further_cas_are_mounted_and_named_to_node() -> None:
+    environment = case("extra-ca").environment()
+    pod = one(environment, "StatefulSet")["spec"]["template"]["spec"]
+    assert pod["volumes"][-2:] == [
+        {"name": name, "secret": {"secretName": "internal-ca", "items": [{"key": key, "path": key}]}}
+        for name, key in (("database-ca", "ca.crt"), ("extra-ca", "bundle.pem"))
+    ]
+    assert pod["containers"][0]["volumeMounts"][-2:] == [
+        {"name": "database-ca", "mountPath": "/etc/convex/ca", "readOnly": True},
+        {"name": "extra-ca", "mountPath": "/etc/convex/extra-ca", "readOnly": True},
+    ]
+    assert one(environment, "ConfigMap")["data"]["NODE_EXTRA_CA_CERTS"] == "/etc/convex/extra-ca/bundle.pem"
+
+
+def test_no_further_ca_is_named_by_default() -> None:
+    environment = environment_of("{}")
+    assert "NODE_EXTRA_CA_CERTS" not in one(environment, "ConfigMap")["data"]
+    assert "extra-ca" not in {volume["name"] for volume in pod_of("{}")["volumes"]}
+
+
 def secret(variable: str, name: str, key: str | None = None, *, optional: bool = False) -> dict[str, Any]:
     reference: dict[str, Any] = {"name": name, "key": key or variable}
     return {"name": variable, "valueFrom": {"secretKeyRef": {**reference, **({"optional": True} if optional else {})}}}

@@ -68,6 +68,8 @@ NEW = {
     "backend.env": {},
     "backend.envFrom": [],
     "backend.metrics.enabled": False,
+    "backend.extraCaSecret": "",
+    "backend.extraCaKey": "ca.crt",
     "backend.terminationGracePeriodSeconds": 120,
     "backend.resources.requests": {"cpu": "500m", "memory": "2Gi"},
     "backend.resources.limits": {"cpu": None, "memory": "4Gi"},
@@ -242,9 +244,9 @@ def test_a_fault_is_found_in_the_file_that_it_is_in(tmp_path: Path) -> None:
     with pytest.raises(OverlayError) as caught:
         layered(tmp_path, files, "top.yaml")
     assert [message.removeprefix(f"{tmp_path}/") for message in caught.value.messages] == [
-        "_base.yaml:3: service.backend.port: must be at least 1, not 0",
+        "_base.yaml:3: service.backend.port: must be at least 1, not 0 (in test)",
         "test.yaml:5: service.dashboard.port: must be at least 1, not 0",
-        "top.yaml:2: dashboard.replicaCount: must be at least 1, not 0",
+        "top.yaml:2: dashboard.replicaCount: must be at least 1, not 0 (in test)",
     ]
 
 

@@ -63,7 +63,7 @@ UNKNOWN_KEYS = [
         "extends below the top",
         "backend:\n  extends: other\n",
         "2: backend.extends: is not a parameter; known here: nodeSelector, tolerations, priorityClassName, "
-        "podAnnotations, podLabels, image, secretsName, persistence, env, envFrom, metrics, "
+        "podAnnotations, podLabels, image, secretsName, persistence, env, envFrom, metrics, extraCaSecret, extraCaKey, "
         "terminationGracePeriodSeconds, resources, probes, securityContext, serviceAccountName",
     ),
 ]

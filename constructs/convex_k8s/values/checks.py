@@ -25,6 +25,7 @@ OWN_VARIABLES = {
     "MYSQL_CA_FILE": "mysql.caSecret",
     "POSTGRES_MAX_CONNECTIONS": "postgres.maxConnections",
     "MYSQL_MAX_CONNECTIONS": "mysql.maxConnections",
+    "NODE_EXTRA_CA_CERTS": "backend.extraCaSecret",
     "DO_NOT_REQUIRE_SSL": "convexConfig.requireSsl",
     "INSTANCE_NAME": "instance.name",
     "INSTANCE_SECRET": "instance.existingSecret",
