@@ -99,6 +99,11 @@ def test_resources_have_defaults_that_can_be_set_and_taken_away() -> None:
     }
     overlay = "backend: {resources: {requests: {cpu: 2, memory: null}, limits: {memory: null}}}"
     assert container_of(overlay)["resources"] == {"requests": {"cpu": "2"}}
+    container = one(case("pods").environment(), "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"] == {
+        "requests": {"cpu": "2", "memory": "4Gi", "ephemeral-storage": "2Gi"},
+        "limits": {"cpu": "4", "memory": "8Gi", "ephemeral-storage": "20Gi"},
+    }
 
 
 def test_it_runs_as_root_with_all_else_taken_away() -> None:

@@ -71,8 +71,8 @@ NEW = {
     "backend.extraCaSecret": "",
     "backend.extraCaKey": "ca.crt",
     "backend.terminationGracePeriodSeconds": 120,
-    "backend.resources.requests": {"cpu": "500m", "memory": "2Gi"},
-    "backend.resources.limits": {"cpu": None, "memory": "4Gi"},
+    "backend.resources.requests": {"cpu": "500m", "memory": "2Gi", "ephemeralStorage": None},
+    "backend.resources.limits": {"cpu": None, "memory": "4Gi", "ephemeralStorage": None},
     "backend.securityContext.runAsUser": 0,
     "backend.securityContext.runAsNonRoot": False,
     "backend.securityContext.allowPrivilegeEscalation": False,
@@ -154,7 +154,7 @@ NULLS = [
     pytest.param(
         "backend: {resources: {limits: {memory: null}}}",
         "backend.resources.limits",
-        {"cpu": None, "memory": None},
+        {"cpu": None, "memory": None, "ephemeralStorage": None},
         id="null says no limit where there is one by default",
     ),
 ]
@@ -200,7 +200,10 @@ LAYERS = [
     pytest.param(
         "backend: {resources: {requests: {cpu: 2}}}",
         "backend.resources",
-        {"requests": {"cpu": "2", "memory": "2Gi"}, "limits": {"cpu": None, "memory": "8Gi"}},
+        {
+            "requests": {"cpu": "2", "memory": "2Gi", "ephemeralStorage": None},
+            "limits": {"cpu": None, "memory": "8Gi", "ephemeralStorage": None},
+        },
         id="maps merge at any depth",
     ),
 ]

@@ -498,6 +498,12 @@ RELATIONS = [
         "raise it, or lower backend.resources.requests.memory",
     ),
     case(
+        "more of the node's disk asked for than allowed",
+        "dashboard:\n  resources:\n    requests: {ephemeralStorage: 2Gi}\n    limits: {ephemeralStorage: 1Gi}\n",
+        "4: dashboard.resources.limits.ephemeralStorage: is 1Gi, less than the request of 2Gi, which Kubernetes "
+        "refuses: raise it, or lower dashboard.resources.requests.ephemeralStorage",
+    ),
+    case(
         "one port for both",
         "service:\n  backend:\n    actionsPort: 3210\n",
         "3: service.backend.actionsPort: is 3210, as service.backend.port is already: API and HTTP actions "

@@ -172,8 +172,8 @@ def _labels(values: Values) -> Iterator[Problem]:
 
 def _resources(values: Values) -> Iterator[Problem]:
     for name, resources in (("backend", values.backend.resources), ("dashboard", values.dashboard.resources)):
-        for kind in ("cpu", "memory"):
-            request, limit = getattr(resources.requests, kind), getattr(resources.limits, kind)
+        for kind, field in (("cpu", "cpu"), ("memory", "memory"), ("ephemeralStorage", "ephemeral_storage")):
+            request, limit = getattr(resources.requests, field), getattr(resources.limits, field)
             if request is not None and limit is not None and amount(limit) < amount(request):
                 requested: Path = (name, "resources", "requests", kind)
                 yield Problem(
