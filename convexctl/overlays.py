@@ -109,6 +109,15 @@ def _attributed(folder: Path, message: str, names: list[str]) -> str:
     return f"{message} (in {', '.join(names)})"
 
 
+def warnings_of(folder: Path, overlays: Iterable[Overlay]) -> list[str]:
+    """The warnings about all overlays, each once, with the overlays that it is about where that is not plain."""
+    about: dict[str, list[str]] = {}
+    for overlay in overlays:
+        for warning in overlay.warnings:
+            about.setdefault(warning, []).append(overlay.name)
+    return [_attributed(folder, warning, names) for warning, names in about.items()]
+
+
 def layer(folder: Path, name: str, children: tuple[str, ...] = ()) -> Located:
     """The overlay's values on top of those it extends, with places and without the `extends` keys."""
     file = overlay_file(folder, name)
