@@ -10,32 +10,32 @@ import pytest
 from convexctl.synth import NAMESPACE
 from tests.support.control_plane import ControlPlane, Object
 from tests.support.deployment import key, kinds, make_prerequisites, write_files
-from tests.support.overlay_cases import ROOT, Case, case
+from tests.support.overlay_cases import Case, case
 
-SHIPPED = [case("local"), case("production")]
+SAMPLES = [case("local"), case("production")]
 SECRETS = ("convex-postgres-secret", "convex-s3-credentials", "convex-secrets")
 
 
 @pytest.mark.parametrize("option", ["--filename", "--kustomize"])
-@pytest.mark.parametrize("shipped", SHIPPED, ids=str)
-def test_a_committed_folder_applies_and_a_second_time_changes_nothing(
-    cluster: ControlPlane, namespace: str, shipped: Case, option: str
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def test_a_folder_applies_and_a_second_time_changes_nothing(
+    cluster: ControlPlane, namespace: str, tmp_path: Path, sample: Case, option: str
 ) -> None:
-    folder = ROOT / "dist" / shipped.name
+    folder = write_files(sample.environment(), tmp_path / "dist")
     applied = cluster.kubectl("apply", "--namespace", namespace, option, folder)
     assert applied.stderr == ""
     cluster.make_ready(namespace)
     assert cluster.kubectl("diff", "--namespace", namespace, option, folder).stdout == ""
-    before = cluster.objects(namespace, *kinds(shipped.environment().manifests))
+    before = cluster.objects(namespace, *kinds(sample.environment().manifests))
     cluster.kubectl("apply", "--namespace", namespace, option, folder)
-    assert cluster.objects(namespace, *kinds(shipped.environment().manifests)) == before
+    assert cluster.objects(namespace, *kinds(sample.environment().manifests)) == before
 
 
-@pytest.mark.parametrize("shipped", SHIPPED, ids=str)
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_a_folder_is_the_base_of_a_kustomize_overlay(
-    cluster: ControlPlane, namespace: str, tmp_path: Path, shipped: Case
+    cluster: ControlPlane, namespace: str, tmp_path: Path, sample: Case
 ) -> None:
-    write_files(shipped.environment(), tmp_path / "base")
+    write_files(sample.environment(), tmp_path / "base")
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "kustomization.yaml").write_text(
         f"""

@@ -1,4 +1,4 @@
-"""The overlays that the tests walk through: both shipped ones, the Helm chart's example, and one for each option.
+"""The overlays that the tests walk through: both samples, the Helm chart's example, and one for each option.
 
 A new file in `tests/data/overlays/` is a new case for every test that iterates over `CASES`.
 """
@@ -17,9 +17,12 @@ from convexctl.overlays import Overlay, OverlayError, load_overlays
 from convexctl.synth import Environment, synthesise
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ROOT / "overlays"
+OVERLAYS = ROOT / "overlays"
+"""The overlays of whoever runs this: nothing is known of them but that they are right."""
 DATA = ROOT / "tests" / "data"
 OPTIONS = DATA / "overlays"
+SAMPLES = DATA / "samples"
+"""The overlays as the project comes with them, to which the expectations of tests refer."""
 
 INGRESS = """\
 postgres: {enabled: true}
@@ -54,8 +57,8 @@ class Case:
 def _cases() -> list[Case]:
     options = sorted(path.stem for path in OPTIONS.glob("*.yaml") if not path.stem.startswith("_"))
     return [
-        Case("local", SHIPPED, "local"),
-        Case("production", SHIPPED, "production"),
+        Case("local", SAMPLES, "local"),
+        Case("production", SAMPLES, "production"),
         Case("chart-example", DATA, "chart-example-values"),
         *(Case(name, OPTIONS, name) for name in options),
     ]

@@ -16,7 +16,7 @@ import pytest
 
 from convexctl.output import RECORD, recorded
 from convexctl.overlays import overlay_names
-from tests.support.overlay_cases import ROOT, SHIPPED
+from tests.support.overlay_cases import OVERLAYS, ROOT
 
 CDK8S = os.environ.get("CDK8S_CLI") or shutil.which("cdk8s")
 DIST = ROOT / "dist"
@@ -43,7 +43,7 @@ def cdk8s(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_it_writes_the_same_bytes(tmp_path: Path) -> None:
     done = cdk8s(tmp_path, "synth")
     assert done.returncode == 0, done.stderr
-    names = overlay_names(SHIPPED)
+    names = overlay_names(OVERLAYS)
     assert done.stdout.splitlines() == [
         "Synthesizing application",
         *(f"  - dist/{name}/convex.k8s.yaml" for name in names),
@@ -53,7 +53,7 @@ def test_it_writes_the_same_bytes(tmp_path: Path) -> None:
             assert (tmp_path / "dist" / name / file).read_bytes() == (DIST / name / file).read_bytes(), file
 
 
-@pytest.mark.parametrize("name", overlay_names(SHIPPED))
+@pytest.mark.parametrize("name", overlay_names(OVERLAYS))
 def test_on_standard_output_there_are_the_manifests_of_one_overlay_and_nothing_else(tmp_path: Path, name: str) -> None:
     done = cdk8s(tmp_path, "synth", "--stdout", "--app", f"python main.py synth {name}")
     assert done.returncode == 0, done.stderr

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from convexctl.overlays import overlay_names
 from tests.support.command_line import run
-from tests.support.overlay_cases import ROOT
+from tests.support.overlay_cases import OVERLAYS, ROOT
 from tests.support.processes import wait_until
 
 MAIN = str(ROOT / "main.py")
@@ -198,10 +199,12 @@ def test_help(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
 
 
 def test_from_another_folder(tmp_path: Path) -> None:
-    done = main("synth", "local", "-o", "out", cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "out/local: new, 6 objects\n")
-    assert (tmp_path / "out" / "local" / "convex.k8s.yaml").read_bytes() == (
-        ROOT / "dist" / "local" / "convex.k8s.yaml"
+    name = overlay_names(OVERLAYS)[0]
+    done = main("synth", name, "-o", "out", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert f"out/{name}: new, " in done.stderr
+    assert (tmp_path / "out" / name / "convex.k8s.yaml").read_bytes() == (
+        ROOT / "dist" / name / "convex.k8s.yaml"
     ).read_bytes()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from convexctl import cli
 from convexctl.differences import ABSENT, compare
-from tests.support.overlay_cases import ROOT
+from tests.support.overlay_cases import SAMPLES
 
 SERVICE = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"name": "api", "port": 1}]}}
 
@@ -20,11 +20,19 @@ def with_ports(*ports: dict[str, object]) -> dict[str, object]:
     return {**SERVICE, "spec": {"ports": list(ports)}}
 
 
+@pytest.fixture(scope="module")
+def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dist/ of the samples."""
+    folder = tmp_path_factory.mktemp("samples") / "dist"
+    assert cli.run(["synth", "--quiet", "--overlays", str(SAMPLES), "-o", str(folder)]) == 0
+    return folder
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """The shipped overlays and their dist/, to be changed."""
-    shutil.copytree(ROOT / "overlays", tmp_path / "overlays")
-    shutil.copytree(ROOT / "dist", tmp_path / "dist")
+def project(tmp_path: Path, synthesised: Path) -> Path:
+    """The samples and their dist/, to be changed."""
+    shutil.copytree(SAMPLES, tmp_path / "overlays")
+    shutil.copytree(synthesised, tmp_path / "dist")
     return tmp_path
 
 

@@ -16,7 +16,7 @@ from convex_k8s.values.acknowledge import IrreversibleChange
 
 from convexctl.irreversible import RULES, changes, side_of
 from tests.support.command_line import Done, run
-from tests.support.overlay_cases import ROOT, environment_of
+from tests.support.overlay_cases import ROOT, SAMPLES, environment_of
 
 CDK8S = os.environ.get("CDK8S_CLI") or shutil.which("cdk8s")
 
@@ -679,7 +679,7 @@ def test_a_sample_that_has_served_nobody_may_become_anything(project: Project, h
 
 
 def test_the_first_edits_of_a_new_user_pass(project: Project) -> None:
-    sample = (ROOT / "overlays" / "production.yaml").read_text()
+    sample = (SAMPLES / "production.yaml").read_text()
     project.started_as(sample)
     for old, new in (
         ("bucket: convex-production", "bucket: acme-files"),

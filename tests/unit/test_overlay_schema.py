@@ -13,9 +13,9 @@ from convex_k8s.values.checks import OWN_VARIABLES
 
 from convexctl import schema
 from convexctl.overlays import overlay_file
-from tests.support.overlay_cases import CASES, INGRESS, SHIPPED, Case, faults_of, overlay_of
+from tests.support.overlay_cases import CASES, INGRESS, OVERLAYS, SAMPLES, Case, faults_of, overlay_of
 
-SCHEMA: dict[str, Any] = json.loads((SHIPPED / schema.FILE).read_text(encoding="utf-8"))
+SCHEMA: dict[str, Any] = json.loads((OVERLAYS / schema.FILE).read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 
@@ -30,8 +30,8 @@ def test_it_takes_every_overlay_that_the_program_takes(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", ["local", "production"])
-def test_the_shipped_overlays_point_to_it(name: str) -> None:
-    first = overlay_file(SHIPPED, name).read_text(encoding="utf-8").splitlines()[0]
+def test_the_samples_point_to_it(name: str) -> None:
+    first = overlay_file(SAMPLES, name).read_text(encoding="utf-8").splitlines()[0]
     assert first == "# yaml-language-server: $schema=./schema.json"
 
 

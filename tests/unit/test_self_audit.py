@@ -10,7 +10,7 @@ from convexctl import self_audit
 from convexctl.audit import Severity, audit
 from convexctl.synth import synthesise_all
 from tests.support.command_line import run
-from tests.support.overlay_cases import CASES, INGRESS, SHIPPED, Case, overlay_of
+from tests.support.overlay_cases import CASES, INGRESS, SAMPLES, Case, overlay_of
 
 POSTGRES = "postgres: {enabled: true, maxConnections: 64}\n"
 
@@ -119,10 +119,10 @@ def test_environments_that_do_not_meet_are_not_told(tmp_path: Path, first: str, 
     assert told(tmp_path, first + POSTGRES, second + POSTGRES) == []
 
 
-def test_the_shipped_overlays_are_above_reproach() -> None:
-    environments = [case.environment() for case in CASES if case.folder == SHIPPED]
+def test_the_samples_are_above_reproach() -> None:
+    environments = [case.environment() for case in CASES if case.folder == SAMPLES]
     assert len(environments) == 2
-    assert self_audit.warnings(environments, SHIPPED) == []
+    assert self_audit.warnings(environments, SAMPLES) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

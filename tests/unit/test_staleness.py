@@ -12,26 +12,28 @@ import pytest
 from convexctl import schema
 from convexctl.output import RECORD, digest, recorded
 from convexctl.overlays import overlay_names
-from tests.support.overlay_cases import ROOT, SHIPPED, case
+from convexctl.synth import synthesise_all
+from tests.support.overlay_cases import OVERLAYS, ROOT
 
 DIST = ROOT / "dist"
 
 
-def test_dist_holds_the_shipped_overlays_and_no_other_folder() -> None:
+def test_dist_holds_the_overlays_and_no_other_folder() -> None:
     folders = sorted(path.parent.name for path in DIST.glob(f"*/{RECORD}"))
-    assert folders == overlay_names(SHIPPED), "dist/ is stale: run `make synth`"
+    assert folders == overlay_names(OVERLAYS), "dist/ is stale: run `make synth`"
 
 
-@pytest.mark.parametrize("name", overlay_names(SHIPPED))
+@pytest.mark.parametrize("name", overlay_names(OVERLAYS))
 def test_dist_is_up_to_date(name: str) -> None:
-    files = case(name).environment().files
+    (environment,) = synthesise_all(OVERLAYS, [name])
+    files = environment.files
     written = {file: (DIST / name / file).read_text(encoding="utf-8") for file in recorded(DIST / name)}
     assert written == files, f"dist/{name}/ is stale: run `make synth`"
     assert recorded(DIST / name) == {file: digest(text.encode()) for file, text in files.items()}
 
 
 def test_the_schema_of_overlays_is_up_to_date() -> None:
-    committed = (SHIPPED / schema.FILE).read_text(encoding="utf-8")
+    committed = (OVERLAYS / schema.FILE).read_text(encoding="utf-8")
     assert committed == schema.schema_text(), "overlays/schema.json is stale: run `make schema`"
 
 
@@ -52,6 +54,6 @@ def test_the_bytes_depend_on_nothing_but_the_overlays(
 ) -> None:
     command = [sys.executable, *options, str(ROOT / "main.py"), "--quiet", "-o", str(tmp_path / "dist")]
     subprocess.run(command, cwd=tmp_path, env={**os.environ, **environment}, check=True)
-    for name in overlay_names(SHIPPED):
+    for name in overlay_names(OVERLAYS):
         for file in [RECORD, *recorded(DIST / name)]:
             assert (tmp_path / "dist" / name / file).read_bytes() == (DIST / name / file).read_bytes(), file
