@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.audit import RULES, Severity, audit
+from convexctl.audit import RULES, Severity, audit, formats
 from tests.support.convex_manifests import (
     BUCKETS,
     INSTANCE_SECRET,
@@ -268,6 +268,11 @@ CASES = [
     broken(
         "database-url", env({"MYSQL_URL": "mysql://db:3306"}), env({"MYSQL_URL": "mysql://convex@db:3306"}), "no user"
     ),
+    broken("database-url", env({"POSTGRES_URL": "mysql://u@db"}), env({"POSTGRES_URL": "postgresql://u@db"}), "scheme"),
+    broken("database-url", env({"MYSQL_URL": "mysql://u@:3306"}), env({"MYSQL_URL": "mysql://u@db:3306"}), "no host"),
+    broken(
+        "database-url", env({"POSTGRES_URL": "postgres://db?user=u"}), env({"POSTGRES_URL": "postgres://u@db"}), "query"
+    ),
     broken(
         "database-url-deprecated",
         env({"DATABASE_URL": "postgres://convex@db"}),
@@ -333,6 +338,27 @@ CASES = [
         env({"POSTGRES_URL": "postgres://u:pw@db"}),
         env_of(PASSWORD, *variables({"POSTGRES_URL": URL})),
         "URL",
+    ),
+    *(
+        broken(
+            "literal-secret",
+            env({"POSTGRES_URL": f"postgres://u:{password}@db:5432"}),
+            env_of(PASSWORD, *variables({"POSTGRES_URL": "postgres://u:$(PASSWORD)@db:5432?application_name=a@b"})),
+            f"an unescaped {password[1]}",
+        )
+        for password in ("p#w", "p?w", "p/w", "p@w/x")
+    ),
+    broken(
+        "literal-secret",
+        env({"POSTGRES_URL": "postgres://u@db?password=pw"}),
+        env({"POSTGRES_URL": "postgres://u@db?password="}),
+        "in the query",
+    ),
+    broken(
+        "literal-secret",
+        env({"S3_ENDPOINT_URL": "https://me:hunter2@s3.example.com"}),
+        env({"S3_ENDPOINT_URL": "https://s3.example.com:9000/a@b"}),
+        "S3 endpoint",
     ),
     broken("literal-secret", env({"AWS_SECRET_ACCESS_KEY": "x"}), env({"AWS_ACCESS_KEY_ID": "x"}), "S3 key"),
     broken(
@@ -784,6 +810,26 @@ class TestSeverity:
         severities = found(env_of(POSTGRES, *variables({"DO_NOT_REQUIRE_SSL": "false"})))
         assert severities["presence-false"] is Severity.ERROR
         assert "database-tls" not in severities
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://me:hunter2@s3.example.com",
+        "https://me:hunter2/x@s3.example.com",
+        "me:hunter2@s3.example.com",
+        "https://hunter2@s3.example.com",
+    ],
+)
+def test_user_and_password_of_a_url_are_shown_nowhere(value: str) -> None:
+    names = ("S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "CONVEX_CLOUD_ORIGIN", "CONVEX_SITE_ORIGIN", "AWS_REGION", *BUCKETS)
+    page = dashboard({"NEXT_PUBLIC_DEPLOYMENT_URL": value})
+    report = audit([backend({**S3, **dict.fromkeys(names, value)}), page, *SERVICES, ingress(RULES_OF_EDGE)])
+    for write in (formats.text, formats.as_json, formats.sarif):
+        assert "hunter2" not in write(report)
+    (model,) = report.boot.backends
+    assert model.s3_endpoint is not None
+    assert model.s3_endpoint.text.endswith("…@s3.example.com")
 
 
 def test_no_finding_shows_a_secret() -> None:

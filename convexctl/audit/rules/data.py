@@ -234,13 +234,14 @@ def database_in_url(view: View) -> Iterator[Hit]:
     "database-url",
     Severity.ERROR,
     "A database URL that the backend cannot use",
-    reason="It must be a URL with a user: the backend ends at once when it cannot read it.",
+    reason="It must be a URL with the scheme of its database, with a user and a host: the backend ends at once when it "
+    "cannot read it. A /, ? or # that is not percent-encoded ends the password, and @ behind it names no host.",
     basis="the server's database clients",
     parameter="postgres.existingSecret, mysql.existingSecret (`main.py secrets` checks the value)",
     change="write postgresql://USER:PASSWORD@HOST:5432, special characters percent-encoded",
 )
 def database_url(view: View) -> Iterator[Hit]:
-    """URLs that are none, or have no user."""
+    """URLs that are none, of another database, or without user or host."""
     yield from obstacles(view, "database URL", "no database user")
 
 
@@ -403,7 +404,13 @@ _SECRET_NAMES = re.compile(
     r"(CONVEX_)?INSTANCE_SECRET|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)|\w*ADMIN_KEY|\w*(PASSWORD|PASSWD|SECRET_KEY|TOKEN)|PGPASSWORD"
 )
 _NOT_SECRETS = re.compile(r"AWS_WEB_IDENTITY_TOKEN_FILE|\w*_FILE")
-_URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]*:(?P<password>[^/?#\s]*)@", re.IGNORECASE)
+_URL_WITH_PASSWORD = re.compile(
+    r"(?<![a-z0-9+.-])(?!https?://[^/?#@\s]*:[0-9]{1,5}[/?#])[a-z][a-z0-9+.-]*://[^:@/?#\s]*:"
+    r"(?!@[a-z0-9_.-]+(:[0-9]+)?[/?])(?P<password>\S*)@",
+    re.IGNORECASE,
+)
+"""The password goes up to the last `@`: it may hold any character that was not escaped."""
+_PASSWORD_IN_QUERY = re.compile(r"[a-z][a-z0-9+.-]*://\S*[?&](password|pwd)=[^&\s]", re.IGNORECASE)
 _ADMIN_KEY = re.compile(r"[\w-]+\|01[0-9a-f]{40,}")
 
 
@@ -413,7 +420,7 @@ def _is_secret(name: str, literal: str) -> bool:
     url = _URL_WITH_PASSWORD.search(literal)
     if url:
         return bool(url["password"])
-    if _ADMIN_KEY.search(literal):
+    if _PASSWORD_IN_QUERY.search(literal) or _ADMIN_KEY.search(literal):
         return True
     return bool(_SECRET_NAMES.fullmatch(name)) and not _NOT_SECRETS.fullmatch(name)
 
