@@ -76,7 +76,7 @@ def disk_at(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source
     name, place, read_only = mount
     claim, volume, volume_place = _volume(manifests, pod, name)
     if claim:
-        return _on_claim(pod, claim, place, read_only)
+        return _on_claim(manifests, pod, claim, place, read_only)
     kind = next((key for key in volume if key != "name"), "emptyDir" if volume_place else "unknown")
     spec = mapping(volume.get(kind))
     where = volume_place or place
@@ -197,7 +197,16 @@ def _volume(manifests: Manifests, pod: Pod, name: str) -> tuple[Claim | None, Ma
     return None, {}, None
 
 
-def _on_claim(pod: Pod, claim: Claim, mount: Source, read_only: bool) -> Disk:
+def _namespace_of(manifests: Manifests, pod: Pod) -> Source | None:
+    """The Namespace of a pod, where it is one of the manifests that somebody deletes and not read from a cluster."""
+    name = pod.source.namespace
+    manifest = manifests.find("Namespace", "", name) if name else None
+    if manifest is None or dig(manifest, "metadata", "uid"):
+        return None
+    return Source("Namespace", "", name)
+
+
+def _on_claim(manifests: Manifests, pod: Pod, claim: Claim, mount: Source, read_only: bool) -> Disk:
     if claim.made_by == "template":
         policy = mapping(dig(pod.owner, "spec", "persistentVolumeClaimRetentionPolicy"))
         for key, when in (("whenDeleted", "the StatefulSet is deleted"), ("whenScaled", "it is scaled down")):
@@ -207,6 +216,14 @@ def _on_claim(pod: Pod, claim: Claim, mount: Source, read_only: bool) -> Disk:
                     "spec", "persistentVolumeClaimRetentionPolicy", key
                 )
                 return Disk("claim", "pod", f"claim {claim.name}", why, source, claim, read_only)
+    if claim.made_by != "object" and (namespace := _namespace_of(manifests, pod)):
+        why = (
+            f"the Namespace {namespace.name} stands in the manifests: whoever deletes the manifests, or prunes, "
+            "deletes it with every claim and Secret in it"
+        )
+        shown = f"claim {claim.name}, in the Namespace {namespace.name} of the manifests"
+        return Disk("claim", "pod", shown, why, namespace, claim, read_only)
+    if claim.made_by == "template":
         why = "a claim that a StatefulSet made from its template stays when the StatefulSet is deleted"
         return Disk("claim", "delete", f"claim {claim.name}, made from a template", why, claim.source, claim, read_only)
     if claim.made_by == "object":

@@ -58,10 +58,13 @@ def data_on_one_node(view: View) -> Iterator[Hit]:
     "Documents or files that go with the manifests",
     reason="A claim that stands in the manifests as an object is deleted with them: by `kubectl delete -f`, by "
     "pruning in Argo CD and Flux, by `helm uninstall`. One that a StatefulSet makes from a template stays, "
-    "unless its retention policy says otherwise.",
-    basis="Kubernetes: owner and life of a PersistentVolumeClaim",
-    parameter="backend.persistence.enabled: true (a template), or backend.persistence.existingClaim",
-    change="use volumeClaimTemplates, or keep the claim's manifest apart from those that are deleted",
+    "unless its retention policy says otherwise. A Namespace among the manifests takes every claim in it along, also "
+    "those of a template and those made elsewhere, and the Secrets too.",
+    basis="Kubernetes: owner and life of a PersistentVolumeClaim; deletion of a Namespace",
+    parameter="backend.persistence.enabled: true (a template), or backend.persistence.existingClaim; createNamespace "
+    "writes the Namespace into a file of its own",
+    change="use volumeClaimTemplates, and keep the manifests of claims and of the Namespace apart from those that are "
+    "deleted",
 )
 def data_lost_with_manifests(view: View) -> Iterator[Hit]:
     """Data on a claim that is deleted with its manifest."""
