@@ -10,6 +10,7 @@ from convexctl.boot.environment import Environment, Reading, build_environment
 from convexctl.boot.find import Found, command_of
 from convexctl.boot.manifests import Manifests, Pod, dig, number, sequence
 from convexctl.boot.model import Decision, Value
+from convexctl.boot.quantities import integer
 from convexctl.boot.source import Source, Step
 from convexctl.boot.volumes import Disk, disk_at
 
@@ -94,9 +95,10 @@ class Context:
             return Outcome(default, f"{name} is not set: upstream's default", reading.source, reading.unless)
         if reading.text is None:
             return Outcome(reading.shown, f"{name} comes from there", reading.source, reading.unless)
-        if reading.text.isascii() and reading.text.removeprefix("+").isdecimal():
-            return Outcome(int(reading.text), f"{name} is set", reading.source, reading.unless)
-        why = f'{name} is "{reading.shown}", which is no whole number: upstream\'s default counts'
+        value = integer(reading.text, least=0)
+        if value is not None:
+            return Outcome(value, f"{name} is set", reading.source, reading.unless)
+        why = f'{name} is "{reading.shown}", which does not parse as a whole number: upstream\'s default counts'
         return Outcome(default, why, reading.source, reading.unless)
 
 

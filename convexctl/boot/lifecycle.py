@@ -10,7 +10,7 @@ from convexctl.boot.model import Decision
 
 DEFAULT_GRACE = 30
 _SENDS_SIGINT = re.compile(r"kill(all)?\b[^;|&]*?(-s\s*|--signal[ =]|-)(SIG)?(INT|2)\b", re.IGNORECASE)
-_PERCENT = re.compile(r"([0-9]+)%")
+_PERCENT = re.compile(r"([0-9]{1,9})%")
 
 
 def stop(context: Context) -> Decision:

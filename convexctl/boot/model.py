@@ -217,7 +217,7 @@ class Route:
         if self.path_type == "RegularExpression" or re.search(r"[(*?\\^$]", self.path):
             try:
                 return re.match(self.path, path) is not None
-            except re.error:
+            except (re.error, OverflowError):
                 return False
         prefix = self.path.rstrip("/")
         return path == prefix or path.startswith(f"{prefix}/")

@@ -7,7 +7,7 @@ from typing import Any
 from convexctl.boot.context import Context
 from convexctl.boot.environment import listed
 from convexctl.boot.find import ImageName
-from convexctl.boot.manifests import mapping, number, text
+from convexctl.boot.manifests import mapping, number, sequence, text
 from convexctl.boot.model import Decision
 from convexctl.boot.quantities import quantity
 
@@ -106,7 +106,7 @@ def _probe(context: Context, key: str) -> Decision | None:
         value |= {"handler": "TCP", "port": port}
         shown = f"a connection to {port}"
     elif "exec" in probe:
-        command = [text(part) for part in mapping(probe["exec"]).get("command") or []]
+        command = [text(part) for part in sequence(mapping(probe["exec"]).get("command"))]
         value |= {"handler": "exec", "path": " ".join(command)}
         shown = f"the command {command[0] if command else ''}"
     elif "grpc" in probe:

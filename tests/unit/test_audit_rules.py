@@ -40,6 +40,11 @@ def existing_claim(name: str) -> dict[str, Any]:
     return {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]}
 
 
+def namespace(name: str, **more: str) -> dict[str, Any]:
+    """A Namespace among the manifests."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata(name, **more)}
+
+
 SERVICES = [
     service("api", "convex", {"api": (3210, "api"), "http": (3211, "actions")}),
     service("board", "dashboard", {"web": (80, "http")}),
@@ -112,6 +117,15 @@ CASES = [
     ),
     broken("number", env({"POSTGRES_MAX_CONNECTIONS": "many"}), env({"POSTGRES_MAX_CONNECTIONS": "20"})),
     broken("number", env({"DOCUMENT_RETENTION_DELAY": "2d"}), env({"DOCUMENT_RETENTION_DELAY": "172800"}), "unit"),
+    *(
+        broken("number", env({name: value}), env({name: good}), f"{name}={value}")
+        for name, value, good in (
+            ("DOCUMENT_RETENTION_DELAY", "-5", "+5"),
+            ("DOCUMENT_RETENTION_DELAY", "9" * 23, "0" * 23 + "9"),
+            ("DOCUMENT_RETENTION_DELETE_CHUNK", "0", "1"),
+            ("AWS_STATIC_LAMBDA_DISK_SIZE_MB", "9" * 19 + "9", "-9"),
+        )
+    ),
     broken("number", env({"FUNRUN_TARGET_CPU_USAGE": "half"}), env({"FUNRUN_TARGET_CPU_USAGE": "0.5"}), "fraction"),
     broken("dead-variable", env({"ACTIONS_USER_TIMEOUT_SECS": "60"}), env({"V8_ACTION_USER_TIMEOUT_SECS": "60"})),
     *(
@@ -206,6 +220,18 @@ CASES = [
             )
         ],
         "retention policy",
+    ),
+    broken(
+        "data-lost-with-manifests",
+        [backend(container=mounted(), spec=TEMPLATE, namespace="x"), namespace("x")],
+        [backend(container=mounted(), spec=TEMPLATE, namespace="x"), namespace("other")],
+        "a Namespace around a template's claim",
+    ),
+    broken(
+        "data-lost-with-manifests",
+        [backend(container=mounted(), pod=existing_claim("c"), namespace="x"), namespace("x")],
+        [backend(container=mounted(), pod=existing_claim("c"), namespace="x"), namespace("x", uid="0f1e")],
+        "a Namespace around a claim made elsewhere; not one in a cluster",
     ),
     broken(
         "claim-not-mounted",

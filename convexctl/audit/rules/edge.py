@@ -536,7 +536,7 @@ def _takes(size: str) -> bool:
 
 
 def _seconds(value: str) -> int | None:
-    match = re.fullmatch(r"([0-9]+)(s|m|h)?", value)
+    match = re.fullmatch(r"([0-9]{1,18})(s|m|h)?", value)
     return int(match[1]) * {"m": 60, "h": 3600}.get(match[2] or "s", 1) if match else None
 
 
