@@ -477,6 +477,12 @@ CASES = [
     broken("process-namespace", [backend(container=STOP, pod={"hostPID": True})], [backend(container=STOP)], "hostPID"),
     broken("no-clean-stop", env({}), [backend(container=STOP)]),
     broken(
+        "no-clean-stop",
+        [backend(container={**STOP, "command": ["sh", "-c", "sleep 1; ./run_backend.sh"]})],
+        [backend(container={**STOP, "command": ["sh", "-c", "sleep 1; exec ./run_backend.sh"]})],
+        "a shell between",
+    ),
+    broken(
         "short-grace",
         [backend(pod={"terminationGracePeriodSeconds": 5})],
         [backend(pod={"terminationGracePeriodSeconds": 120})],

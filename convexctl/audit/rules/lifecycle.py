@@ -114,16 +114,18 @@ def process_namespace(view: View) -> Iterator[Hit]:
     Severity.WARNING,
     "The backend is killed at every stop",
     reason="Its PID 1 knows SIGINT only, and Kubernetes sends SIGTERM, which is dropped: the pod hangs for the whole "
-    "grace period and is then killed in the middle of what it does.",
+    "grace period and is then killed in the middle of what it does. A shell or another program that starts the "
+    "backend as a child is PID 1 in its place and hands no SIGINT on; tini does.",
     basis="the server's signal handling; Kubernetes' pod termination",
     parameter="none: a preStop that sends SIGINT and waits is always there",
-    change="add a preStop: `kill -INT 1; while kill -0 1; do sleep 0.5; done`",
+    change="add a preStop: `kill -INT 1; while kill -0 1; do sleep 0.5; done`; where a script starts the backend, let "
+    "it end in `exec ./run_backend.sh`",
 )
 def no_clean_stop(view: View) -> Iterator[Hit]:
-    """No SIGINT on the way out."""
+    """No SIGINT on the way out, none that arrives, or two of them."""
     for backend in view.boot.backends:
         if backend.stop.value == "killed" and not _shares_processes(backend):
-            yield hit(backend, backend.stop, f"nothing sends SIGINT: the backend is {backend.stop.text}")
+            yield hit(backend, backend.stop, f"the backend is {backend.stop.text}: {backend.stop.why}")
 
 
 @rule(
