@@ -97,7 +97,11 @@ def _server(
         "database_tls": _tls(context, engine, reading, url, ca_reading),
         "database_connections": connections.decides(connections.value, f"at most {connections.value}"),
         "database_outlives": Decision(
-            "everything", "everything here: it is outside", f"the documents are in the {title} server", reading.source
+            "everything",
+            "everything here: it is outside",
+            f"the documents are in the {title} server",
+            reading.source,
+            unless(*before, reading),
         ),
     }
     obstacles = _url_obstacles(engine, name, reading, url)

@@ -305,6 +305,11 @@ CASES = [
         env({"POSTGRES_URL": "postgres://convex@db"}),
     ),
     broken("database-ignored", env_of(POSTGRES, secret_variable("MYSQL_URL", "db", "M")), env_of(POSTGRES)),
+    broken(
+        "database-optional",
+        env_of(secret_variable("POSTGRES_URL", "db", "URL", optional=True)),
+        env_of(secret_variable("POSTGRES_URL", "db", "URL")),
+    ),
     broken("database-pool", env_of(POSTGRES), env_of(POSTGRES, *variables({"POSTGRES_MAX_CONNECTIONS": "64"}))),
     broken(
         "database-pool",
@@ -810,6 +815,13 @@ class TestSeverity:
         assert severities["telemetry"] is Severity.INFORMATION
         messages = [finding.message for finding in audit([backend(container=unseen)]).findings]
         assert any("(unless Secret/convex-env sets INSTANCE_SECRET)" in message for message in messages)
+
+    def test_a_database_that_an_optional_key_puts_first_counts_one_degree_less(self) -> None:
+        optional = secret_variable("POSTGRES_URL", "db", "URL", optional=True)
+        both = env_of(optional, secret_variable("MYSQL_URL", "db", "M"))
+        assert found(both)["database-ignored"] is Severity.WARNING
+        (model,) = audit(both).boot.backends
+        assert model.database_outlives.unless == "Secret/db has no key URL"
 
     def test_a_variable_in_sight_is_taken_at_its_word(self) -> None:
         sources = {"envFrom": [{"configMapRef": {"name": "c"}}, {"secretRef": {"name": "convex-env"}}]}

@@ -281,7 +281,30 @@ def database_ignored(view: View) -> Iterator[Hit]:
         readings = [backend.environment.read(name) for name in ("POSTGRES_URL", "MYSQL_URL", "DATABASE_URL")]
         filled = [reading for reading in readings if reading.filled]
         for reading in filled[1:]:
-            yield hit_variable(backend, reading, f"{reading.name} is not read, because {filled[0].name} has a value")
+            message = f"{reading.name} is not read, because {filled[0].name} has a value"
+            conditions = [each.variable.unless for each in (filled[0], reading) if each.variable]
+            yield Hit(backend, reading.source, message, unless=" or ".join(filter(None, conditions)))
+
+
+@rule(
+    "database-optional",
+    Severity.WARNING,
+    "The database hangs on a reference that is optional",
+    reason="Where an optional key is missing, its variable is not set, and the backend starts with the next database, "
+    "in the end with an empty SQLite file: healthy, and without a document. A pod that cannot start is better.",
+    basis="Kubernetes: optional references; entry point of the backend's image",
+    parameter="none: the database's URL is always required there",
+    change="remove `optional: true`",
+)
+def database_optional(view: View) -> Iterator[Hit]:
+    """Optional references to the URL that decides."""
+    for backend in view.boot.backends:
+        deciding = next(
+            (variable for variable in backend.environment if variable.source == backend.engine.source), None
+        )
+        if deciding and deciding.unless and backend.engine.value != "sqlite":
+            message = f"another database than {backend.engine.text} is opened when {deciding.unless}"
+            yield Hit(backend, deciding.source, message)
 
 
 @rule(
@@ -452,6 +475,7 @@ RULES = (
     database_url,
     database_url_deprecated,
     database_ignored,
+    database_optional,
     database_pool,
     database_ca,
     shared_database,
