@@ -96,6 +96,17 @@ def edge(
     ]
 
 
+def routed(*rules: dict[str, Any]) -> dict[str, Any]:
+    """An HTTPRoute for the API's host."""
+    spec = {"parentRefs": [{"name": "gateway"}], "hostnames": ["api.example.com"], "rules": list(rules)}
+    return {"kind": "HTTPRoute", "metadata": metadata("route"), "spec": spec}
+
+
+TO_API: dict[str, Any] = {"backendRefs": [{"name": "api", "port": 3210}]}
+UNDER_HTTP = [{"path": {"type": "PathPrefix", "value": "/http"}}]
+STRIPPED = [{"urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}]
+
+
 def broken(id: str, bad: Manifests, good: Manifests, name: str = "") -> Any:
     return pytest.param(id, bad, good, id=f"{id}{f': {name}' if name else ''}")
 
@@ -596,6 +607,27 @@ CASES = [
     broken("origin-missing", env({"CONVEX_CLOUD_ORIGIN": API}), env(ORIGINS)),
     broken("origin-scheme", env({"CONVEX_CLOUD_ORIGIN": "api.example.com"}), env(ORIGINS)),
     broken("origin-path", env({"CONVEX_CLOUD_ORIGIN": f"{API}/convex"}), env(ORIGINS)),
+    broken("origin-path", env({"CONVEX_CLOUD_ORIGIN": f"{API}?x=1"}), env(ORIGINS), "query"),
+    broken("origin-path", env({"CONVEX_SITE_ORIGIN": f"{API}/http#x"}), env(ORIGINS), "fragment"),
+    broken(
+        "origin-path",
+        [dashboard({"NEXT_PUBLIC_DEPLOYMENT_URL": f"{API}/http"})],
+        [dashboard(BROWSER)],
+        "the dashboard's URL",
+    ),
+    *(
+        broken("origin-local", env({name: wrong}), env({name: right}), f"{name}={wrong}")
+        for name, wrong, right in (
+            ("CONVEX_CLOUD_ORIGIN", "http://localhost:8000", "http://localhost:3210"),
+            ("CONVEX_CLOUD_ORIGIN", "http://localhost:3211", "http://127.0.0.1:3210"),
+            ("CONVEX_CLOUD_ORIGIN", "https://localhost:3210", "http://localhost:3210"),
+            ("CONVEX_CLOUD_ORIGIN", "http://localhost", "http://192.0.2.1:8000"),
+            ("CONVEX_CLOUD_ORIGIN", "http://[::1]:3210", "http://localhost:3210"),
+            ("CONVEX_SITE_ORIGIN", "http://localhost:8001", "http://localhost:3211"),
+            ("CONVEX_SITE_ORIGIN", "http://localhost:3210", "http://localhost:3210/http"),
+            ("CONVEX_SITE_ORIGIN", "http://localhost:3211/http", "http://localhost:3211"),
+        )
+    ),
     broken("origin-trailing-slash", env({"CONVEX_CLOUD_ORIGIN": f"{API}/"}), env(ORIGINS), "API"),
     broken("origin-trailing-slash", env({"CONVEX_SITE_ORIGIN": f"{API}/http/"}), env(ORIGINS), "site"),
     broken(
@@ -638,6 +670,42 @@ CASES = [
         ),
         "API origin on 3211",
     ),
+    broken(
+        "origin-elsewhere",
+        edge(
+            {**ORIGINS, "CONVEX_SITE_ORIGIN": "https://site.example.com/actions"},
+            {**RULES_OF_EDGE, "site.example.com": [("/", "api", "http")]},
+        ),
+        edge(
+            {**ORIGINS, "CONVEX_SITE_ORIGIN": "https://site.example.com"},
+            {**RULES_OF_EDGE, "site.example.com": [("/", "api", "http")]},
+        ),
+        "a site origin with a path on 3211",
+    ),
+    broken(
+        "origin-elsewhere",
+        edge(
+            rules={**RULES_OF_EDGE, "api.example.com": [("/()(.*)", "api", "api"), ("/http(/|$)(.*)", "api", "api")]},
+            annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/$2"},
+        ),
+        edge(
+            rules={**RULES_OF_EDGE, "api.example.com": [("/()(.*)", "api", "api"), ("/http(/|$)(.*)", "api", "http")]},
+            annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/$2"},
+        ),
+        "/http stripped on the way to 3210, and on the way to 3211",
+    ),
+    broken(
+        "origin-elsewhere",
+        edge(annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/"}),
+        edge(annotations={"nginx.ingress.kubernetes.io/use-regex": "true"}),
+        "every path rewritten to /",
+    ),
+    broken(
+        "origin-elsewhere",
+        [backend(ORIGINS), *SERVICES, routed({"matches": UNDER_HTTP, "filters": STRIPPED, **TO_API}, TO_API)],
+        [backend(ORIGINS), *SERVICES, routed({"matches": UNDER_HTTP, **TO_API}, TO_API)],
+        "/http stripped by an HTTPRoute",
+    ),
     broken("site-on-dashboard", edge({**ORIGINS, "CONVEX_SITE_ORIGIN": "https://board.example.com"}), edge()),
     broken(
         "http-unstripped",
@@ -667,6 +735,21 @@ CASES = [
         edge(rules={**RULES_OF_EDGE, "api.example.com": [("/convex(/|$)(.*)", "api", "api")]}),
         edge(rules={**RULES_OF_EDGE, "api.example.com": [("/http", "api", "api"), ("/api", "api", "api")]}),
         "real paths of the API are none",
+    ),
+    broken(
+        "sub-path",
+        edge(
+            rules={**RULES_OF_EDGE, "api.example.com": [("/convex(/|$)(.*)", "api", "api")]},
+            annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/$2"},
+        ),
+        edge(
+            rules={
+                "api.example.com": [("/()(.*)", "api", "api"), ("/http(/|$)(.*)", "api", "http")],
+                "board.example.com": [("/()(.*)", "board", "web")],
+            },
+            annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/$2"},
+        ),
+        "an expression that hands on what stands behind the root is none",
     ),
     broken(
         "route-nowhere",
@@ -782,6 +865,29 @@ CASES = [
             ({"nginx.ingress.kubernetes.io/proxy-read-timeout": "60"}, "3600"),
             ({"nginx.org/proxy-read-timeout": "90s"}, "5m"),
         )
+    ),
+    *(
+        broken(
+            "gateway-timeout",
+            [backend(), *SERVICES, routed({**TO_API, "timeouts": bad})],
+            [backend(), *SERVICES, routed({**TO_API, "timeouts": good})],
+            f"{bad} and {good}",
+        )
+        for bad, good in (
+            ({"request": "60s"}, {"request": "5m"}),
+            ({"request": "10m", "backendRequest": "4m59s999ms"}, {"request": "0s"}),
+            ({"request": "1m30s"}, {}),
+        )
+    ),
+    broken(
+        "gateway-timeout",
+        [backend(), *SERVICES, routed({**TO_API, "timeouts": {"request": "60s"}})],
+        [
+            dashboard(),
+            *SERVICES,
+            routed({"backendRefs": [{"name": "board", "port": 80}], "timeouts": {"request": "60s"}}),
+        ],
+        "the dashboard answers at once",
     ),
 ]
 
