@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convexctl.boot.manifests import Manifest, Manifests, dig, mapping, sequence, text
 from convexctl.errors import IRREVERSIBLE, UserError
 from convexctl.overlays import overlay_file
 from convexctl.synth import MANIFESTS, Environment
@@ -14,6 +16,7 @@ from convexctl.synth import MANIFESTS, Environment
 if TYPE_CHECKING:
     from convexctl.irreversible import Change
 
+_RESERVED = re.compile(r"(^|\.)example(\.(com|net|org))?$")
 DOCUMENTATION = "docs/irreversible-changes.md"
 
 
@@ -35,7 +38,7 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
     if not live and all(_is_as_written(environment, root) for environment in environments):
         return []
     from convexctl import baseline
-    from convexctl.irreversible import changes, side_of, state
+    from convexctl.irreversible import side_of, state, unacknowledged
 
     before = baseline.in_cluster(environments) if live else baseline.written(environments, root)
     warnings = [its.warning for its in before.values() if its.warning]
@@ -46,9 +49,8 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
         if after is None or not (acknowledged or environment.name in before):
             continue
         manifests = before[environment.name].manifests if environment.name in before else ()
-        old = side_of(environment.name, manifests, after)
-        found = changes(old, after) if old else ()
-        stopped = [change for change in found if acknowledged.get(change.id) != change.after]
+        old = None if not live and _is_sample(manifests) else side_of(environment.name, manifests, after)
+        stopped = unacknowledged(old, after, acknowledged) if old else []
         if stopped:
             stops.append(_Stop(environment, file, stopped))
         now = state(after)
@@ -60,7 +62,7 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
                 )
     if stops:
         gone = [stop.environment.name for stop in stops if before[stop.environment.name].committed]
-        raise UserError(_message(stops, [root / name for name in gone]), IRREVERSIBLE)
+        raise UserError(_message(stops, [root / name for name in gone], live=live), IRREVERSIBLE)
     return warnings
 
 
@@ -73,10 +75,24 @@ def _is_as_written(environment: Environment, root: Path) -> bool:
     return written == environment.files[MANIFESTS].encode() and not environment.overlay.values.acknowledge
 
 
-def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:
+def _is_sample(manifests: Iterable[Manifest]) -> bool:
+    """Whether the public hosts are names that RFC 2606 reserves: such an environment has never served anybody."""
+    rules = [
+        rule
+        for manifest in Manifests(manifests).of_kind("Ingress")
+        for rule in sequence(dig(manifest, "spec", "rules"))
+    ]
+    hosts = [text(mapping(rule).get("host")) for rule in rules]
+    return bool(hosts) and all(_RESERVED.search(host) for host in hosts)
+
+
+def _message(stops: Sequence[_Stop], gone: Sequence[Path], *, live: bool) -> str:
     from convexctl.irreversible import acknowledgement
 
-    lines = [line for stop in stops for change in stop.changes for line in (*_told(stop, change), "")]
+    lines: list[str] = []
+    for stop in stops:
+        for change in stop.changes:
+            lines += [*change.told(stop.environment.name, stop.environment.overlay.values.acknowledge), ""]
     count = sum(len(stop.changes) for stop in stops)
     lines.append(f"{count} irreversible change{'' if count == 1 else 's'}; nothing was written. See {DOCUMENTATION}")
     if gone:
@@ -86,16 +102,6 @@ def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:
         instead = " in the place of its acknowledge" if acknowledged else ""
         lines += [f"To go on all the same, put this into {stop.overlay}{instead}:", ""]
         lines += [acknowledgement(acknowledged, stop.changes)]
-    lines.append("Or say it once: main.py synth --allow-irreversible")
+    once = "python main.py synth --allow-irreversible"
+    lines.append(f"Or say it once: {once}" + ("" if live else ", for instance where it was never applied"))
     return "\n".join(lines)
-
-
-def _told(stop: _Stop, change: Change) -> Iterator[str]:
-    acknowledged = stop.environment.overlay.values.acknowledge.get(change.id)
-    explanation = change.explanation
-    yield f"{stop.environment.name}: {change}"
-    if acknowledged is not None:
-        yield f"  acknowledged is {acknowledged or '(none)'}, which is another change"
-    yield f"  what would happen: {explanation.consequence}"
-    yield f"  the right way: {explanation.cure}"
-    yield from (f"    {command}" for command in explanation.commands)

@@ -32,6 +32,8 @@ _MEANINGS = {
     "S3_ENDPOINT_URL": "endpoint URL of the S3 service, with its scheme",
     "CONVEX_SELF_HOSTED_ADMIN_KEY": "admin key (`python main.py admin-key` makes one), for `npx convex` in a shell of "
     "the pod; the backend does not read it",
+    "database-ca": "CA certificate of the database server (PEM)",
+    "extra-ca": "CA certificates that Node.js trusts besides the public ones (PEM)",
 }
 
 
@@ -131,7 +133,7 @@ def _secret(secret: NeededSecret, objects: Objects, made_here: set[str], job: Ma
     keys = secret.keys()
     rows = ["| key | what it is |", "|---|---|"]
     for key, reference in keys.items():
-        meaning = _MEANINGS.get(reference.target, "CA certificate of the database server (PEM)")
+        meaning = _MEANINGS[reference.target]
         rows.append(f"| `{key}` | {meaning}{' (optional)' if reference.optional else ''} |")
     create = f"kubectl{objects.in_namespace} create secret generic {secret.name}"
     files = [f"--from-file={key}=FILE" for key, reference in keys.items() if reference.use == "file"]

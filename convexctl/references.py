@@ -13,8 +13,8 @@ Use = Literal["variable", "file", "all keys", "image pull", "certificate"]
 class Reference:
     """One use of a Secret by one object.
 
-    `target` is the variable or file that the key becomes; `key` is empty where all keys are meant or where the kind of
-    the Secret fixes them. Without an `optional` one the pod starts all the same.
+    `target` is the variable or the volume that the key becomes; `key` is empty where all keys are meant or where the
+    kind of the Secret fixes them. Without an `optional` one the pod starts all the same.
     """
 
     secret: str
@@ -81,6 +81,6 @@ def _references(manifest: Mapping[str, Any]) -> Iterator[Reference]:
         if secret := volume.get("secret"):
             for item in secret.get("items") or []:
                 optional = bool(secret.get("optional"))
-                yield Reference(secret["secretName"], item["key"], "file", item["path"], optional)
+                yield Reference(secret["secretName"], item["key"], "file", volume["name"], optional)
     for secret in pod.get("imagePullSecrets") or []:
         yield Reference(secret["name"], "", "image pull", "", False)

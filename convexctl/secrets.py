@@ -38,7 +38,7 @@ from convexctl.secret_values import (
 
 ADMIN_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
 PULL_CONFIG = "DOCKER_CONFIG_FILE"
-FILES = frozenset({"PG_CA_FILE", "MYSQL_CA_FILE", PULL_CONFIG})
+FILES = frozenset({"PG_CA_FILE", "MYSQL_CA_FILE", "NODE_EXTRA_CA_CERTS", PULL_CONFIG})
 """Names whose value is the path of a file, of which the content goes into the Secret."""
 
 MEANINGS = {
@@ -52,6 +52,7 @@ MEANINGS = {
     "S3_ENDPOINT_URL": "URL of the S3 service, with its scheme",
     "PG_CA_FILE": "path of a PEM file with the CA certificate of the Postgres server",
     "MYSQL_CA_FILE": "path of a PEM file with the CA certificate of the MySQL server",
+    "NODE_EXTRA_CA_CERTS": "path of a PEM file with the CA certificates that Node.js actions trust besides",
     PULL_CONFIG: "path of a file as `docker login` writes it, with the credentials of the image registry",
 }
 """What each name that is asked for stands for."""
@@ -469,7 +470,8 @@ def _entry(reference: Reference, values: Values) -> Entry | None:
         case "variable":
             return Entry(reference.secret, reference.key, reference.target, reference.optional)
         case "file":
-            variable = "PG_CA_FILE" if values.postgres.enabled else "MYSQL_CA_FILE"
+            database = "PG_CA_FILE" if values.postgres.enabled else "MYSQL_CA_FILE"
+            variable = "NODE_EXTRA_CA_CERTS" if reference.target == "extra-ca" else database
             return Entry(reference.secret, reference.key, variable, reference.optional)
         case "image pull":
             # A pod starts without it where the image is public or the node has the credentials.

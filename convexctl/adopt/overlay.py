@@ -33,6 +33,7 @@ _RETENTION = "DOCUMENT_RETENTION_DELAY"
 _DASHBOARD_ONLY = "NEXT_PUBLIC_"
 _WIDTH = 110
 _ADMIN_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
+_EXTRA_CA = "NODE_EXTRA_CA_CERTS"
 _DEFAULT_ADMIN_SECRET = text(DEFAULTS["backend"]["secretsName"])
 
 
@@ -351,7 +352,7 @@ def _actions_ports(release: Release, name: str) -> set[str]:
 def _our_variables() -> Mapping[str, knobs.Scalar]:
     """What the constructs set where an overlay says nothing."""
     node.ready()
-    from convex_k8s.config import COMPOSE_DEFAULTS
+    from convex_k8s.knobs import COMPOSE_DEFAULTS
 
     return COMPOSE_DEFAULTS
 
@@ -360,6 +361,10 @@ def _variables(draft: Draft, backend: Backend, defaults: Mapping[str, knobs.Scal
     """Variables that stand in the release's manifest, and that no parameter of an overlay sets."""
     for variable in backend.environment:
         name, value = variable.name, variable.text
+        if name == _EXTRA_CA:
+            draft.lost.append(
+                f"{name}, the CA certificates of Node.js: put them into a Secret, named in backend.extraCaSecret"
+            )
         if variable.from_secret or not value or name in OWN_VARIABLES or name in ON_THE_VOLUME:
             continue
         if name == _ADMIN_KEY or name.startswith(_DASHBOARD_ONLY):

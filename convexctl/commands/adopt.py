@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shlex
 import sys
@@ -14,7 +13,7 @@ from convexctl import node
 from convexctl.errors import IRREVERSIBLE, WRONG_USAGE, UserError
 from convexctl.helm import Helm
 from convexctl.kubectl import Kubectl, KubectlError
-from convexctl.project import folder
+from convexctl.project import folder, output_folder
 
 if TYPE_CHECKING:
     from convexctl.adopt.live import Preview
@@ -72,15 +71,14 @@ def _seconds(value: str) -> int:
 
 
 def _check_usage(arguments: argparse.Namespace) -> None:
+    from convexctl.overlays import name_fault
+
     if (arguments.values is None) != (arguments.manifest is None):
         raise UserError("--values and --manifest go together: without one, Helm is asked for both", WRONG_USAGE)
     if arguments.apply and not arguments.yes and not sys.stdin.isatty():
         raise UserError("--apply asks before it changes anything, and there is no terminal: add --yes", WRONG_USAGE)
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", arguments.name or arguments.release):
-        raise UserError(
-            "an overlay's name must be lower-case letters, digits and dashes, because it names a folder: set --name",
-            WRONG_USAGE,
-        )
+    if fault := name_fault(arguments.name or arguments.release):
+        raise UserError(f"{fault}: set --name", WRONG_USAGE)
 
 
 def _release(arguments: argparse.Namespace, helm: Helm, kubectl: Kubectl) -> Release | None:
@@ -93,10 +91,6 @@ def _release(arguments: argparse.Namespace, helm: Helm, kubectl: Kubectl) -> Rel
 
 def _overlays(arguments: argparse.Namespace) -> Path:
     return arguments.overlays or folder("overlays")
-
-
-def _target(arguments: argparse.Namespace) -> Path:
-    return arguments.output or Path(os.environ.get("CDK8S_OUTDIR") or folder("dist"))
 
 
 def _overlay_file(arguments: argparse.Namespace, name: str) -> Path | None:
@@ -128,7 +122,7 @@ def _adoption(
     source = ["helm", "get", "manifest", arguments.release, f"--namespace={kubectl.namespace}", *where]
     if arguments.manifest:
         source = ["cat", str(arguments.manifest)]
-    target = _target(arguments) / environment.name
+    target = output_folder(arguments.output) / environment.name
     return Adoption(
         arguments.release, release, environment, target, kubectl, helm, shlex.join(source), arguments.timeout
     )
@@ -178,9 +172,10 @@ def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: 
     file = _overlay_file(arguments, name)
     if found.stops:
         raise UserError(report.stops_text(found, environment, str(file)), IRREVERSIBLE)
-    guard.check([environment], _target(arguments), _overlays(arguments))
-    for folder_name, outcome in output.write(_target(arguments), {name: environment.files}, prune=False).items():
-        print(f"\n{_target(arguments) / folder_name}: {outcome}")
+    target = output_folder(arguments.output)
+    guard.check([environment], target, _overlays(arguments))
+    for folder_name, outcome in output.write(target, {name: environment.files}, prune=False).items():
+        print(f"\n{target / folder_name}: {outcome}")
     adoption = _adoption(arguments, release, environment, kubectl, helm)
     if offline:
         print(f"\nThe cluster cannot be asked what would change there: {offline}", file=sys.stderr)
