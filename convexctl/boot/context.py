@@ -61,18 +61,19 @@ class Context:
                 return number(entry.get("containerPort"))
         return None
 
-    def present(self, name: str, flag: str) -> Outcome:
+    def present(self, name: str, flag: str, effect: str) -> Outcome:
         """A switch of the entry point that goes by presence: any non-empty value switches it on.
 
-        `flag` is the option of the server that it becomes, which the pod's own arguments may give too.
+        `flag` is the option of the server that it becomes, which the pod's own arguments may give too; `effect` says
+        what that does: `telemetry off`.
         """
         reading = self.read(name)
         if flag in self.command.split():
             return Outcome(True, f"the pod's arguments have {flag}", self.source.at("args"), "")
         if reading.filled:
-            why = f"{name} has a value ({reading.shown}), and any value at all switches it on"
+            why = f"{name} has a value ({reading.shown}), and any value at all switches {effect}"
             return Outcome(True, why, reading.source, reading.unless)
-        why = f"{name} is {'empty' if reading.empty else 'not set'}, and only a value would switch it on"
+        why = f"{name} is {'empty' if reading.empty else 'not set'}; with any value it would switch {effect}"
         return Outcome(False, why, reading.source, reading.unless)
 
     def boolean(self, name: str) -> Outcome:

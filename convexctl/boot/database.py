@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from convexctl.boot.context import Context, decision
@@ -135,7 +136,7 @@ def _name(context: Context, instance_name: Decision) -> Decision:
 
 
 def _tls(context: Context, engine: str, reading: Reading, url: Url | None, ca: Reading) -> Decision:
-    switch = context.present("DO_NOT_REQUIRE_SSL", "--do-not-require-ssl")
+    switch = context.present("DO_NOT_REQUIRE_SSL", "--do-not-require-ssl", "the requirement of TLS off")
     roots = f"the system's CAs{' and ' + ca.shown if ca.filled else ''}"
     verified = f"required, and verified against {roots}"
     if not switch.value:
@@ -191,11 +192,13 @@ def _url_obstacles(engine: str, name: str, reading: Reading, url: Url | None) ->
 
 def _ca(context: Context, name: str, reading: Reading) -> tuple[Decision, list[Decision]]:
     path = reading.text
-    if path is None:
+    if path is None or reading.hidden:
         return decision(reading.shown, reading.shown, f"{name} comes from there", reading), []
     origin = file_source(context.manifests, context.pod, context.container, context.source, path)
-    ca = decision(path, f"{path}, from {origin or 'nowhere'}", f"{name} names the file", reading)
+    ca = decision(path, f"{path}, from {origin.name if origin else 'nowhere'}", f"{name} names the file", reading)
+    if origin and origin.unless:
+        return replace(ca, unless=" or ".join(filter(None, (origin.unless, ca.unless)))), []
     if origin is None:
         why = "a CA file that cannot be read stops the backend"
-        return ca, [decision("no CA file", f"{name} names {path}, and nothing is mounted there", why, reading)]
+        return ca, [decision("no CA file", f"{name} names {path}, and no file is there", why, reading)]
     return ca, []

@@ -64,6 +64,9 @@ class Component:
     environment: Environment = field(repr=False)
     """The variables of the container, as the kubelet makes them. Never a part of `as_dict`."""
 
+    arguments: tuple[tuple[Source, str], ...] = field(default=(), repr=False)
+    """The words of command and arguments, each with its place. Never a part of `as_dict`: one may be a secret."""
+
     image: Decision = field(metadata={"title": "Image"})
     tag: Decision = field(metadata={"title": "Version"})
     replicas: Decision = field(metadata={"title": "Pods"})

@@ -249,6 +249,12 @@ CASES = [
         [backend(container=mounted("/data"), spec=TEMPLATE)],
         [backend(container=mounted(), spec=TEMPLATE)],
     ),
+    broken(
+        "dashboard-hostname",
+        [dashboard({"HOSTNAME": "localhost"})],
+        [dashboard({"HOSTNAME": "0.0.0.0"})],  # noqa: S104
+    ),
+    broken("dashboard-hostname", [dashboard()], [dashboard({"HOSTNAME": "::"})], "not set"),
     broken("claim-not-mounted", [backend(), claim("c")], [backend()], "never mounted"),
     broken("no-volume", env({}), [backend(container=mounted(), pod=EMPTY_DIR)]),
     broken(
@@ -350,6 +356,21 @@ CASES = [
         [backend([POSTGRES], name="a", namespace="x"), backend([POSTGRES], name="b", namespace="y")],
         "Secrets of one name in two namespaces",
     ),
+    *(
+        broken(
+            "shared-database",
+            [
+                backend({"POSTGRES_URL": "postgres://u@db"}, name="a"),
+                backend({"POSTGRES_URL": same}, name="b"),
+            ],
+            [
+                backend({"POSTGRES_URL": "postgres://u@db"}, name="a"),
+                backend({"POSTGRES_URL": "postgres://u@db:5433"}, name="b"),
+            ],
+            f"one server in two spellings: {same}",
+        )
+        for same in ("postgresql://u@db", "postgres://v@db:5432/", "postgresql://u@DB:5432")
+    ),
     broken("instance-secret-unstable", env({}), env({"INSTANCE_SECRET": INSTANCE_SECRET})),
     broken(
         "instance-secret-unstable",
@@ -420,6 +441,19 @@ CASES = [
         ],
         [backend(container={"envFrom": [{"configMapRef": {"name": "c"}}]}), config_map("c", {"INSTANCE_NAME": "shop"})],
         "ConfigMap",
+    ),
+    *(
+        broken(
+            "literal-secret",
+            [backend(container={"args": bad})],
+            [backend([PASSWORD], container={"args": good})],
+            f"in the arguments: {bad[0]}",
+        )
+        for bad, good in (
+            (["--instance-secret", INSTANCE_SECRET], ["--instance-secret", "$(PASSWORD)"]),
+            ([f"--instance-secret={INSTANCE_SECRET}"], ["--instance-secret=$(PASSWORD)"]),
+            (["postgres://u:pw@db"], ["postgres://u:$(PASSWORD)@db"]),
+        )
     ),
     broken("several-writers", [backend(spec={"replicas": 2})], [backend(spec={"replicas": 1})], "replicas"),
     broken("several-writers", [backend(kind="DaemonSet")], [backend()], "DaemonSet"),
@@ -537,6 +571,26 @@ CASES = [
         probed({"livenessProbe": {"grpc": {"port": 3210}}}),
         probed({"livenessProbe": {"tcpSocket": {"port": 3210}}}),
         "gRPC",
+    ),
+    broken(
+        "probe-wrong",
+        probed({"livenessProbe": {"httpGet": {"path": "/version", "port": 3210, "scheme": "HTTPS"}}}),
+        probed({"livenessProbe": {"httpGet": {"path": "/version", "port": 3210, "scheme": "HTTP"}}}),
+        "HTTPS",
+    ),
+    *(
+        broken(
+            "probe-wrong",
+            probed({"livenessProbe": {"exec": {"command": ["sh", "-c", f"curl -f {url} || exit 1"]}}}),
+            probed({"livenessProbe": {"exec": {"command": ["curl", "-f", "http://localhost:3210/version"]}}}),
+            f"a command that asks {url}",
+        )
+        for url in (
+            "http://localhost:3210/api/health",
+            "http://127.0.0.1:3211/version",
+            "https://localhost:3210/version",
+            "'http://localhost:3210'",
+        )
     ),
     broken(
         "probe-wrong",
@@ -955,6 +1009,15 @@ class TestSeverity:
         sources = {"envFrom": [{"configMapRef": {"name": "c"}}]}
         severities = found([backend(container=sources), dashboard(container=sources), config])
         assert severities["unread-variable"] is Severity.INFORMATION
+
+    def test_a_dashboard_without_a_hostname_is_for_information(self) -> None:
+        assert found([dashboard()])["dashboard-hostname"] is Severity.INFORMATION
+        assert found([dashboard({"HOSTNAME": "localhost"})])["dashboard-hostname"] is Severity.WARNING
+
+    def test_a_claim_that_is_astray_is_told_with_the_folder_that_counts(self) -> None:
+        report = audit([backend({"DATA_DIR": "/srv/convex/"}, container=mounted(), spec=TEMPLATE)])
+        (message,) = [each.message for each in report.findings if each.rule.id == "claim-not-mounted"]
+        assert message == "data-convex-0 is not mounted at /srv/convex"
 
     def test_tls_that_is_off_by_accident_is_said_once(self) -> None:
         severities = found(env_of(POSTGRES, *variables({"DO_NOT_REQUIRE_SSL": "false"})))

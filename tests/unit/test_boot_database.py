@@ -236,7 +236,47 @@ class TestCaFile:
     ) -> None:
         pod = {"volumes": [{"name": "ca", **volume}]}
         (obstacle,) = only_backend(backend(self.ENV, container=container, pod=pod), config_map("empty", {})).obstacles
-        assert obstacle.text == "PG_CA_FILE names /ca/ca.crt, and nothing is mounted there"
+        assert obstacle.text == "PG_CA_FILE names /ca/ca.crt, and no file is there"
+
+    @pytest.mark.parametrize(
+        ("path", "optional", "text", "unless", "obstacles"),
+        [
+            ("/ca/ca.crt", True, "/ca/ca.crt, from Secret/ca[ca.crt]", "Secret/ca has no key ca.crt", 0),
+            ("/ca/ca.crt", False, "/ca/ca.crt, from Secret/ca[ca.crt]", "", 0),
+            ("/ca", False, "/ca, from nowhere", "", 1),
+            ("/etc/ssl/certs/ca-certificates.crt", False, "/etc/ssl/certs/ca-certificates.crt, from the image", "", 0),
+            ("/etc/other.crt", False, "/etc/other.crt, from nowhere", "", 1),
+        ],
+    )
+    def test_what_may_be_missing(self, path: str, optional: bool, text: str, unless: str, obstacles: int) -> None:
+        secret = {"secretName": "ca", **({"optional": True} if optional else {})}
+        pod = {"volumes": [{"name": "ca", "secret": secret}]}
+        env = {"POSTGRES_URL": URL, "PG_CA_FILE": path}
+        model = only_backend(backend(env, container=mounted("/ca", "ca"), pod=pod))
+        assert model.database_ca is not None
+        assert (model.database_ca.text, model.database_ca.unless) == (text, unless)
+        assert len(model.obstacles) == obstacles
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        (
+            ["./convex-local-backend", "--instance-name", "x", "--instance-secret", "s3cret", "postgres://u:s3cret@h"],
+            None,
+        ),
+        (["./run_backend.sh", "--instance-name=x"], {"instance_name", "database_name"}),
+        (["./run_backend.sh", "--instance-secret=s3cret"], {"instance_secret", "secret_stable"}),
+        (["./run_backend.sh", "--disable-beacon"], set()),
+    ],
+)
+def test_what_arguments_may_say_is_uncertain_and_never_shown(command: list[str], names: set[str] | None) -> None:
+    model = only_backend(backend([POSTGRES], container={"command": command}))
+    uncertain = {row.name for row in model.rows() if row.decision.unless == "the pod's arguments decide otherwise"}
+    everything = {"instance_name", "instance_secret", "secret_stable", "engine"}
+    everything |= {"database_url", "database_name", "database_outlives"}
+    assert uncertain == (everything if names is None else names)
+    assert "s3cret" not in repr(model)
 
 
 class TestUrlsThatTheBackendRefuses:

@@ -217,6 +217,12 @@ class TestSwitches:
         env = {} if value is None else {"DISABLE_BEACON": value}
         assert only_backend(backend(env)).telemetry.value is on
 
+    def test_the_reason_says_which_way_the_switch_goes(self) -> None:
+        assert (
+            only_backend(backend()).telemetry.why
+            == "DISABLE_BEACON is not set; with any value it would switch telemetry off"
+        )
+
     def test_an_empty_beacon_variable_probably_stops_the_start(self) -> None:
         (obstacle,) = only_backend(backend({"DISABLE_BEACON": ""})).obstacles
         assert obstacle.value == "beacon"

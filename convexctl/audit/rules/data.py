@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
 from convexctl.audit.rules.variables import presence_false
-from convexctl.boot import Backend, Decision
+from convexctl.boot import Backend, Component, Decision, Source
 from convexctl.boot.manifests import same_namespace
 
 STOCK_CONNECTIONS = {"postgres": 97, "mysql": 151}
@@ -88,7 +88,8 @@ def claim_not_mounted(view: View) -> Iterator[Hit]:
     """Claims that are made and not mounted where the data is."""
     for backend in view.boot.backends:
         if backend.claims_astray:
-            yield hit(backend, backend.claims_astray, f"{backend.claims_astray.text} is not mounted at /convex/data")
+            data = (backend.environment.read("DATA_DIR").shown or "/convex/data").rstrip("/") or "/"
+            yield hit(backend, backend.claims_astray, f"{backend.claims_astray.text} is not mounted at {data}")
 
 
 @rule(
@@ -356,8 +357,9 @@ def shared_database(view: View) -> Iterator[Hit]:
         if not (one.database_url and other.database_url and one.database_name and other.database_name):
             continue
         # A literal without a host, and a Secret in another namespace, may be different servers.
-        same_server = one.database_url.value == other.database_url.value != "literal"
-        in_sight = "://" in str(one.database_url.value) or same_namespace(one.namespace, other.namespace)
+        server = _server(one.database_url)
+        same_server = server == _server(other.database_url) != "literal"
+        in_sight = "://" in server or same_namespace(one.namespace, other.namespace)
         if same_server and in_sight and one.database_name.value == other.database_name.value:
             yield hit(other, other.database_name, f"{one} uses the same database, {one.database_name.text}")
 
@@ -424,6 +426,22 @@ def literal_secret(view: View) -> Iterator[Hit]:
             if not variable.from_secret and _is_secret(variable.name, variable.literal):
                 where = f" of {variable.reference.partition('[')[0]}" if variable.reference else ""
                 yield Hit(component, variable.source, f"{variable.name}{where} holds a secret in plain text")
+        for source, what in _secret_arguments(component):
+            yield Hit(component, source, f"{what} holds a secret in plain text")
+
+
+def _secret_arguments(component: Component) -> Iterator[tuple[Source, str]]:
+    """Arguments of the pod that are secrets; `$(NAME)` in one comes from elsewhere."""
+    previous = ""
+    for source, argument in component.arguments:
+        literal = re.sub(r"\$\([^)]*\)", "", argument)
+        option, _, value = literal.partition("=")
+        if previous == "--instance-secret" or option == "--instance-secret":
+            if literal if previous == "--instance-secret" else value:
+                yield source, "--instance-secret"
+        elif _is_secret("", literal):
+            yield source, "an argument"
+        previous = argument
 
 
 _SECRET_NAMES = re.compile(
@@ -449,6 +467,17 @@ def _is_secret(name: str, literal: str) -> bool:
     if _PASSWORD_IN_QUERY.search(literal) or _ADMIN_KEY.search(literal):
         return True
     return bool(_SECRET_NAMES.fullmatch(name)) and not _NOT_SECRETS.fullmatch(name)
+
+
+def _server(url: Decision) -> str:
+    """A database's server in one spelling: one scheme for Postgres, the port always there."""
+    value = str(url.value)
+    scheme, colon, host = value.partition("://")
+    if not colon:
+        return value
+    scheme = scheme.replace("postgresql", "postgres")
+    port = "" if re.search(r":[0-9]+$", host) else ":3306" if scheme == "mysql" else ":5432"
+    return f"{scheme}://{host.lower()}{port}"
 
 
 def _on_disk(backend: Backend) -> Iterator[tuple[str, Decision]]:
