@@ -170,7 +170,7 @@ def origin_elsewhere(view: View) -> Iterator[Hit]:
         if site and site.role == "api" and there not in (None, "/http/x"):
             message = "CONVEX_SITE_ORIGIN leads to the API, which has HTTP actions under /http only"
             if site.rewrite:
-                message += f", and /x is rewritten to {there}"
+                message += f"; the edge makes {there} of {_asked(backend.site_origin, '/x')}"
             yield hit(backend, backend.site_origin, message)
         if site and site.role == "http actions" and there not in (None, "/x"):
             message = (
@@ -556,13 +556,18 @@ def _reached(view: View, origin: Decision, path: str = "/x") -> Route | None:
     parts = _parts(origin)
     if parts is None or not _is_public(parts):
         return None
-    return view.boot.reached(parts.hostname or "", f"{parts.path.rstrip('/')}{path}")
+    return view.boot.reached(parts.hostname or "", _asked(origin, path))
 
 
 def _arrives(route: Route | None, origin: Decision, path: str) -> str | None:
     """The path that a container is asked for when somebody asks for a path below an origin."""
+    return None if route is None else route.arrives(_asked(origin, path))
+
+
+def _asked(origin: Decision, path: str) -> str:
+    """The path of a request below an origin."""
     parts = _parts(origin)
-    return None if route is None or parts is None else route.arrives(f"{parts.path.rstrip('/')}{path}")
+    return f"{parts.path.rstrip('/') if parts else ''}{path}"
 
 
 def _hides_metrics(route: Route) -> bool:
