@@ -55,7 +55,10 @@ def read(paths: Iterable[str]) -> Documents:
 
 def _texts(path: str) -> Iterator[tuple[str, str]]:
     if path == STDIN:
-        yield STDIN_NAME, sys.stdin.read()
+        try:
+            yield STDIN_NAME, sys.stdin.buffer.read().decode("utf-8")
+        except UnicodeDecodeError:
+            raise UserError(f"{STDIN_NAME}: is no text in UTF-8") from None
         return
     place = Path(path)
     if not place.exists():

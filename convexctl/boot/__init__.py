@@ -16,7 +16,7 @@ from convexctl.boot.dashboard import dashboard
 from convexctl.boot.edge import Edge
 from convexctl.boot.find import Role, find
 from convexctl.boot.manifests import Manifests
-from convexctl.boot.model import Backend, Boot, Component, Dashboard, Decision, Route, Row, Target
+from convexctl.boot.model import Backend, Boot, Component, Dashboard, Decision, Rewrite, Route, Row, Target
 from convexctl.boot.source import Source
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Component",
     "Dashboard",
     "Decision",
+    "Rewrite",
     "Role",
     "Route",
     "Row",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from convexctl.boot import files as files_model
@@ -39,20 +40,38 @@ def backend(context: Context) -> Backend:
         **_disk(context, disk, data),
         **_switches(context),
     }
+    made |= {
+        "instance_name": instance_name,
+        "instance_secret": _instance_secret(context),
+        "secret_stable": _secret_stable(context, data),
+    }
+    entry_point = _entry_point(context)
+    for name in _said_by_arguments(context, entry_point):
+        if isinstance(made.get(name), Decision) and not made[name].unless:
+            made[name] = replace(made[name], unless="the pod's arguments decide otherwise")
     return Backend(
         **made,
         user=user,
-        instance_name=instance_name,
-        instance_secret=_instance_secret(context),
-        secret_stable=_secret_stable(context, data),
         cloud_origin=origins["CONVEX_CLOUD_ORIGIN"][0],
         site_origin=origins["CONVEX_SITE_ORIGIN"][0],
         stop=lifecycle.stop(context),
         grace=lifecycle.grace(context),
         writers=lifecycle.writers(context, common["replicas"]),
-        entry_point=_entry_point(context),
+        entry_point=entry_point,
         obstacles=tuple(obstacles),
     )
+
+
+def _said_by_arguments(context: Context, entry_point: Decision) -> tuple[str, ...]:
+    """The decisions that the pod's own arguments may change. They are not read: one may be a secret."""
+    names: tuple[str, ...] = ()
+    if re.search(r"--instance-name\b", context.command):
+        names += ("instance_name", "database_name")
+    if re.search(r"--instance-secret\b", context.command):
+        names += ("instance_secret", "secret_stable")
+    if entry_point.value == "convex-local-backend" or re.search(r"\b(postgres(ql)?|mysql)://", context.command):
+        names += ("engine", "database_url", "database_name", "database_outlives")
+    return names
 
 
 def _instance_name(context: Context) -> tuple[Decision, list[Decision]]:
@@ -113,8 +132,8 @@ def _origin(context: Context, name: str) -> tuple[Decision, list[Decision]]:
 
 def _switches(context: Context) -> dict[str, Decision]:
     metrics = context.boolean("DISABLE_METRICS_ENDPOINT")
-    beacon = context.present("DISABLE_BEACON", "--disable-beacon")
-    redaction = context.present("REDACT_LOGS_TO_CLIENT", "--redact-logs-to-client")
+    beacon = context.present("DISABLE_BEACON", "--disable-beacon", "telemetry off")
+    redaction = context.present("REDACT_LOGS_TO_CLIENT", "--redact-logs-to-client", "redaction on")
     retention = context.whole("DOCUMENT_RETENTION_DELAY", DEFAULT_RETENTION)
     days = f" ({retention.value / 86400:g} days)" if isinstance(retention.value, int) else ""
     return {

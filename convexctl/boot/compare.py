@@ -113,7 +113,9 @@ def _source(source: Source) -> dict[str, str]:
 
 
 def _route(route: Route) -> dict[str, Any]:
-    return {**{key: value for key, value in asdict(route).items() if key != "source"}, "source": _source(route.source)}
+    shown = {key: value for key, value in asdict(route).items() if key not in ("source", "rewrite")}
+    rewrite = None if route.rewrite is None else str(route.rewrite)
+    return {**shown, "rewrite": rewrite, "source": _source(route.source)}
 
 
 def plain(value: object) -> Any:

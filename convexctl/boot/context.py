@@ -10,6 +10,7 @@ from convexctl.boot.environment import Environment, Reading, build_environment
 from convexctl.boot.find import Found, command_of
 from convexctl.boot.manifests import Manifests, Pod, dig, number, sequence
 from convexctl.boot.model import Decision, Value
+from convexctl.boot.quantities import integer
 from convexctl.boot.source import Source, Step
 from convexctl.boot.volumes import Disk, disk_at
 
@@ -60,18 +61,19 @@ class Context:
                 return number(entry.get("containerPort"))
         return None
 
-    def present(self, name: str, flag: str) -> Outcome:
+    def present(self, name: str, flag: str, effect: str) -> Outcome:
         """A switch of the entry point that goes by presence: any non-empty value switches it on.
 
-        `flag` is the option of the server that it becomes, which the pod's own arguments may give too.
+        `flag` is the option of the server that it becomes, which the pod's own arguments may give too; `effect` says
+        what that does: `telemetry off`.
         """
         reading = self.read(name)
         if flag in self.command.split():
             return Outcome(True, f"the pod's arguments have {flag}", self.source.at("args"), "")
         if reading.filled:
-            why = f"{name} has a value ({reading.shown}), and any value at all switches it on"
+            why = f"{name} has a value ({reading.shown}), and any value at all switches {effect}"
             return Outcome(True, why, reading.source, reading.unless)
-        why = f"{name} is {'empty' if reading.empty else 'not set'}, and only a value would switch it on"
+        why = f"{name} is {'empty' if reading.empty else 'not set'}; with any value it would switch {effect}"
         return Outcome(False, why, reading.source, reading.unless)
 
     def boolean(self, name: str) -> Outcome:
@@ -94,9 +96,10 @@ class Context:
             return Outcome(default, f"{name} is not set: upstream's default", reading.source, reading.unless)
         if reading.text is None:
             return Outcome(reading.shown, f"{name} comes from there", reading.source, reading.unless)
-        if reading.text.isascii() and reading.text.removeprefix("+").isdecimal():
-            return Outcome(int(reading.text), f"{name} is set", reading.source, reading.unless)
-        why = f'{name} is "{reading.shown}", which is no whole number: upstream\'s default counts'
+        value = integer(reading.text, least=0)
+        if value is not None:
+            return Outcome(value, f"{name} is set", reading.source, reading.unless)
+        why = f'{name} is "{reading.shown}", which does not parse as a whole number: upstream\'s default counts'
         return Outcome(default, why, reading.source, reading.unless)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from convexctl.boot.context import Context, decision
@@ -14,6 +15,8 @@ _VARIABLES = (("POSTGRES_URL", "postgres"), ("MYSQL_URL", "mysql"), ("DATABASE_U
 """In the order of the entry point: the first that has a value counts."""
 TITLES = {"postgres": "Postgres", "mysql": "MySQL", "sqlite": "SQLite"}
 DEFAULT_CONNECTIONS = 128
+_SCHEMES = {"postgres": ("postgres", "postgresql"), "mysql": ("mysql",)}
+_SERVER_NAME = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?")
 
 
 class Url(NamedTuple):
@@ -21,10 +24,11 @@ class Url(NamedTuple):
 
     scheme: str
     user: str
-    has_password: bool
     host: str
     path: str
     query: str
+    torn: bool
+    """Whether an unescaped `/`, `?` or `#` seems to have cut the password: `@` stands behind what reads as the host."""
 
 
 def url_of(text: str) -> Url | None:
@@ -34,9 +38,11 @@ def url_of(text: str) -> Url | None:
         return None
     authority, tail = _cut(match["rest"], "/?#")
     userinfo, _, host = authority.rpartition("@")
-    user, colon, password = userinfo.partition(":")
+    user = userinfo.partition(":")[0]
     path, query = _cut(tail, "?#")
-    return Url(match["scheme"].lower(), user, bool(colon and password), host, path, query.removeprefix("?"))
+    whole = bool(userinfo) and "@" not in path and _SERVER_NAME.fullmatch(host.replace(UNSEEN, "x")) is not None
+    torn = "@" in tail and not (whole and query.startswith("?"))
+    return Url(match["scheme"].lower(), user, host, path, query.removeprefix("?"), torn)
 
 
 def _cut(text: str, stops: str) -> tuple[str, str]:
@@ -92,7 +98,11 @@ def _server(
         "database_tls": _tls(context, engine, reading, url, ca_reading),
         "database_connections": connections.decides(connections.value, f"at most {connections.value}"),
         "database_outlives": Decision(
-            "everything", "everything here: it is outside", f"the documents are in the {title} server", reading.source
+            "everything",
+            "everything here: it is outside",
+            f"the documents are in the {title} server",
+            reading.source,
+            unless(*before, reading),
         ),
     }
     obstacles = _url_obstacles(engine, name, reading, url)
@@ -104,11 +114,14 @@ def _server(
 
 
 def _place(reading: Reading) -> tuple[str, str]:
-    """Where the URL comes from, or for one in sight the server that it names: never user and password."""
+    """Where the URL comes from, or for one in sight the server that it names: never user and password.
+
+    What an unescaped `/`, `?`, `#` or `@` makes look like a host may be a piece of the password: then none is named.
+    """
     if reading.reference:
         return reading.reference, reading.reference
     url = url_of(reading.variable.display) if reading.variable else None
-    if url is None:
+    if url is None or not url.user or "@" in url.path + url.query or not _SERVER_NAME.fullmatch(url.host):
         return "literal", "in the manifest"
     return f"{url.scheme}://{url.host}", f"in the manifest: {url.scheme}://{url.host}"
 
@@ -123,7 +136,7 @@ def _name(context: Context, instance_name: Decision) -> Decision:
 
 
 def _tls(context: Context, engine: str, reading: Reading, url: Url | None, ca: Reading) -> Decision:
-    switch = context.present("DO_NOT_REQUIRE_SSL", "--do-not-require-ssl")
+    switch = context.present("DO_NOT_REQUIRE_SSL", "--do-not-require-ssl", "the requirement of TLS off")
     roots = f"the system's CAs{' and ' + ca.shown if ca.filled else ''}"
     verified = f"required, and verified against {roots}"
     if not switch.value:
@@ -139,7 +152,8 @@ def _tls(context: Context, engine: str, reading: Reading, url: Url | None, ca: R
         return switch._replace(why=why).decides("off", "off: plain text")
     if mode and mode[1] == "require":
         return decision("required", verified, "the URL says sslmode=require", reading)
-    otherwise = "" if url and UNSEEN not in url.query else f"the URL in {reading.shown} has another sslmode"
+    where = reading.reference or reading.name
+    otherwise = "" if url and UNSEEN not in url.query else f"the URL in {where} has another sslmode"
     why = f"{switch.why}; where the server offers TLS, its certificate is still verified against {roots}"
     return Decision(
         "preferred",
@@ -157,23 +171,34 @@ def _url_obstacles(engine: str, name: str, reading: Reading, url: Url | None) ->
             why = "the backend ends at once when it cannot read the database's URL"
             obstacles.append(decision("database URL", f"{name} is no URL", why, reading))
         return obstacles
+    if url.scheme not in _SCHEMES[engine]:
+        why = f"{name} means {TITLES[engine]}, whose client takes no other scheme"
+        right = " or ".join(f"{scheme}://" for scheme in _SCHEMES[engine])
+        obstacles.append(decision("database URL", f"{name} does not begin with {right}", why, reading))
+    if url.torn:
+        why = "the URL ends there for the backend, and what is left of it names no server"
+        obstacles.append(decision("database URL", f"{name} has an unescaped /, ? or # before an @", why, reading))
+        return obstacles
+    if not url.host.partition(":")[0] and not (engine == "postgres" and re.search(r"(?:^|&)host=", url.query)):
+        obstacles.append(decision("database URL", f"{name} has no host", "there is no server to connect to", reading))
     if engine == "postgres" and url.path not in ("", "/"):
         why = "the backend adds the database's name itself, and refuses a URL that has one"
         obstacles.append(decision("database in URL", f"{name} has a database name in it", why, reading))
-    if not url.user and not re.search(r"(?:^|&)user=", url.query):
-        obstacles.append(
-            decision("no database user", f"{name} has no user", "the backend refuses a URL without a user", reading)
-        )
+    if not url.user:
+        why = "the backend refuses a URL without a user before its host, whatever the query says"
+        obstacles.append(decision("no database user", f"{name} has no user", why, reading))
     return obstacles
 
 
 def _ca(context: Context, name: str, reading: Reading) -> tuple[Decision, list[Decision]]:
     path = reading.text
-    if path is None:
+    if path is None or reading.hidden:
         return decision(reading.shown, reading.shown, f"{name} comes from there", reading), []
     origin = file_source(context.manifests, context.pod, context.container, context.source, path)
-    ca = decision(path, f"{path}, from {origin or 'nowhere'}", f"{name} names the file", reading)
+    ca = decision(path, f"{path}, from {origin.name if origin else 'nowhere'}", f"{name} names the file", reading)
+    if origin and origin.unless:
+        return replace(ca, unless=" or ".join(filter(None, (origin.unless, ca.unless)))), []
     if origin is None:
         why = "a CA file that cannot be read stops the backend"
-        return ca, [decision("no CA file", f"{name} names {path}, and nothing is mounted there", why, reading)]
+        return ca, [decision("no CA file", f"{name} names {path}, and no file is there", why, reading)]
     return ca, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,11 +21,10 @@ from convexctl.boot.manifests import (
     source_of,
     text,
 )
-from convexctl.boot.model import Route, Target
+from convexctl.boot.model import Rewrite, Route, Target
 from convexctl.boot.source import Source
 
 _PATH_TYPES = {"PathPrefix": "Prefix", "Exact": "Exact", "RegularExpression": "RegularExpression"}
-_STRIPS = ("stripPrefix", "stripPrefixRegex", "replacePath", "replacePathRegex")
 
 
 class Edge:
@@ -82,18 +82,19 @@ class Edge:
                     source=source_of(ingress, "spec", "rules", rule_index, "http", "paths", path_index),
                 )
 
-    def _ingress_rewrite(self, ingress: Manifest, namespace: str) -> str | None:
+    def _ingress_rewrite(self, ingress: Manifest, namespace: str) -> Rewrite | None:
         annotations = mapping(dig(ingress, "metadata", "annotations"))
-        for key in ("nginx.ingress.kubernetes.io/rewrite-target", "haproxy.org/path-rewrite"):
-            if key in annotations:
-                return text(annotations[key])
+        if target := text(annotations.get("nginx.ingress.kubernetes.io/rewrite-target")):
+            return Rewrite("expression", target)
+        if "haproxy.org/path-rewrite" in annotations:
+            return Rewrite("unknown")
         for name in text(annotations.get("traefik.ingress.kubernetes.io/router.middlewares")).split(","):
             middleware = name.strip().removesuffix("@kubernetescrd")
             for manifest in self._manifests.of_kind("Middleware"):
                 place = source_of(manifest)
-                strips = next((key for key in _STRIPS if key in mapping(manifest.get("spec"))), None)
-                if strips and middleware == f"{place.namespace or namespace or 'default'}-{place.name}":
-                    return strips
+                changes = _middleware(mapping(manifest.get("spec")))
+                if changes and middleware == f"{place.namespace or namespace or 'default'}-{place.name}":
+                    return changes
         return None
 
     def _http_route(self, route: Manifest) -> Iterator[Route]:
@@ -225,9 +226,27 @@ def _gateway_tls(listeners: list[Mapping[str, Any]], host: str) -> bool:
     )
 
 
-def _route_rewrite(rule: object) -> str | None:
+def _middleware(spec: Mapping[str, Any]) -> Rewrite | None:
+    """What a Middleware of Traefik's makes of a path; None for one that leaves it."""
+    if "stripPrefix" in spec:
+        prefixes = sequence(mapping(spec["stripPrefix"]).get("prefixes"))
+        return Rewrite("strip", patterns=tuple(re.escape(text(prefix)) for prefix in prefixes))
+    if "stripPrefixRegex" in spec:
+        patterns = sequence(mapping(spec["stripPrefixRegex"]).get("regex"))
+        return Rewrite("strip", patterns=tuple(map(text, patterns)))
+    if "replacePath" in spec:
+        return Rewrite("whole", text(mapping(spec["replacePath"]).get("path")))
+    if "replacePathRegex" in spec:
+        change = mapping(spec["replacePathRegex"])
+        return Rewrite("replace", text(change.get("replacement")), (text(change.get("regex")),))
+    return None
+
+
+def _route_rewrite(rule: object) -> Rewrite | None:
     for entry in map(mapping, sequence(mapping(rule).get("filters"))):
         path = mapping(dig(entry, "urlRewrite", "path"))
+        if "replaceFullPath" in path:
+            return Rewrite("whole", text(path["replaceFullPath"]))
         if path:
-            return text(path.get("replacePrefixMatch")) or text(path.get("replaceFullPath")) or "/"
+            return Rewrite("prefix", text(path.get("replacePrefixMatch")) or "/")
     return None

@@ -20,6 +20,8 @@ from convexctl.boot.source import Source
 
 UNSEEN = "\ufdd0"
 """Stands in an outline for a piece that cannot be seen: a character that no text has."""
+_USER_INFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://).*@|^[^\s@:]*:.*@", re.DOTALL)
+"""User and password of a URL, up to the last `@`: an unescaped `/` in a password hides where they end."""
 _EXPANSION = re.compile(r"\$(?:\$|\((?P<name>[^)]*)\))")
 
 
@@ -112,10 +114,15 @@ class Reading:
 
     @property
     def shown(self) -> str:
-        """What may be shown of it, which also tells two settings apart: its text, or where it comes from."""
+        """What may be shown of it, which also tells two settings apart: its text, or where it comes from.
+
+        What stands before the host of a URL may be a password, and is `…`.
+        """
         if self.variable is None:
             return ""
-        return self.variable.reference if self.hidden else self.variable.display
+        if self.hidden:
+            return self.variable.reference
+        return _USER_INFO.sub(lambda match: f"{match['scheme'] or ''}…@", self.variable.display)
 
     @property
     def unless(self) -> str:

@@ -73,7 +73,11 @@ def _s3(context: Context) -> dict[str, Decision]:
         "s3_checksums": no_checksums.decides(not no_checksums.value, "not sent" if no_checksums.value else "sent"),
         "s3_credentials": _credentials(context),
         "files_outlive": Decision(
-            "everything", "everything here: they are outside", "the files are in the buckets", endpoint.source
+            "everything",
+            "everything here: they are outside",
+            "the files are in the buckets",
+            endpoint.source,
+            otherwise,
         ),
     }
 

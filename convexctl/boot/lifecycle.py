@@ -7,14 +7,18 @@ import re
 from convexctl.boot.context import Context
 from convexctl.boot.manifests import Manifest, dig, mapping, number, same_namespace, sequence, source_of, text
 from convexctl.boot.model import Decision
+from convexctl.boot.processes import ancestor, sigints, waits
 
 DEFAULT_GRACE = 30
-_SENDS_SIGINT = re.compile(r"kill(all)?\b[^;|&]*?(-s\s*|--signal[ =]|-)(SIG)?(INT|2)\b", re.IGNORECASE)
-_PERCENT = re.compile(r"([0-9]+)%")
+_BY_ITSELF = {
+    "bash": "the container's bash does not become its last command by itself, as it does without `exec` from 5.1 on",
+    "unknown": "the container's command starts the backend as a child and hands no signals on",
+}
+_PERCENT = re.compile(r"([0-9]{1,9})%")
 
 
 def stop(context: Context) -> Decision:
-    """Whether the backend ends in order: its PID 1 knows SIGINT only, and Kubernetes sends SIGTERM."""
+    """Whether the backend ends in order: it knows SIGINT only, and Kubernetes sends SIGTERM to PID 1."""
     if context.pod.spec.get("shareProcessNamespace") is True:
         why = "with shareProcessNamespace PID 1 is not the backend: no signal to PID 1 reaches it"
         return Decision("killed", "killed hard", why, context.pod.source.at("shareProcessNamespace"))
@@ -22,18 +26,37 @@ def stop(context: Context) -> Decision:
         why = "with hostPID PID 1 is the node's, not the backend: no signal to PID 1 reaches it"
         return Decision("killed", "killed hard", why, context.pod.source.at("hostPID"))
     lifecycle = mapping(context.container.get("lifecycle"))
-    if text(lifecycle.get("stopSignal")).upper() == "SIGINT":
-        return Decision(
-            "clean",
-            "clean, by SIGINT",
-            "stopSignal",
-            context.source.at("lifecycle", "stopSignal"),
-            "the cluster does not have ContainerStopSignals",
-        )
+    command = [text(part) for part in sequence(context.container.get("command"))]
+    above = ancestor([*command, *(text(part) for part in sequence(context.container.get("args")))] if command else [])
     source = context.source.at("lifecycle", "preStop")
-    command = " ".join(text(part) for part in sequence(dig(lifecycle, "preStop", "exec", "command")))
-    if _SENDS_SIGINT.search(command):
-        return Decision("clean", "clean, by SIGINT", "preStop sends SIGINT, which makes the backend drain", source)
+    hook = [text(part) for part in sequence(dig(lifecycle, "preStop", "exec", "command"))]
+    sent = sigints(hook)
+    if sent > 1:
+        why = "preStop sends SIGINT more than once, and the second one makes the backend end at once"
+        return Decision("killed", "ended by force", why, source)
+    unless = _BY_ITSELF.get(above, "")
+    if sent and above == "init" and not waits(hook):
+        why = "the init hands SIGTERM on, which ends the backend at once, and preStop does not wait until it is gone"
+        return Decision("killed", "ended by force", why, source)
+    if above == "shell" and (sent or lifecycle.get("stopSignal")):
+        why = "PID 1 is a shell, which keeps a SIGINT to itself: the command starts the backend without exec"
+        return Decision("killed", "killed hard after the grace period", why, context.source.at("command"))
+    if sent:
+        why = "preStop sends SIGINT, which makes the backend drain"
+        return Decision("clean", "clean, by SIGINT", why, source, unless)
+    has_system = bool(text(dig(context.pod.spec, "os", "name")))
+    if has_system and text(lifecycle.get("stopSignal")).upper() == "SIGINT":
+        conditions = ["the cluster does not have ContainerStopSignals", *([unless] if unless else [])]
+        place = context.source.at("lifecycle", "stopSignal")
+        return Decision("clean", "clean, by SIGINT", "stopSignal", place, " or ".join(conditions))
+    if lifecycle.get("stopSignal") and not has_system:
+        why = "a stopSignal is refused, or dropped, where the pod does not name its system (spec.os.name: linux)"
+        return Decision(
+            "killed", "killed hard after the grace period", why, context.source.at("lifecycle", "stopSignal")
+        )
+    if above == "init":
+        why = "Kubernetes sends SIGTERM, which the init hands on, and which ends the backend in the middle of its work"
+        return Decision("killed", "ended by force", why, source)
     why = "Kubernetes sends SIGTERM, for which the backend's PID 1 has no handler: it runs on until SIGKILL"
     return Decision("killed", "killed hard after the grace period", why, source)
 

@@ -6,6 +6,7 @@ Manifests come from anywhere, so nothing is taken for granted: what has the wron
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,19 +27,23 @@ def sequence(value: object) -> list[Any]:
 
 
 def text(value: object) -> str:
-    """`value` as a manifest's string: booleans in YAML's spelling, nothing as empty."""
+    """`value` as a manifest's string: booleans in YAML's spelling; nothing, and what cannot be written, as empty."""
     if value is None:
         return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    except ValueError:
+        # Python writes no number of more than 4300 digits.
+        return ""
 
 
 def number(value: object) -> int | None:
-    """`value` where it is a whole number, also one in a string."""
-    if isinstance(value, bool):
+    """`value` where it is a whole number that Kubernetes can hold (64 bits), also one in a string."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
         return None
-    if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else None
+    return value if abs(value) < 2**63 else None
 
 
 def dig(value: object, *keys: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from convexctl.boot.environment import Environment
 from convexctl.boot.source import Source
@@ -63,6 +63,9 @@ class Component:
     """The container in its object."""
     environment: Environment = field(repr=False)
     """The variables of the container, as the kubelet makes them. Never a part of `as_dict`."""
+
+    arguments: tuple[tuple[Source, str], ...] = field(default=(), repr=False)
+    """The words of command and arguments, each with its place. Never a part of `as_dict`: one may be a secret."""
 
     image: Decision = field(metadata={"title": "Image"})
     tag: Decision = field(metadata={"title": "Version"})
@@ -177,11 +180,62 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Rewrite:
+    """What the edge makes of the path of a request before it hands it on."""
+
+    how: Literal["prefix", "whole", "expression", "replace", "strip", "unknown"]
+    """What the edge does. Where it is `unknown`, the path that arrives cannot be told.
+
+    `prefix`: the rule's own path becomes `value`; `whole`: the path becomes `value`; `expression`: the same, with the
+    groups of the rule's path; `replace`: what the one pattern matches becomes `value`; `strip`: what the first of
+    `patterns` that fits matches at the beginning goes.
+    """
+    value: str = ""
+    patterns: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.value or " ".join((self.how, *self.patterns))
+
+    def of(self, rule: str, path: str) -> str | None:
+        """What becomes of `path` under a rule for the path `rule`; None where that cannot be told."""
+        try:
+            changed = self._changed(rule, path)
+        except (re.error, OverflowError, IndexError):
+            return None
+        return changed if changed is None else f"/{changed.lstrip('/')}"
+
+    def _changed(self, rule: str, path: str) -> str | None:
+        if self.how == "whole":
+            return self.value
+        if self.how == "prefix":
+            rest = path[len(rule.rstrip("/")) :].lstrip("/")
+            return f"{self.value.rstrip('/')}/{rest}" if rest else self.value
+        if self.how == "expression":
+            match = re.match(rule, path)
+            return None if match is None else _with_groups(self.value, match)
+        if self.how == "replace":
+            match = re.search(self.patterns[0], path)
+            return (
+                path if match is None else path[: match.start()] + _with_groups(self.value, match) + path[match.end() :]
+            )
+        if self.how == "strip":
+            found = next((match for pattern in self.patterns if (match := re.match(pattern, path))), None)
+            return path[found.end() :] if found else path
+        return None
+
+
+def _with_groups(template: str, match: re.Match[str]) -> str:
+    """A template with `$1` for the first group of a match; a group that is not there is empty."""
+    groups = (match[0], *(group or "" for group in match.groups()))
+    return re.sub(r"\$\{?([0-9])\}?", lambda found: (*groups, *[""] * 10)[int(found[1])], template)
+
+
+@dataclass(frozen=True)
 class Route:
     """A rule of the edge: requests for `host` and `path` go to a Service's port, and end at `target`.
 
-    `host` is empty where the rule takes every host. `rewrite` is what the matched path becomes where the edge rewrites
-    it. `target` is None with the reason in `problem` where no pod in sight is reached.
+    `host` is empty where the rule takes every host. `rewrite` is None where the path stays as it is. `target` is None
+    with the reason in `problem` where no pod in sight is reached.
     """
 
     host: str
@@ -194,7 +248,7 @@ class Route:
     problem: str
     tls: bool
     """Whether the rule's own object or Gateway ends TLS for the host."""
-    rewrite: str | None
+    rewrite: Rewrite | None
     source: Source
 
     @property
@@ -210,6 +264,10 @@ class Route:
             return host.partition(".")[2].lower() == self.host[2:].lower() and "." in host
         return self.host.lower() == host.lower()
 
+    def arrives(self, path: str) -> str | None:
+        """The path that the target is asked for, for a request for `path`; None where that cannot be told."""
+        return path if self.rewrite is None else self.rewrite.of(self.path, path)
+
     def takes(self, path: str) -> bool:
         """Whether the rule's path matches that of a request."""
         if self.path_type == "Exact":
@@ -217,7 +275,7 @@ class Route:
         if self.path_type == "RegularExpression" or re.search(r"[(*?\\^$]", self.path):
             try:
                 return re.match(self.path, path) is not None
-            except re.error:
+            except (re.error, OverflowError):
                 return False
         prefix = self.path.rstrip("/")
         return path == prefix or path.startswith(f"{prefix}/")

@@ -7,7 +7,7 @@ from typing import Any
 from convexctl.boot.context import Context
 from convexctl.boot.environment import listed
 from convexctl.boot.find import ImageName
-from convexctl.boot.manifests import mapping, number, text
+from convexctl.boot.manifests import mapping, number, sequence, text
 from convexctl.boot.model import Decision
 from convexctl.boot.quantities import quantity
 
@@ -27,6 +27,11 @@ def shared(context: Context) -> dict[str, Any]:
         "container": text(context.container.get("name")),
         "source": context.source,
         "environment": context.environment,
+        "arguments": tuple(
+            (context.source.at(key, index), text(word))
+            for key in ("command", "args")
+            for index, word in enumerate(sequence(context.container.get(key)))
+        ),
         "image": Decision(image.repository, image.repository, "the container's image", image_source),
         "tag": Decision(version, version, "digest, else tag, else latest", image_source),
         "replicas": _replicas(context),
@@ -100,13 +105,15 @@ def _probe(context: Context, key: str) -> Decision | None:
         path = text(request.get("path")) or "/"
         port = context.port(request.get("port"))
         value |= {"handler": "GET", "path": path, "port": port}
+        if request.get("scheme") == "HTTPS":
+            value["scheme"] = "HTTPS"
         shown = f"GET {path} on {port if port is not None else text(request.get('port')) + ', which is no port here'}"
     elif request := mapping(probe.get("tcpSocket")):
         port = context.port(request.get("port"))
         value |= {"handler": "TCP", "port": port}
         shown = f"a connection to {port}"
     elif "exec" in probe:
-        command = [text(part) for part in mapping(probe["exec"]).get("command") or []]
+        command = [text(part) for part in sequence(mapping(probe["exec"]).get("command"))]
         value |= {"handler": "exec", "path": " ".join(command)}
         shown = f"the command {command[0] if command else ''}"
     elif "grpc" in probe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from convexctl.boot.environment import keys_of
 from convexctl.boot.manifests import Manifest, Manifests, Pod, dig, items, mapping, same_namespace, sequence, text
@@ -25,6 +25,7 @@ OUTLIVES_TEXT: dict[str, str] = {
     "pod": "the pod, not `kubectl delete -f` of the manifests",
     "delete": "the pod and `kubectl delete -f` of the manifests",
 }
+_CERTIFICATES_OF_THE_IMAGE = ("/etc/ssl/", "/usr/share/ca-certificates/", "/usr/local/share/ca-certificates/")
 READ_ONLY = ("configMap", "secret", "projected", "downwardAPI", "image")
 
 
@@ -76,7 +77,7 @@ def disk_at(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source
     name, place, read_only = mount
     claim, volume, volume_place = _volume(manifests, pod, name)
     if claim:
-        return _on_claim(pod, claim, place, read_only)
+        return _on_claim(manifests, pod, claim, place, read_only)
     kind = next((key for key in volume if key != "name"), "emptyDir" if volume_place else "unknown")
     spec = mapping(volume.get(kind))
     where = volume_place or place
@@ -110,24 +111,37 @@ def mount_at(container: Mapping[str, Any], source: Source, path: str) -> tuple[s
     return best
 
 
-def file_source(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source: Source, path: str) -> str | None:
-    """What a file of the container comes from: `Secret/name[KEY]`, another volume's kind, or None where none is there.
+class Origin(NamedTuple):
+    """What a file of a container comes from."""
 
-    None also where a Secret or ConfigMap in sight has no such key.
+    name: str
+    """`Secret/name[KEY]`, another volume's kind, or `the image`."""
+    unless: str = ""
+    """What is out of sight and would leave it missing."""
+
+
+def file_source(
+    manifests: Manifests, pod: Pod, container: Mapping[str, Any], source: Source, path: str
+) -> Origin | None:
+    """What a file of the container comes from, or None where none is there.
+
+    None also where a Secret or ConfigMap in sight has no such key, and for the folder that a volume is mounted as.
     """
     mount = mount_at(container, source, path)
     if mount is None:
-        return None
+        return Origin("the image") if path.startswith(_CERTIFICATES_OF_THE_IMAGE) else None
     name, place, _ = mount
     claim, volume, _ = _volume(manifests, pod, name)
-    if claim:
-        return f"PersistentVolumeClaim/{claim.name}"
     entry = next(
         (entry for step, entry in items(container.get("volumeMounts")) if step == place.path[-1]),
         {},
     )
     at = posixpath.normpath(text(mapping(entry).get("mountPath")))
     inside = path[len(at) :].strip("/") or text(mapping(entry).get("subPath"))
+    if not inside and "hostPath" not in volume:
+        return None
+    if claim:
+        return Origin(f"PersistentVolumeClaim/{claim.name}")
     for kind, key, name_key in (("Secret", "secret", "secretName"), ("ConfigMap", "configMap", "name")):
         if key not in volume:
             continue
@@ -138,8 +152,11 @@ def file_source(manifests: Manifests, pod: Pod, container: Mapping[str, Any], so
         known = keys_of(manifests, kind, pod.source.namespace, its_name)
         if its_key is None or (known is not None and its_key not in known):
             return None
-        return f"{kind}/{its_name}[{its_key}]"
-    return next((key for key in volume if key != "name"), None)
+        reference = f"{kind}/{its_name}[{its_key}]"
+        optional = spec.get("optional") is True and known is None
+        return Origin(reference, f"{kind}/{its_name} has no key {its_key}" if optional else "")
+    other = next((key for key in volume if key != "name"), None)
+    return Origin(other) if other else None
 
 
 def claims(manifests: Manifests, pod: Pod) -> Iterator[tuple[str, Claim]]:
@@ -197,7 +214,16 @@ def _volume(manifests: Manifests, pod: Pod, name: str) -> tuple[Claim | None, Ma
     return None, {}, None
 
 
-def _on_claim(pod: Pod, claim: Claim, mount: Source, read_only: bool) -> Disk:
+def _namespace_of(manifests: Manifests, pod: Pod) -> Source | None:
+    """The Namespace of a pod, where it is one of the manifests that somebody deletes and not read from a cluster."""
+    name = pod.source.namespace
+    manifest = manifests.find("Namespace", "", name) if name else None
+    if manifest is None or dig(manifest, "metadata", "uid"):
+        return None
+    return Source("Namespace", "", name)
+
+
+def _on_claim(manifests: Manifests, pod: Pod, claim: Claim, mount: Source, read_only: bool) -> Disk:
     if claim.made_by == "template":
         policy = mapping(dig(pod.owner, "spec", "persistentVolumeClaimRetentionPolicy"))
         for key, when in (("whenDeleted", "the StatefulSet is deleted"), ("whenScaled", "it is scaled down")):
@@ -207,6 +233,14 @@ def _on_claim(pod: Pod, claim: Claim, mount: Source, read_only: bool) -> Disk:
                     "spec", "persistentVolumeClaimRetentionPolicy", key
                 )
                 return Disk("claim", "pod", f"claim {claim.name}", why, source, claim, read_only)
+    if claim.made_by != "object" and (namespace := _namespace_of(manifests, pod)):
+        why = (
+            f"the Namespace {namespace.name} stands in the manifests: whoever deletes the manifests, or prunes, "
+            "deletes it with every claim and Secret in it"
+        )
+        shown = f"claim {claim.name}, in the Namespace {namespace.name} of the manifests"
+        return Disk("claim", "pod", shown, why, namespace, claim, read_only)
+    if claim.made_by == "template":
         why = "a claim that a StatefulSet made from its template stays when the StatefulSet is deleted"
         return Disk("claim", "delete", f"claim {claim.name}, made from a template", why, claim.source, claim, read_only)
     if claim.made_by == "object":

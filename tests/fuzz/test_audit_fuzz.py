@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,11 +42,11 @@ ROUTE = {
         ],
     },
 }
-RICH: list[dict[str, Any]] = [
-    *yaml.safe_load_all((DATA / "helm-rendered" / "example.yaml").read_text()),
+HANDMADE: list[dict[str, Any]] = [
     backend(
         [
             *variables({**S3, "DO_NOT_REQUIRE_SSL": "false", "PG_CA_FILE": "/ca/ca.crt", "X": "$(POSTGRES_URL)"}),
+            *variables({"DOCUMENT_RETENTION_DELAY": "172800", "POSTGRES_MAX_CONNECTIONS": "20"}),
             secret_variable("POSTGRES_URL", "db", "URL", optional=True),
         ],
         spec={"volumeClaimTemplates": [claim_template("data")], "strategy": {"rollingUpdate": {"maxSurge": "25%"}}},
@@ -53,6 +54,7 @@ RICH: list[dict[str, Any]] = [
         container={
             "volumeMounts": [mounted()["volumeMounts"][0], {"name": "ca", "mountPath": "/ca"}],
             "livenessProbe": {"httpGet": {"path": "/version", "port": "api"}},
+            "startupProbe": {"exec": {"command": ["curl", "-f", "http://localhost:3210/version"]}},
             "lifecycle": {"preStop": {"exec": {"command": ["kill", "-INT", "1"]}}},
             "resources": {"limits": {"memory": "512Mi"}},
             "envFrom": [{"secretRef": {"name": "s"}, "prefix": "P_"}, {"configMapRef": {"name": "c"}}],
@@ -66,6 +68,10 @@ RICH: list[dict[str, Any]] = [
     {"kind": "Gateway", "metadata": {"name": "gateway"}, "spec": {"listeners": [{"name": "web", "protocol": "HTTPS"}]}},
     {"kind": "Middleware", "metadata": {"name": "m"}, "spec": {"stripPrefix": {}}},
     ROUTE,
+]
+RICH: list[dict[str, Any]] = [
+    *yaml.safe_load_all((DATA / "helm-rendered" / "example.yaml").read_text()),
+    *HANDMADE,
 ]
 
 
@@ -81,7 +87,11 @@ JUNK = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
-    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([10**400, -(10**400), 10**5000, [10**5000]]),
+    st.sampled_from(
+        ["9" * 400, "9" * 5000, f"{'9' * 5000}%", f"{'9' * 5000}s", f"a{{{'9' * 30}}}", "1e400", "1e400Gi"]
+    ),
+    st.floats(),
     st.text(max_size=30),
     st.sampled_from(
         ["$(", "$(X)", "$$", "https://[", "http://a:b", "*", "(", "…", "postgres://@:@/?#", "1e999", "List"]
@@ -101,6 +111,29 @@ def test_junk_in_any_field(changes: list[tuple[tuple[str | int, ...], Any]]) -> 
     formats.text(report)
     json.loads(formats.as_json(report))
     json.loads(formats.sarif(report))
+
+
+ODD = {
+    "a number": 7,
+    "a text": "x",
+    "a list": [7],
+    "a map": {"x": 7},
+    "5000 digits as a number": 10**5000,
+    "400 digits": "9" * 400,
+    "5000 digits": "9" * 5000,
+    "5000 digits and a percent sign": f"{'9' * 5000}%",
+    "beyond what a float holds": "1e400",
+    "an expression that repeats too much": f"/a{{{'9' * 30}}}(",
+}
+"""What every field gets once, whatever the examples above happen to hit."""
+
+
+@pytest.mark.parametrize("junk", ODD.values(), ids=ODD)
+def test_every_field_in_turn(junk: object) -> None:
+    for path in paths(HANDMADE):
+        manifests: list[Any] = copy.deepcopy(HANDMADE)
+        put(manifests, path, junk)
+        formats.as_json(audit(manifests))
 
 
 def put(value: Any, path: tuple[str | int, ...], junk: object) -> None:

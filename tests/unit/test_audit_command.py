@@ -22,7 +22,7 @@ from convexctl.boot import Source
 from convexctl.boot.source import Item
 from tests.support.command_line import Done, run
 from tests.support.control_plane import missing_programs
-from tests.support.convex_manifests import INSTANCE_SECRET, backend, config_map, dashboard
+from tests.support.convex_manifests import INSTANCE_SECRET, backend, claim_template, config_map, dashboard, mounted
 from tests.support.helm_chart import CHART, EXAMPLE_VALUES, PORT_FORWARD_VALUES
 from tests.support.kubectl_stub import KubectlStub
 
@@ -60,6 +60,11 @@ def audit(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytes
 def findings(done: Done) -> list[tuple[str, str, int | None]]:
     """Severity, rule and line of every finding of a JSON report."""
     return [(each["severity"], each["rule"], each["line"]) for each in json.loads(done.stdout)["findings"]]
+
+
+def give(monkeypatch: pytest.MonkeyPatch, standard_input: bytes) -> None:
+    """Put bytes on the standard input."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(standard_input), encoding="utf-8"))
 
 
 def in_schema(schema: Mapping[str, Any], node: Mapping[str, Any], path: Sequence[str]) -> bool:
@@ -141,8 +146,26 @@ class TestReading:
         assert place_of(audit("convex.yaml", "--format=json"), "presence-false") == ("convex.yaml", 12)
 
     def test_standard_input(self, audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sys.stdin", io.StringIO(f"# a comment\n---\n{CLEAN}"))
+        give(monkeypatch, f"# a comment\n---\n{CLEAN}".encode())
         assert place_of(audit("-", "--format=json"), "presence-false") == ("stdin", 14)
+
+    def test_standard_input_that_is_no_text(self, audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        give(monkeypatch, CLEAN.encode() + b"# \xff\xfe\n")
+        done = audit("-")
+        assert (done.code, done.stderr) == (1, "stdin: is no text in UTF-8\n")
+
+    def test_a_namespace_in_a_file_without_ending_is_no_part_of_a_folder(self, audit: Any, tmp_path: Path) -> None:
+        folder = tmp_path / "dist"
+        folder.mkdir()
+        template = {"volumeClaimTemplates": [claim_template()]}
+        convex = backend(spec=template, container=mounted(), namespace="shop")
+        (folder / "convex.k8s.yaml").write_text(json.dumps(convex))
+        namespace = folder / "Namespace"
+        namespace.write_text("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n")
+        rules = [{rule for _, rule, _ in findings(audit(str(folder), "--format=json"))}]
+        namespace.rename(folder / "namespace.yaml")
+        rules.append({rule for _, rule, _ in findings(audit(str(folder), "--format=json"))})
+        assert ["data-lost-with-manifests" in found for found in rules] == [False, True]
 
     def test_a_folder_with_all_below_it(self, audit: Any, tmp_path: Path) -> None:
         folder = tmp_path / "all" / "below"
@@ -337,7 +360,7 @@ class TestFormats:
         assert location["artifactLocation"]["uri"] == "sub/convex.yaml"
 
     def test_sarif_of_the_standard_input_has_no_file(self, audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sys.stdin", io.StringIO(CLEAN))
+        give(monkeypatch, CLEAN.encode())
         log = json.loads(audit("-", "--format=sarif").stdout)
         assert "physicalLocation" not in log["runs"][0]["results"][0]["locations"][0]
 

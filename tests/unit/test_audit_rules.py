@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.audit import RULES, Severity, audit
+from convexctl.audit import RULES, Severity, audit, formats
 from tests.support.convex_manifests import (
     BUCKETS,
     INSTANCE_SECRET,
@@ -38,6 +38,11 @@ EMPTY_DIR = {"volumes": [{"name": "data", "emptyDir": {}}]}
 def existing_claim(name: str) -> dict[str, Any]:
     """A pod's part with a claim as the volume `data`."""
     return {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]}
+
+
+def namespace(name: str, **more: str) -> dict[str, Any]:
+    """A Namespace among the manifests."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata(name, **more)}
 
 
 SERVICES = [
@@ -91,6 +96,17 @@ def edge(
     ]
 
 
+def routed(*rules: dict[str, Any]) -> dict[str, Any]:
+    """An HTTPRoute for the API's host."""
+    spec = {"parentRefs": [{"name": "gateway"}], "hostnames": ["api.example.com"], "rules": list(rules)}
+    return {"kind": "HTTPRoute", "metadata": metadata("route"), "spec": spec}
+
+
+TO_API: dict[str, Any] = {"backendRefs": [{"name": "api", "port": 3210}]}
+UNDER_HTTP = [{"path": {"type": "PathPrefix", "value": "/http"}}]
+STRIPPED = [{"urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}]
+
+
 def broken(id: str, bad: Manifests, good: Manifests, name: str = "") -> Any:
     return pytest.param(id, bad, good, id=f"{id}{f': {name}' if name else ''}")
 
@@ -112,6 +128,15 @@ CASES = [
     ),
     broken("number", env({"POSTGRES_MAX_CONNECTIONS": "many"}), env({"POSTGRES_MAX_CONNECTIONS": "20"})),
     broken("number", env({"DOCUMENT_RETENTION_DELAY": "2d"}), env({"DOCUMENT_RETENTION_DELAY": "172800"}), "unit"),
+    *(
+        broken("number", env({name: value}), env({name: good}), f"{name}={value}")
+        for name, value, good in (
+            ("DOCUMENT_RETENTION_DELAY", "-5", "+5"),
+            ("DOCUMENT_RETENTION_DELAY", "9" * 23, "0" * 23 + "9"),
+            ("DOCUMENT_RETENTION_DELETE_CHUNK", "0", "1"),
+            ("AWS_STATIC_LAMBDA_DISK_SIZE_MB", "9" * 19 + "9", "-9"),
+        )
+    ),
     broken("number", env({"FUNRUN_TARGET_CPU_USAGE": "half"}), env({"FUNRUN_TARGET_CPU_USAGE": "0.5"}), "fraction"),
     broken("dead-variable", env({"ACTIONS_USER_TIMEOUT_SECS": "60"}), env({"V8_ACTION_USER_TIMEOUT_SECS": "60"})),
     *(
@@ -208,10 +233,28 @@ CASES = [
         "retention policy",
     ),
     broken(
+        "data-lost-with-manifests",
+        [backend(container=mounted(), spec=TEMPLATE, namespace="x"), namespace("x")],
+        [backend(container=mounted(), spec=TEMPLATE, namespace="x"), namespace("other")],
+        "a Namespace around a template's claim",
+    ),
+    broken(
+        "data-lost-with-manifests",
+        [backend(container=mounted(), pod=existing_claim("c"), namespace="x"), namespace("x")],
+        [backend(container=mounted(), pod=existing_claim("c"), namespace="x"), namespace("x", uid="0f1e")],
+        "a Namespace around a claim made elsewhere; not one in a cluster",
+    ),
+    broken(
         "claim-not-mounted",
         [backend(container=mounted("/data"), spec=TEMPLATE)],
         [backend(container=mounted(), spec=TEMPLATE)],
     ),
+    broken(
+        "dashboard-hostname",
+        [dashboard({"HOSTNAME": "localhost"})],
+        [dashboard({"HOSTNAME": "0.0.0.0"})],  # noqa: S104
+    ),
+    broken("dashboard-hostname", [dashboard()], [dashboard({"HOSTNAME": "::"})], "not set"),
     broken("claim-not-mounted", [backend(), claim("c")], [backend()], "never mounted"),
     broken("no-volume", env({}), [backend(container=mounted(), pod=EMPTY_DIR)]),
     broken(
@@ -268,12 +311,22 @@ CASES = [
     broken(
         "database-url", env({"MYSQL_URL": "mysql://db:3306"}), env({"MYSQL_URL": "mysql://convex@db:3306"}), "no user"
     ),
+    broken("database-url", env({"POSTGRES_URL": "mysql://u@db"}), env({"POSTGRES_URL": "postgresql://u@db"}), "scheme"),
+    broken("database-url", env({"MYSQL_URL": "mysql://u@:3306"}), env({"MYSQL_URL": "mysql://u@db:3306"}), "no host"),
+    broken(
+        "database-url", env({"POSTGRES_URL": "postgres://db?user=u"}), env({"POSTGRES_URL": "postgres://u@db"}), "query"
+    ),
     broken(
         "database-url-deprecated",
         env({"DATABASE_URL": "postgres://convex@db"}),
         env({"POSTGRES_URL": "postgres://convex@db"}),
     ),
     broken("database-ignored", env_of(POSTGRES, secret_variable("MYSQL_URL", "db", "M")), env_of(POSTGRES)),
+    broken(
+        "database-optional",
+        env_of(secret_variable("POSTGRES_URL", "db", "URL", optional=True)),
+        env_of(secret_variable("POSTGRES_URL", "db", "URL")),
+    ),
     broken("database-pool", env_of(POSTGRES), env_of(POSTGRES, *variables({"POSTGRES_MAX_CONNECTIONS": "64"}))),
     broken(
         "database-pool",
@@ -302,6 +355,21 @@ CASES = [
         [backend([POSTGRES], name="a", namespace="x"), backend([POSTGRES], name="b", namespace="x")],
         [backend([POSTGRES], name="a", namespace="x"), backend([POSTGRES], name="b", namespace="y")],
         "Secrets of one name in two namespaces",
+    ),
+    *(
+        broken(
+            "shared-database",
+            [
+                backend({"POSTGRES_URL": "postgres://u@db"}, name="a"),
+                backend({"POSTGRES_URL": same}, name="b"),
+            ],
+            [
+                backend({"POSTGRES_URL": "postgres://u@db"}, name="a"),
+                backend({"POSTGRES_URL": "postgres://u@db:5433"}, name="b"),
+            ],
+            f"one server in two spellings: {same}",
+        )
+        for same in ("postgresql://u@db", "postgres://v@db:5432/", "postgresql://u@DB:5432")
     ),
     broken("instance-secret-unstable", env({}), env({"INSTANCE_SECRET": INSTANCE_SECRET})),
     broken(
@@ -334,6 +402,27 @@ CASES = [
         env_of(PASSWORD, *variables({"POSTGRES_URL": URL})),
         "URL",
     ),
+    *(
+        broken(
+            "literal-secret",
+            env({"POSTGRES_URL": f"postgres://u:{password}@db:5432"}),
+            env_of(PASSWORD, *variables({"POSTGRES_URL": "postgres://u:$(PASSWORD)@db:5432?application_name=a@b"})),
+            f"an unescaped {password[1]}",
+        )
+        for password in ("p#w", "p?w", "p/w", "p@w/x")
+    ),
+    broken(
+        "literal-secret",
+        env({"POSTGRES_URL": "postgres://u@db?password=pw"}),
+        env({"POSTGRES_URL": "postgres://u@db?password="}),
+        "in the query",
+    ),
+    broken(
+        "literal-secret",
+        env({"S3_ENDPOINT_URL": "https://me:hunter2@s3.example.com"}),
+        env({"S3_ENDPOINT_URL": "https://s3.example.com:9000/a@b"}),
+        "S3 endpoint",
+    ),
     broken("literal-secret", env({"AWS_SECRET_ACCESS_KEY": "x"}), env({"AWS_ACCESS_KEY_ID": "x"}), "S3 key"),
     broken(
         "literal-secret", [dashboard({"NEXT_PUBLIC_ADMIN_KEY": f"a|01{'0' * 60}"})], [dashboard(BROWSER)], "admin key"
@@ -352,6 +441,19 @@ CASES = [
         ],
         [backend(container={"envFrom": [{"configMapRef": {"name": "c"}}]}), config_map("c", {"INSTANCE_NAME": "shop"})],
         "ConfigMap",
+    ),
+    *(
+        broken(
+            "literal-secret",
+            [backend(container={"args": bad})],
+            [backend([PASSWORD], container={"args": good})],
+            f"in the arguments: {bad[0]}",
+        )
+        for bad, good in (
+            (["--instance-secret", INSTANCE_SECRET], ["--instance-secret", "$(PASSWORD)"]),
+            ([f"--instance-secret={INSTANCE_SECRET}"], ["--instance-secret=$(PASSWORD)"]),
+            (["postgres://u:pw@db"], ["postgres://u:$(PASSWORD)@db"]),
+        )
     ),
     broken("several-writers", [backend(spec={"replicas": 2})], [backend(spec={"replicas": 1})], "replicas"),
     broken("several-writers", [backend(kind="DaemonSet")], [backend()], "DaemonSet"),
@@ -425,6 +527,12 @@ CASES = [
     broken("process-namespace", [backend(container=STOP, pod={"hostPID": True})], [backend(container=STOP)], "hostPID"),
     broken("no-clean-stop", env({}), [backend(container=STOP)]),
     broken(
+        "no-clean-stop",
+        [backend(container={**STOP, "command": ["sh", "-c", "sleep 1; ./run_backend.sh"]})],
+        [backend(container={**STOP, "command": ["sh", "-c", "sleep 1; exec ./run_backend.sh"]})],
+        "a shell between",
+    ),
+    broken(
         "short-grace",
         [backend(pod={"terminationGracePeriodSeconds": 5})],
         [backend(pod={"terminationGracePeriodSeconds": 120})],
@@ -463,6 +571,26 @@ CASES = [
         probed({"livenessProbe": {"grpc": {"port": 3210}}}),
         probed({"livenessProbe": {"tcpSocket": {"port": 3210}}}),
         "gRPC",
+    ),
+    broken(
+        "probe-wrong",
+        probed({"livenessProbe": {"httpGet": {"path": "/version", "port": 3210, "scheme": "HTTPS"}}}),
+        probed({"livenessProbe": {"httpGet": {"path": "/version", "port": 3210, "scheme": "HTTP"}}}),
+        "HTTPS",
+    ),
+    *(
+        broken(
+            "probe-wrong",
+            probed({"livenessProbe": {"exec": {"command": ["sh", "-c", f"curl -f {url} || exit 1"]}}}),
+            probed({"livenessProbe": {"exec": {"command": ["curl", "-f", "http://localhost:3210/version"]}}}),
+            f"a command that asks {url}",
+        )
+        for url in (
+            "http://localhost:3210/api/health",
+            "http://127.0.0.1:3211/version",
+            "https://localhost:3210/version",
+            "'http://localhost:3210'",
+        )
     ),
     broken(
         "probe-wrong",
@@ -533,6 +661,27 @@ CASES = [
     broken("origin-missing", env({"CONVEX_CLOUD_ORIGIN": API}), env(ORIGINS)),
     broken("origin-scheme", env({"CONVEX_CLOUD_ORIGIN": "api.example.com"}), env(ORIGINS)),
     broken("origin-path", env({"CONVEX_CLOUD_ORIGIN": f"{API}/convex"}), env(ORIGINS)),
+    broken("origin-path", env({"CONVEX_CLOUD_ORIGIN": f"{API}?x=1"}), env(ORIGINS), "query"),
+    broken("origin-path", env({"CONVEX_SITE_ORIGIN": f"{API}/http#x"}), env(ORIGINS), "fragment"),
+    broken(
+        "origin-path",
+        [dashboard({"NEXT_PUBLIC_DEPLOYMENT_URL": f"{API}/http"})],
+        [dashboard(BROWSER)],
+        "the dashboard's URL",
+    ),
+    *(
+        broken("origin-local", env({name: wrong}), env({name: right}), f"{name}={wrong}")
+        for name, wrong, right in (
+            ("CONVEX_CLOUD_ORIGIN", "http://localhost:8000", "http://localhost:3210"),
+            ("CONVEX_CLOUD_ORIGIN", "http://localhost:3211", "http://127.0.0.1:3210"),
+            ("CONVEX_CLOUD_ORIGIN", "https://localhost:3210", "http://localhost:3210"),
+            ("CONVEX_CLOUD_ORIGIN", "http://localhost", "http://192.0.2.1:8000"),
+            ("CONVEX_CLOUD_ORIGIN", "http://[::1]:3210", "http://localhost:3210"),
+            ("CONVEX_SITE_ORIGIN", "http://localhost:8001", "http://localhost:3211"),
+            ("CONVEX_SITE_ORIGIN", "http://localhost:3210", "http://localhost:3210/http"),
+            ("CONVEX_SITE_ORIGIN", "http://localhost:3211/http", "http://localhost:3211"),
+        )
+    ),
     broken("origin-trailing-slash", env({"CONVEX_CLOUD_ORIGIN": f"{API}/"}), env(ORIGINS), "API"),
     broken("origin-trailing-slash", env({"CONVEX_SITE_ORIGIN": f"{API}/http/"}), env(ORIGINS), "site"),
     broken(
@@ -575,6 +724,42 @@ CASES = [
         ),
         "API origin on 3211",
     ),
+    broken(
+        "origin-elsewhere",
+        edge(
+            {**ORIGINS, "CONVEX_SITE_ORIGIN": "https://site.example.com/actions"},
+            {**RULES_OF_EDGE, "site.example.com": [("/", "api", "http")]},
+        ),
+        edge(
+            {**ORIGINS, "CONVEX_SITE_ORIGIN": "https://site.example.com"},
+            {**RULES_OF_EDGE, "site.example.com": [("/", "api", "http")]},
+        ),
+        "a site origin with a path on 3211",
+    ),
+    broken(
+        "origin-elsewhere",
+        edge(
+            rules={**RULES_OF_EDGE, "api.example.com": [("/()(.*)", "api", "api"), ("/http(/|$)(.*)", "api", "api")]},
+            annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/$2"},
+        ),
+        edge(
+            rules={**RULES_OF_EDGE, "api.example.com": [("/()(.*)", "api", "api"), ("/http(/|$)(.*)", "api", "http")]},
+            annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/$2"},
+        ),
+        "/http stripped on the way to 3210, and on the way to 3211",
+    ),
+    broken(
+        "origin-elsewhere",
+        edge(annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/"}),
+        edge(annotations={"nginx.ingress.kubernetes.io/use-regex": "true"}),
+        "every path rewritten to /",
+    ),
+    broken(
+        "origin-elsewhere",
+        [backend(ORIGINS), *SERVICES, routed({"matches": UNDER_HTTP, "filters": STRIPPED, **TO_API}, TO_API)],
+        [backend(ORIGINS), *SERVICES, routed({"matches": UNDER_HTTP, **TO_API}, TO_API)],
+        "/http stripped by an HTTPRoute",
+    ),
     broken("site-on-dashboard", edge({**ORIGINS, "CONVEX_SITE_ORIGIN": "https://board.example.com"}), edge()),
     broken(
         "http-unstripped",
@@ -604,6 +789,21 @@ CASES = [
         edge(rules={**RULES_OF_EDGE, "api.example.com": [("/convex(/|$)(.*)", "api", "api")]}),
         edge(rules={**RULES_OF_EDGE, "api.example.com": [("/http", "api", "api"), ("/api", "api", "api")]}),
         "real paths of the API are none",
+    ),
+    broken(
+        "sub-path",
+        edge(
+            rules={**RULES_OF_EDGE, "api.example.com": [("/convex(/|$)(.*)", "api", "api")]},
+            annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/$2"},
+        ),
+        edge(
+            rules={
+                "api.example.com": [("/()(.*)", "api", "api"), ("/http(/|$)(.*)", "api", "http")],
+                "board.example.com": [("/()(.*)", "board", "web")],
+            },
+            annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/$2"},
+        ),
+        "an expression that hands on what stands behind the root is none",
     ),
     broken(
         "route-nowhere",
@@ -720,6 +920,29 @@ CASES = [
             ({"nginx.org/proxy-read-timeout": "90s"}, "5m"),
         )
     ),
+    *(
+        broken(
+            "gateway-timeout",
+            [backend(), *SERVICES, routed({**TO_API, "timeouts": bad})],
+            [backend(), *SERVICES, routed({**TO_API, "timeouts": good})],
+            f"{bad} and {good}",
+        )
+        for bad, good in (
+            ({"request": "60s"}, {"request": "5m"}),
+            ({"request": "10m", "backendRequest": "4m59s999ms"}, {"request": "0s"}),
+            ({"request": "1m30s"}, {}),
+        )
+    ),
+    broken(
+        "gateway-timeout",
+        [backend(), *SERVICES, routed({**TO_API, "timeouts": {"request": "60s"}})],
+        [
+            dashboard(),
+            *SERVICES,
+            routed({"backendRefs": [{"name": "board", "port": 80}], "timeouts": {"request": "60s"}}),
+        ],
+        "the dashboard answers at once",
+    ),
 ]
 
 
@@ -753,6 +976,13 @@ class TestSeverity:
         messages = [finding.message for finding in audit([backend(container=unseen)]).findings]
         assert any("(unless Secret/convex-env sets INSTANCE_SECRET)" in message for message in messages)
 
+    def test_a_database_that_an_optional_key_puts_first_counts_one_degree_less(self) -> None:
+        optional = secret_variable("POSTGRES_URL", "db", "URL", optional=True)
+        both = env_of(optional, secret_variable("MYSQL_URL", "db", "M"))
+        assert found(both)["database-ignored"] is Severity.WARNING
+        (model,) = audit(both).boot.backends
+        assert model.database_outlives.unless == "Secret/db has no key URL"
+
     def test_a_variable_in_sight_is_taken_at_its_word(self) -> None:
         sources = {"envFrom": [{"configMapRef": {"name": "c"}}, {"secretRef": {"name": "convex-env"}}]}
         config = config_map("c", {"CONVEX_CLOUD_ORIGIN": f"{API}/"})
@@ -780,10 +1010,39 @@ class TestSeverity:
         severities = found([backend(container=sources), dashboard(container=sources), config])
         assert severities["unread-variable"] is Severity.INFORMATION
 
+    def test_a_dashboard_without_a_hostname_is_for_information(self) -> None:
+        assert found([dashboard()])["dashboard-hostname"] is Severity.INFORMATION
+        assert found([dashboard({"HOSTNAME": "localhost"})])["dashboard-hostname"] is Severity.WARNING
+
+    def test_a_claim_that_is_astray_is_told_with_the_folder_that_counts(self) -> None:
+        report = audit([backend({"DATA_DIR": "/srv/convex/"}, container=mounted(), spec=TEMPLATE)])
+        (message,) = [each.message for each in report.findings if each.rule.id == "claim-not-mounted"]
+        assert message == "data-convex-0 is not mounted at /srv/convex"
+
     def test_tls_that_is_off_by_accident_is_said_once(self) -> None:
         severities = found(env_of(POSTGRES, *variables({"DO_NOT_REQUIRE_SSL": "false"})))
         assert severities["presence-false"] is Severity.ERROR
         assert "database-tls" not in severities
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://me:hunter2@s3.example.com",
+        "https://me:hunter2/x@s3.example.com",
+        "me:hunter2@s3.example.com",
+        "https://hunter2@s3.example.com",
+    ],
+)
+def test_user_and_password_of_a_url_are_shown_nowhere(value: str) -> None:
+    names = ("S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "CONVEX_CLOUD_ORIGIN", "CONVEX_SITE_ORIGIN", "AWS_REGION", *BUCKETS)
+    page = dashboard({"NEXT_PUBLIC_DEPLOYMENT_URL": value})
+    report = audit([backend({**S3, **dict.fromkeys(names, value)}), page, *SERVICES, ingress(RULES_OF_EDGE)])
+    for write in (formats.text, formats.as_json, formats.sarif):
+        assert "hunter2" not in write(report)
+    (model,) = report.boot.backends
+    assert model.s3_endpoint is not None
+    assert model.s3_endpoint.text.endswith("…@s3.example.com")
 
 
 def test_no_finding_shows_a_secret() -> None:

@@ -64,6 +64,46 @@ def test_where_the_url_comes_from_is_told_without_user_and_password(env: list[di
     assert "password" not in repr(model)
 
 
+SECRET = "Sup3r-S3cret"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://convex:{SECRET}#xx@db.example.com:5432",
+        f"postgresql://convex:{SECRET}?xx@db.example.com:5432",
+        f"postgresql://convex:{SECRET}/xx@db.example.com:5432",
+        f"postgresql://convex:p@{SECRET}/Tail@db.example.com:5432",
+        f"postgresql://convex:p@{SECRET}?a@db.example.com:5432",
+        f"postgresql://convex:{SECRET}",
+        f"postgresql://{SECRET}",
+        f"postgresql://{SECRET}/x",
+        f"convex:{SECRET}@db.example.com",
+        f"postgresql://convex:{SECRET}@db.example.com?sslmode=$(MODE)",
+    ],
+)
+def test_no_piece_of_a_password_is_told_whatever_stands_in_it_unescaped(url: str) -> None:
+    hidden = secret_variable("MODE", "db", "MODE")
+    container = {"envFrom": [{"secretRef": {"name": "more"}}]}
+    env = [hidden, *variables({"POSTGRES_URL": url, "DO_NOT_REQUIRE_SSL": "1"})]
+    model = only_backend(backend(env, container=container))
+    assert SECRET not in repr(model)
+
+
+@pytest.mark.parametrize(
+    ("url", "value"),
+    [
+        ("postgresql://convex:p@ss@db.example.com:5432", "postgresql://db.example.com:5432"),
+        ("postgresql://convex:x@[2001:db8::1]:5432/", "postgresql://[2001:db8::1]:5432"),
+        ("postgresql://convex:x@db,other", "literal"),
+    ],
+)
+def test_a_server_is_named_where_nothing_else_can_be_meant(url: str, value: str) -> None:
+    decision = only_backend(backend({"POSTGRES_URL": url})).database_url
+    assert decision is not None
+    assert decision.value == value
+
+
 def test_a_url_from_a_configmap_is_told_by_its_key() -> None:
     container = {"envFrom": [{"configMapRef": {"name": "c"}}]}
     model = only_backend(backend(container=container), config_map("c", {"POSTGRES_URL": URL}))
@@ -196,7 +236,47 @@ class TestCaFile:
     ) -> None:
         pod = {"volumes": [{"name": "ca", **volume}]}
         (obstacle,) = only_backend(backend(self.ENV, container=container, pod=pod), config_map("empty", {})).obstacles
-        assert obstacle.text == "PG_CA_FILE names /ca/ca.crt, and nothing is mounted there"
+        assert obstacle.text == "PG_CA_FILE names /ca/ca.crt, and no file is there"
+
+    @pytest.mark.parametrize(
+        ("path", "optional", "text", "unless", "obstacles"),
+        [
+            ("/ca/ca.crt", True, "/ca/ca.crt, from Secret/ca[ca.crt]", "Secret/ca has no key ca.crt", 0),
+            ("/ca/ca.crt", False, "/ca/ca.crt, from Secret/ca[ca.crt]", "", 0),
+            ("/ca", False, "/ca, from nowhere", "", 1),
+            ("/etc/ssl/certs/ca-certificates.crt", False, "/etc/ssl/certs/ca-certificates.crt, from the image", "", 0),
+            ("/etc/other.crt", False, "/etc/other.crt, from nowhere", "", 1),
+        ],
+    )
+    def test_what_may_be_missing(self, path: str, optional: bool, text: str, unless: str, obstacles: int) -> None:
+        secret = {"secretName": "ca", **({"optional": True} if optional else {})}
+        pod = {"volumes": [{"name": "ca", "secret": secret}]}
+        env = {"POSTGRES_URL": URL, "PG_CA_FILE": path}
+        model = only_backend(backend(env, container=mounted("/ca", "ca"), pod=pod))
+        assert model.database_ca is not None
+        assert (model.database_ca.text, model.database_ca.unless) == (text, unless)
+        assert len(model.obstacles) == obstacles
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        (
+            ["./convex-local-backend", "--instance-name", "x", "--instance-secret", "s3cret", "postgres://u:s3cret@h"],
+            None,
+        ),
+        (["./run_backend.sh", "--instance-name=x"], {"instance_name", "database_name"}),
+        (["./run_backend.sh", "--instance-secret=s3cret"], {"instance_secret", "secret_stable"}),
+        (["./run_backend.sh", "--disable-beacon"], set()),
+    ],
+)
+def test_what_arguments_may_say_is_uncertain_and_never_shown(command: list[str], names: set[str] | None) -> None:
+    model = only_backend(backend([POSTGRES], container={"command": command}))
+    uncertain = {row.name for row in model.rows() if row.decision.unless == "the pod's arguments decide otherwise"}
+    everything = {"instance_name", "instance_secret", "secret_stable", "engine"}
+    everything |= {"database_url", "database_name", "database_outlives"}
+    assert uncertain == (everything if names is None else names)
+    assert "s3cret" not in repr(model)
 
 
 class TestUrlsThatTheBackendRefuses:
@@ -211,6 +291,18 @@ class TestUrlsThatTheBackendRefuses:
             ("POSTGRES_URL", "postgres://:p@db", ["POSTGRES_URL has no user"]),
             ("POSTGRES_URL", "postgres://db", ["POSTGRES_URL has no user"]),
             ("POSTGRES_URL", "db:5432", ["POSTGRES_URL is no URL"]),
+            ("POSTGRES_URL", "postgres://db?user=u", ["POSTGRES_URL has no user"]),
+            ("POSTGRES_URL", "postgres://u:p@db?application_name=a@b", []),
+            ("POSTGRES_URL", "postgres://u@/?host=db", []),
+            ("POSTGRES_URL", "postgres://u@", ["POSTGRES_URL has no host"]),
+            ("POSTGRES_URL", "postgres://u@:5432", ["POSTGRES_URL has no host"]),
+            ("POSTGRES_URL", "mysql://u@db", ["POSTGRES_URL does not begin with postgres:// or postgresql://"]),
+            ("POSTGRES_URL", "http://u@db", ["POSTGRES_URL does not begin with postgres:// or postgresql://"]),
+            ("DATABASE_URL", "mysql://u@db", ["DATABASE_URL does not begin with postgres:// or postgresql://"]),
+            ("MYSQL_URL", "postgres://u@db", ["MYSQL_URL does not begin with mysql://"]),
+            ("POSTGRES_URL", "postgres://u:p#x@db", ["POSTGRES_URL has an unescaped /, ? or # before an @"]),
+            ("POSTGRES_URL", "postgres://u:p@x/y@db", ["POSTGRES_URL has an unescaped /, ? or # before an @"]),
+            ("MYSQL_URL", "mysql://u@?host=db", ["MYSQL_URL has no host"]),
             ("MYSQL_URL", "mysql://u:p@db/convex", []),
             ("MYSQL_URL", "mysql://db/convex", ["MYSQL_URL has no user"]),
         ],

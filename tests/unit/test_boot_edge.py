@@ -168,7 +168,7 @@ class TestReached:
         (
             {"traefik.ingress.kubernetes.io/router.middlewares": "default-strip@kubernetescrd"},
             [{"kind": "Middleware", "metadata": metadata("strip"), "spec": {"stripPrefix": {"prefixes": ["/http"]}}}],
-            "stripPrefix",
+            "strip /http",
         ),
         (
             {"traefik.ingress.kubernetes.io/router.middlewares": "default-headers@kubernetescrd"},
@@ -179,7 +179,46 @@ class TestReached:
 )
 def test_rewrites(annotations: dict[str, str], more: list[dict[str, Any]], rewrite: str | None) -> None:
     (route,) = edge(ingress({"x": [("/http", "backend", "http")]}, annotations=annotations), *more).routes
-    assert route.rewrite == rewrite
+    assert (route.rewrite and str(route.rewrite)) == rewrite
+
+
+def strip(kind: str, **spec: object) -> dict[str, Any]:
+    return {"kind": "Middleware", "metadata": metadata("strip"), "spec": {kind: spec}}
+
+
+TRAEFIK = {"traefik.ingress.kubernetes.io/router.middlewares": "default-strip@kubernetescrd"}
+NGINX = "nginx.ingress.kubernetes.io/rewrite-target"
+
+
+@pytest.mark.parametrize(
+    ("path", "annotations", "more", "asked", "arrives"),
+    [
+        pytest.param("/http", {}, [], "/http/x", "/http/x", id="nothing rewrites"),
+        pytest.param("/http(/|$)(.*)", {NGINX: "/$2"}, [], "/http/x", "/x", id="nginx with groups"),
+        pytest.param("/()(.*)", {NGINX: "/$2"}, [], "/api/sync", "/api/sync", id="nginx with groups at the root"),
+        pytest.param("/", {NGINX: "/"}, [], "/api/sync", "/", id="nginx without groups"),
+        pytest.param("/", {NGINX: "/$2"}, [], "/api/sync", "/", id="nginx with a group that is not there"),
+        pytest.param("/", TRAEFIK, [strip("stripPrefix", prefixes=["/http"])], "/http/x", "/x", id="Traefik strips"),
+        pytest.param("/", TRAEFIK, [strip("stripPrefix", prefixes=["/a"])], "/http/x", "/http/x", id="another prefix"),
+        pytest.param("/", TRAEFIK, [strip("stripPrefixRegex", regex=["/h.."])], "/http/x", "/p/x", id="by expression"),
+        pytest.param("/", TRAEFIK, [strip("replacePath", path="/y")], "/http/x", "/y", id="Traefik replaces"),
+        pytest.param(
+            "/",
+            TRAEFIK,
+            [strip("replacePathRegex", regex="^/a/(.*)", replacement="/$1")],
+            "/a/x",
+            "/x",
+            id="Traefik replaces by expression",
+        ),
+        pytest.param("/", TRAEFIK, [strip("stripPrefixRegex", regex=["("])], "/x", None, id="no expression"),
+        pytest.param("/", {"haproxy.org/path-rewrite": "/a /b"}, [], "/x", None, id="not known"),
+    ],
+)
+def test_the_path_that_arrives(
+    path: str, annotations: dict[str, str], more: list[dict[str, Any]], asked: str, arrives: str | None
+) -> None:
+    (route,) = edge(ingress({"x": [(path, "backend", "http")]}, annotations=annotations), *more).routes
+    assert route.arrives(asked) == arrives
 
 
 def http_route(*rules: dict[str, Any], hosts: list[str] | None = None, **spec: object) -> dict[str, Any]:
@@ -253,7 +292,19 @@ class TestGateway:
             {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
         ]
         (route,) = edge(http_route(to("backend", 3211, {"value": "/http"}, filters=filters), hosts=["x"])).routes
-        assert route.rewrite == "/"
+        assert str(route.rewrite) == "/"
+        assert route.arrives("/http/x") == "/x"
+
+    def test_a_filter_may_put_something_before(self) -> None:
+        path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/http"}
+        filters = [{"type": "URLRewrite", "urlRewrite": {"path": path}}]
+        (route,) = edge(http_route(to("backend", 3210, filters=filters), hosts=["x"])).routes
+        assert (route.arrives("/"), route.arrives("/x")) == ("/http", "/http/x")
+
+    def test_a_filter_may_replace_it_all(self) -> None:
+        filters = [{"urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/y"}}}]
+        (route,) = edge(http_route(to("backend", 3210, filters=filters), hosts=["x"])).routes
+        assert route.arrives("/x") == "/y"
 
 
 @pytest.mark.parametrize(("type_", "roles"), [("LoadBalancer", ["api"]), ("NodePort", ["api"]), ("ClusterIP", [])])

@@ -28,6 +28,11 @@ class TestStop:
             ("sh", "-c", "pkill -INT convex-local-ba"),
             ("pkill", "--signal", "SIGINT", "convex"),
             ("sh", "-c", "echo bye; killall -s SIGINT convex-local-backend"),
+            ("sh", "-c", "kill -INT $(pidof convex-local-backend)"),
+            ("sh", "-c", "PID=1; kill -n 2 $PID"),
+            ("sh", "-c", "# the clean stop\nkill -INT 1 2>/dev/null || kill -2 1\nsleep 60"),
+            ("pkill", "-INT", "-f", "convex-local-backend"),
+            ("sh", "-c", "bash -c 'kill -INT 1'"),
         ],
         ids=" ".join,
     )
@@ -43,6 +48,20 @@ class TestStop:
             pytest.param(pre_stop("kill", "-15", "1"), id="signal 15"),
             pytest.param(pre_stop("sh", "-c", "kill 1; echo -INT"), id="no signal named"),
             pytest.param({"lifecycle": {"preStop": {"httpGet": {"path": "/", "port": 3210}}}}, id="a request"),
+            *(
+                pytest.param(pre_stop("sh", "-c", script), id=script)
+                for script in (
+                    "kill -INT 12",
+                    "echo kill -INT 1",
+                    "# kill -INT 1",
+                    "kill -INT $(pidof node)",
+                    "pkill -INT node",
+                    "pkill -INT convex-local-backend",
+                    "kill -INT 1; kill -INT 1",
+                    "while kill -INT 1; do sleep 1; done",
+                    "while kill -0 1; do kill -INT 1; sleep 1; done",
+                )
+            ),
         ],
     )
     def test_anything_else_runs_into_sigkill(self, container: dict[str, Any]) -> None:
@@ -55,9 +74,52 @@ class TestStop:
         assert decision.source.field == f"spec.template.spec.{field}"
 
     def test_a_stop_signal_counts_where_the_cluster_has_it(self) -> None:
-        decision = only_backend(backend(container={"lifecycle": {"stopSignal": "SIGINT"}})).stop
+        container = {"lifecycle": {"stopSignal": "SIGINT"}}
+        decision = only_backend(backend(container=container, pod={"os": {"name": "linux"}})).stop
         assert decision.value == "clean"
         assert not decision.certain
+
+    def test_a_stop_signal_without_a_system_does_not_count(self) -> None:
+        decision = only_backend(backend(container={"lifecycle": {"stopSignal": "SIGINT"}})).stop
+        assert decision.value == "killed"
+        assert "spec.os.name" in decision.why
+
+    @pytest.mark.parametrize(
+        ("command", "value", "certain"),
+        [
+            (["./run_backend.sh"], "clean", True),
+            (["/convex/run_backend.sh", "--disable-beacon"], "clean", True),
+            (["bash", "run_backend.sh"], "clean", True),
+            (["sh", "-c", "exec ./run_backend.sh"], "clean", True),
+            (["sh", "-ec", "until nc -z db 5432; do sleep 1; done; exec ./run_backend.sh"], "clean", True),
+            (["sh", "-c", 'exec "$@"', "--", "./run_backend.sh"], "clean", True),
+            (["env", "A=b", "./convex-local-backend"], "clean", True),
+            (["tini", "--", "./run_backend.sh"], "clean", True),
+            (["dumb-init", "sh", "-c", "sleep 1; ./run_backend.sh"], "clean", True),
+            (["sh", "-c", "until nc -z db 5432; do sleep 1; done; ./run_backend.sh"], "killed", True),
+            (["sh", "-c", "./run_backend.sh"], "killed", True),
+            (["bash", "-c", "./run_backend.sh; echo over"], "killed", True),
+            (["tini", "--", "sh", "-c", "sleep 1; ./run_backend.sh"], "killed", True),
+            (["bash", "-c", "sleep 1; ./run_backend.sh"], "clean", False),
+            (["/our-start"], "clean", False),
+        ],
+        ids=str,
+    )
+    def test_the_signal_must_reach_the_backend(self, command: list[str], value: str, certain: bool) -> None:
+        decision = only_backend(backend(container={**SIGINT, "command": command})).stop
+        assert (decision.value, decision.certain) == (value, certain)
+
+    def test_arguments_of_the_image_are_none_of_a_command(self) -> None:
+        assert only_backend(backend(container={**SIGINT, "args": ["--disable-beacon"]})).stop.value == "clean"
+
+    @pytest.mark.parametrize(
+        ("hook", "value"),
+        [({}, "killed"), (pre_stop("kill", "-INT", "1"), "killed"), (SIGINT, "clean")],
+        ids=["no preStop", "without waiting", "waiting"],
+    )
+    def test_an_init_hands_the_sigterm_on_too(self, hook: dict[str, Any], value: str) -> None:
+        container = {"command": ["tini", "--", "./run_backend.sh"], **hook}
+        assert only_backend(backend(container=container)).stop.value == value
 
     @pytest.mark.parametrize(("pod", "seconds"), [({}, 30), ({"terminationGracePeriodSeconds": 120}, 120)])
     def test_grace(self, pod: dict[str, Any], seconds: int) -> None:
@@ -154,6 +216,12 @@ class TestSwitches:
     def test_telemetry_is_off_with_any_value(self, value: str | None, on: bool) -> None:
         env = {} if value is None else {"DISABLE_BEACON": value}
         assert only_backend(backend(env)).telemetry.value is on
+
+    def test_the_reason_says_which_way_the_switch_goes(self) -> None:
+        assert (
+            only_backend(backend()).telemetry.why
+            == "DISABLE_BEACON is not set; with any value it would switch telemetry off"
+        )
 
     def test_an_empty_beacon_variable_probably_stops_the_start(self) -> None:
         (obstacle,) = only_backend(backend({"DISABLE_BEACON": ""})).obstacles

@@ -140,6 +140,17 @@ def test_a_retention_policy_may_delete_the_claims_of_a_template(policy: str) -> 
     assert decision.source.field == f"spec.persistentVolumeClaimRetentionPolicy.{policy}"
 
 
+@pytest.mark.parametrize("spec", [TEMPLATES, {}], ids=["template", "existing claim"])
+def test_a_namespace_among_the_manifests_takes_the_claim_along(spec: dict[str, Any]) -> None:
+    namespace = {"kind": "Namespace", "metadata": {"name": "shop"}}
+    pod = {} if spec else on_claim("mine")
+    model = only_backend(backend(container=mounted(), spec=spec, pod=pod, namespace="shop"), namespace)
+    for decision in (model.data_outlives, model.files_outlive, model.database_outlives):
+        assert decision.value == "pod"
+        assert str(decision.source) == "Namespace/shop"
+    assert "Namespace shop" in model.files_outlive.text
+
+
 def test_a_claim_read_from_a_cluster_is_no_part_of_the_manifests() -> None:
     live = claim("mine")
     live["metadata"]["uid"] = "0f1e"

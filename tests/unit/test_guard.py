@@ -661,7 +661,7 @@ def test_a_password_that_somebody_left_in_the_manifests_is_not_shown(project: Pr
     file = project.dist / "test" / "convex.k8s.yaml"
     file.write_text(changed(file.read_text(), ("https://s3.example.com", "https://me:hunter2@s3.example.com")))
     done = project.synth()
-    assert "files-endpoint: (not shown: it looks like a secret) -> https://s3.example.com" in done.stderr
+    assert "files-endpoint: https://…@s3.example.com -> https://s3.example.com" in done.stderr
     assert "hunter2" not in done.stderr
 
 

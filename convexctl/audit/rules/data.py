@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
 from convexctl.audit.rules.variables import presence_false
-from convexctl.boot import Backend, Decision
+from convexctl.boot import Backend, Component, Decision, Source
 from convexctl.boot.manifests import same_namespace
 
 STOCK_CONNECTIONS = {"postgres": 97, "mysql": 151}
@@ -58,10 +58,13 @@ def data_on_one_node(view: View) -> Iterator[Hit]:
     "Documents or files that go with the manifests",
     reason="A claim that stands in the manifests as an object is deleted with them: by `kubectl delete -f`, by "
     "pruning in Argo CD and Flux, by `helm uninstall`. One that a StatefulSet makes from a template stays, "
-    "unless its retention policy says otherwise.",
-    basis="Kubernetes: owner and life of a PersistentVolumeClaim",
-    parameter="backend.persistence.enabled: true (a template), or backend.persistence.existingClaim",
-    change="use volumeClaimTemplates, or keep the claim's manifest apart from those that are deleted",
+    "unless its retention policy says otherwise. A Namespace among the manifests takes every claim in it along, also "
+    "those of a template and those made elsewhere, and the Secrets too.",
+    basis="Kubernetes: owner and life of a PersistentVolumeClaim; deletion of a Namespace",
+    parameter="backend.persistence.enabled: true (a template), or backend.persistence.existingClaim; createNamespace "
+    "writes the Namespace into a file of its own",
+    change="use volumeClaimTemplates, and keep the manifests of claims and of the Namespace apart from those that are "
+    "deleted",
 )
 def data_lost_with_manifests(view: View) -> Iterator[Hit]:
     """Data on a claim that is deleted with its manifest."""
@@ -85,7 +88,8 @@ def claim_not_mounted(view: View) -> Iterator[Hit]:
     """Claims that are made and not mounted where the data is."""
     for backend in view.boot.backends:
         if backend.claims_astray:
-            yield hit(backend, backend.claims_astray, f"{backend.claims_astray.text} is not mounted at /convex/data")
+            data = (backend.environment.read("DATA_DIR").shown or "/convex/data").rstrip("/") or "/"
+            yield hit(backend, backend.claims_astray, f"{backend.claims_astray.text} is not mounted at {data}")
 
 
 @rule(
@@ -234,13 +238,14 @@ def database_in_url(view: View) -> Iterator[Hit]:
     "database-url",
     Severity.ERROR,
     "A database URL that the backend cannot use",
-    reason="It must be a URL with a user: the backend ends at once when it cannot read it.",
+    reason="It must be a URL with the scheme of its database, with a user and a host: the backend ends at once when it "
+    "cannot read it. A /, ? or # that is not percent-encoded ends the password, and @ behind it names no host.",
     basis="the server's database clients",
     parameter="postgres.existingSecret, mysql.existingSecret (`main.py secrets` checks the value)",
     change="write postgresql://USER:PASSWORD@HOST:5432, special characters percent-encoded",
 )
 def database_url(view: View) -> Iterator[Hit]:
-    """URLs that are none, or have no user."""
+    """URLs that are none, of another database, or without user or host."""
     yield from obstacles(view, "database URL", "no database user")
 
 
@@ -277,7 +282,30 @@ def database_ignored(view: View) -> Iterator[Hit]:
         readings = [backend.environment.read(name) for name in ("POSTGRES_URL", "MYSQL_URL", "DATABASE_URL")]
         filled = [reading for reading in readings if reading.filled]
         for reading in filled[1:]:
-            yield hit_variable(backend, reading, f"{reading.name} is not read, because {filled[0].name} has a value")
+            message = f"{reading.name} is not read, because {filled[0].name} has a value"
+            conditions = [each.variable.unless for each in (filled[0], reading) if each.variable]
+            yield Hit(backend, reading.source, message, unless=" or ".join(filter(None, conditions)))
+
+
+@rule(
+    "database-optional",
+    Severity.WARNING,
+    "The database hangs on a reference that is optional",
+    reason="Where an optional key is missing, its variable is not set, and the backend starts with the next database, "
+    "in the end with an empty SQLite file: healthy, and without a document. A pod that cannot start is better.",
+    basis="Kubernetes: optional references; entry point of the backend's image",
+    parameter="none: the database's URL is always required there",
+    change="remove `optional: true`",
+)
+def database_optional(view: View) -> Iterator[Hit]:
+    """Optional references to the URL that decides."""
+    for backend in view.boot.backends:
+        deciding = next(
+            (variable for variable in backend.environment if variable.source == backend.engine.source), None
+        )
+        if deciding and deciding.unless and backend.engine.value != "sqlite":
+            message = f"another database than {backend.engine.text} is opened when {deciding.unless}"
+            yield Hit(backend, deciding.source, message)
 
 
 @rule(
@@ -329,8 +357,9 @@ def shared_database(view: View) -> Iterator[Hit]:
         if not (one.database_url and other.database_url and one.database_name and other.database_name):
             continue
         # A literal without a host, and a Secret in another namespace, may be different servers.
-        same_server = one.database_url.value == other.database_url.value != "literal"
-        in_sight = "://" in str(one.database_url.value) or same_namespace(one.namespace, other.namespace)
+        server = _server(one.database_url)
+        same_server = server == _server(other.database_url) != "literal"
+        in_sight = "://" in server or same_namespace(one.namespace, other.namespace)
         if same_server and in_sight and one.database_name.value == other.database_name.value:
             yield hit(other, other.database_name, f"{one} uses the same database, {one.database_name.text}")
 
@@ -397,13 +426,35 @@ def literal_secret(view: View) -> Iterator[Hit]:
             if not variable.from_secret and _is_secret(variable.name, variable.literal):
                 where = f" of {variable.reference.partition('[')[0]}" if variable.reference else ""
                 yield Hit(component, variable.source, f"{variable.name}{where} holds a secret in plain text")
+        for source, what in _secret_arguments(component):
+            yield Hit(component, source, f"{what} holds a secret in plain text")
+
+
+def _secret_arguments(component: Component) -> Iterator[tuple[Source, str]]:
+    """Arguments of the pod that are secrets; `$(NAME)` in one comes from elsewhere."""
+    previous = ""
+    for source, argument in component.arguments:
+        literal = re.sub(r"\$\([^)]*\)", "", argument)
+        option, _, value = literal.partition("=")
+        if previous == "--instance-secret" or option == "--instance-secret":
+            if literal if previous == "--instance-secret" else value:
+                yield source, "--instance-secret"
+        elif _is_secret("", literal):
+            yield source, "an argument"
+        previous = argument
 
 
 _SECRET_NAMES = re.compile(
     r"(CONVEX_)?INSTANCE_SECRET|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)|\w*ADMIN_KEY|\w*(PASSWORD|PASSWD|SECRET_KEY|TOKEN)|PGPASSWORD"
 )
 _NOT_SECRETS = re.compile(r"AWS_WEB_IDENTITY_TOKEN_FILE|\w*_FILE")
-_URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]*:(?P<password>[^/?#\s]*)@", re.IGNORECASE)
+_URL_WITH_PASSWORD = re.compile(
+    r"(?<![a-z0-9+.-])(?!https?://[^/?#@\s]*:[0-9]{1,5}[/?#])[a-z][a-z0-9+.-]*://[^:@/?#\s]*:"
+    r"(?!@[a-z0-9_.-]+(:[0-9]+)?[/?])(?P<password>\S*)@",
+    re.IGNORECASE,
+)
+"""The password goes up to the last `@`: it may hold any character that was not escaped."""
+_PASSWORD_IN_QUERY = re.compile(r"[a-z][a-z0-9+.-]*://\S*[?&](password|pwd)=[^&\s]", re.IGNORECASE)
 _ADMIN_KEY = re.compile(r"[\w-]+\|01[0-9a-f]{40,}")
 
 
@@ -413,9 +464,20 @@ def _is_secret(name: str, literal: str) -> bool:
     url = _URL_WITH_PASSWORD.search(literal)
     if url:
         return bool(url["password"])
-    if _ADMIN_KEY.search(literal):
+    if _PASSWORD_IN_QUERY.search(literal) or _ADMIN_KEY.search(literal):
         return True
     return bool(_SECRET_NAMES.fullmatch(name)) and not _NOT_SECRETS.fullmatch(name)
+
+
+def _server(url: Decision) -> str:
+    """A database's server in one spelling: one scheme for Postgres, the port always there."""
+    value = str(url.value)
+    scheme, colon, host = value.partition("://")
+    if not colon:
+        return value
+    scheme = scheme.replace("postgresql", "postgres")
+    port = "" if re.search(r":[0-9]+$", host) else ":3306" if scheme == "mysql" else ":5432"
+    return f"{scheme}://{host.lower()}{port}"
 
 
 def _on_disk(backend: Backend) -> Iterator[tuple[str, Decision]]:
@@ -442,6 +504,7 @@ RULES = (
     database_url,
     database_url_deprecated,
     database_ignored,
+    database_optional,
     database_pool,
     database_ca,
     shared_database,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from convexctl.audit.model import Hit, Severity, View, at_edge, hit, obstacles, rule
-from convexctl.boot import Backend, Decision, Route
-from convexctl.boot.manifests import Manifest, dig, mapping, same_namespace, source_of, text
+from convexctl.boot import Backend, Component, Decision, Route, Source
+from convexctl.boot.manifests import Manifest, dig, mapping, same_namespace, sequence, source_of, text
 from convexctl.boot.quantities import quantity
 
 LEAST_BODY = 200_000_000
@@ -19,6 +19,8 @@ _API_PATHS = ("/api/sync", "/version")
 _SITE_PATHS = ("/x",)
 """HTTP actions have the paths that their authors choose."""
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104
+_POD_ANSWERS = (("http://localhost:3210",), ("http://localhost:3211", "http://localhost:3210/http"))
+"""What the backend itself reaches under a local cloud and a local site origin."""
 
 
 @rule(
@@ -56,19 +58,22 @@ def origin_scheme(view: View) -> Iterator[Hit]:
 @rule(
     "origin-path",
     Severity.ERROR,
-    "An API origin with a path",
-    reason="The backend and its clients put their own paths behind CONVEX_CLOUD_ORIGIN: it must have none. Only the "
-    "site origin may end in a path, /http.",
+    "An API origin with a path, or an origin with a query",
+    reason="The backend and its clients put their own paths behind CONVEX_CLOUD_ORIGIN, the dashboard behind "
+    "NEXT_PUBLIC_DEPLOYMENT_URL: they must have none. Only the site origin may end in a path, /http. A query or a "
+    "fragment belongs behind none of them.",
     basis="the server's use of its origin",
-    parameter="ingress.backend.host, or convexConfig.cloudOrigin",
-    change="give the API a host of its own",
+    parameter="ingress.backend.host, or convexConfig.cloudOrigin and convexConfig.deploymentUrl",
+    change="give the API a host of its own, and write scheme, host and port only",
 )
 def origin_path(view: View) -> Iterator[Hit]:
-    """Cloud origins below the root."""
-    for backend in view.boot.backends:
-        parts = _parts(backend.cloud_origin)
-        if parts and parts.path.strip("/"):
-            yield hit(backend, backend.cloud_origin, f"CONVEX_CLOUD_ORIGIN has the path {parts.path}")
+    """URLs of the API below the root, and queries."""
+    for component, name, origin in _urls(view):
+        parts = _parts(origin)
+        if parts and parts.path.strip("/") and name != "CONVEX_SITE_ORIGIN":
+            yield hit(component, origin, f"{name} has the path {parts.path}")
+        if parts and (parts.query or parts.fragment):
+            yield hit(component, origin, f"{name} has a {'query' if parts.query else 'fragment'}")
 
 
 @rule(
@@ -82,15 +87,35 @@ def origin_path(view: View) -> Iterator[Hit]:
 )
 def origin_trailing_slash(view: View) -> Iterator[Hit]:
     """Slashes that do not belong there."""
-    for backend in view.boot.backends:
-        for name, origin in _origins(backend):
-            parts = _parts(origin)
-            if parts and parts.path.endswith("/"):
-                yield hit(backend, origin, f"{name} ends in a slash")
-    for dashboard in view.boot.dashboards:
-        parts = _parts(dashboard.deployment_url)
+    for component, name, origin in _urls(view):
+        parts = _parts(origin)
         if parts and parts.path.endswith("/"):
-            yield hit(dashboard, dashboard.deployment_url, "NEXT_PUBLIC_DEPLOYMENT_URL ends in a slash")
+            yield hit(component, origin, f"{name} ends in a slash")
+
+
+@rule(
+    "origin-local",
+    Severity.WARNING,
+    "A local origin that the backend itself cannot follow",
+    reason="The pod calls its own origins: callbacks of `use node` functions go to CONVEX_CLOUD_ORIGIN, OIDC "
+    "discovery to CONVEX_SITE_ORIGIN. A local name means the pod itself there, which listens without TLS, on IPv4, "
+    "on 3210 and 3211, whatever port is forwarded on the computer of the user.",
+    basis="the server's use of its origins; ports of the backend's image",
+    parameter="convexConfig.cloudOrigin: http://localhost:3210, convexConfig.siteOrigin: http://localhost:3211",
+    change="use http://localhost:3210 and http://localhost:3211, and forward these ports",
+)
+def origin_local(view: View) -> Iterator[Hit]:
+    """Local origins with other ports."""
+    for backend in view.boot.backends:
+        for (name, origin), right in zip(_origins(backend), _POD_ANSWERS, strict=True):
+            parts = _parts(origin)
+            if parts is None or not _is_local(parts):
+                continue
+            there = (
+                parts.hostname != "::1" and f"{parts.scheme}://localhost:{parts.port}{parts.path.rstrip('/')}" in right
+            )
+            if not there:
+                yield hit(backend, origin, f"{name} is {origin.text}: inside the pod only {' or '.join(right)} answers")
 
 
 @rule(
@@ -123,7 +148,8 @@ def origin_unserved(view: View) -> Iterator[Hit]:
     Severity.ERROR,
     "An origin that leads to something else",
     reason="CONVEX_CLOUD_ORIGIN must end at port 3210; CONVEX_SITE_ORIGIN at port 3211, or as https://<API>/http at "
-    "3210. Where the rules of the edge send a host elsewhere, uploads, callbacks or HTTP actions go there.",
+    "3210. Where the rules of the edge send a host elsewhere, uploads, callbacks or HTTP actions go there. The path "
+    "counts as it arrives, after what the edge rewrites: 3211 puts /http before it, 3210 needs /http in it.",
     basis="ports of the backend's image; Kubernetes: Ingress and HTTPRoute",
     parameter="ingress.backend.host, ingress.site.host (the origins follow them)",
     change="correct the origin, or the rule that serves its host",
@@ -135,8 +161,21 @@ def origin_elsewhere(view: View) -> Iterator[Hit]:
         if cloud and cloud.target and cloud.role != "api":
             where = cloud.role or f"port {cloud.target.port}"
             yield hit(backend, backend.cloud_origin, f"CONVEX_CLOUD_ORIGIN leads to: {where}")
-        if site and site.target and site.role == "api" and not _under_http(backend.site_origin):
+        for path in _API_PATHS:
+            served = _reached(view, backend.cloud_origin, path)
+            there = _arrives(served, backend.cloud_origin, path)
+            if served and served.role == "api" and served.rewrite and there not in (None, path):
+                yield hit(backend, backend.cloud_origin, f"CONVEX_CLOUD_ORIGIN: {path} is rewritten to {there}")
+        there = _arrives(site, backend.site_origin, "/x")
+        if site and site.role == "api" and there not in (None, "/http/x"):
             message = "CONVEX_SITE_ORIGIN leads to the API, which has HTTP actions under /http only"
+            if site.rewrite:
+                message += f"; the edge makes {there} of {_asked(backend.site_origin, '/x')}"
+            yield hit(backend, backend.site_origin, message)
+        if site and site.role == "http actions" and there not in (None, "/x"):
+            message = (
+                f"CONVEX_SITE_ORIGIN leads to port 3211, where /x arrives as {there}: that asks for another action"
+            )
             yield hit(backend, backend.site_origin, message)
         if site and site.target and not site.role:
             yield hit(backend, backend.site_origin, f"CONVEX_SITE_ORIGIN leads to: port {site.target.port}")
@@ -210,7 +249,7 @@ def sub_path(view: View) -> Iterator[Hit]:
     for component in view.boot.components:
         role = "dashboard" if component.TITLE == "dashboard" else "api"
         routes = [route for route in view.boot.routes_to(component) if route.role == role]
-        at_root = {route.host for route in routes if _is_root(route.path)}
+        at_root = {route.host for route in routes if _is_root(route)}
         for route in routes:
             # On 3210 these are real paths; /metrics is a rule that hides what another host serves.
             real = re.match(r"/(http|api|version|metrics)(/|$)", route.path)
@@ -427,6 +466,36 @@ def nginx_timeout(view: View) -> Iterator[Hit]:
             yield Hit(backend, source_of(ingress, "metadata", "annotations", key), f"the read time-out is {value}")
 
 
+@rule(
+    "gateway-timeout",
+    Severity.WARNING,
+    "An HTTPRoute gives up before the backend answers",
+    reason="A response must begin within 300 s (HTTP_SERVER_TIMEOUT_SECONDS). A shorter time-out of the rule cuts long "
+    "actions and the polling of logs, and with many gateways the websocket of every client too.",
+    basis="the server's time-outs; the Gateway API's timeouts (`0s` means none)",
+    parameter="none: routes are made without time-outs",
+    change="remove timeouts from the rule, or set them to 300s or more",
+)
+def gateway_timeout(view: View) -> Iterator[Hit]:
+    """Rules of an HTTPRoute to a backend with a short time-out."""
+    for backend in view.boot.backends:
+        seen = set()
+        for route in view.boot.routes_to(backend):
+            source = route.source
+            rule_source = Source(source.kind, source.namespace, source.name, source.path[:3])
+            if source.kind != "HTTPRoute" or rule_source in seen or not route.role:
+                continue
+            seen.add(rule_source)
+            manifest = view.manifests.find(source.kind, source.namespace, source.name)
+            rules = sequence(dig(manifest, "spec", "rules"))
+            timeouts = mapping(mapping(rules[int(str(source.path[2]))]).get("timeouts"))
+            for key in ("request", "backendRequest"):
+                value = text(timeouts.get(key))
+                seconds = _duration(value)
+                if seconds is not None and 0 < seconds < LEAST_TIMEOUT_S:
+                    yield Hit(backend, rule_source.at("timeouts", key), f"{key} is {value}")
+
+
 def _origins(backend: Backend) -> tuple[tuple[str, Decision], tuple[str, Decision]]:
     return ("CONVEX_CLOUD_ORIGIN", backend.cloud_origin), ("CONVEX_SITE_ORIGIN", backend.site_origin)
 
@@ -449,10 +518,24 @@ def _origin_of(parts: SplitResult) -> str:
     return f"{parts.scheme}://{parts.hostname}{'' if default else f':{port}'}"
 
 
+def _urls(view: View) -> Iterator[tuple[Component, str, Decision]]:
+    """Every URL of Convex that a pod is told, with its variable."""
+    for backend in view.boot.backends:
+        for name, origin in _origins(backend):
+            yield backend, name, origin
+    for dashboard in view.boot.dashboards:
+        yield dashboard, "NEXT_PUBLIC_DEPLOYMENT_URL", dashboard.deployment_url
+
+
+def _is_local(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    return host in _LOCAL or host.startswith("127.") or host.endswith(".localhost")
+
+
 def _is_public(parts: SplitResult) -> bool:
     """Whether a host is one that the edge's rules would name: no address, no local name, no cluster DNS."""
     host = parts.hostname or ""
-    if host in _LOCAL or host.endswith(".localhost") or _is_cluster_only(parts):
+    if _is_local(parts) or _is_cluster_only(parts):
         return False
     try:
         ipaddress.ip_address(host)
@@ -473,20 +556,29 @@ def _reached(view: View, origin: Decision, path: str = "/x") -> Route | None:
     parts = _parts(origin)
     if parts is None or not _is_public(parts):
         return None
-    return view.boot.reached(parts.hostname or "", f"{parts.path.rstrip('/')}{path}")
+    return view.boot.reached(parts.hostname or "", _asked(origin, path))
 
 
-def _under_http(origin: Decision) -> bool:
+def _arrives(route: Route | None, origin: Decision, path: str) -> str | None:
+    """The path that a container is asked for when somebody asks for a path below an origin."""
+    return None if route is None else route.arrives(_asked(origin, path))
+
+
+def _asked(origin: Decision, path: str) -> str:
+    """The path of a request below an origin."""
     parts = _parts(origin)
-    return parts is not None and parts.path.rstrip("/") == "/http"
+    return f"{parts.path.rstrip('/') if parts else ''}{path}"
 
 
 def _hides_metrics(route: Route) -> bool:
     return route.path.rstrip("/") == "/metrics"
 
 
-def _is_root(path: str) -> bool:
-    return re.fullmatch(r"/|/\*|/?\(/\|\$\)\(\.\*\)|/?\(?\.\*\)?|/\(\.\*\)", path) is not None
+def _is_root(route: Route) -> bool:
+    """Whether a rule serves a whole host, and hands the paths on as they are."""
+    if re.fullmatch(r"/|/\*|/?\(/\|\$\)\(\.\*\)|/?\(?\.\*\)?|/\(\.\*\)", route.path):
+        return True
+    return all(route.takes(path) and route.arrives(path) == path for path in ("/", "/x/y"))
 
 
 def _selects_convex(view: View, service: Manifest) -> bool:
@@ -536,8 +628,16 @@ def _takes(size: str) -> bool:
 
 
 def _seconds(value: str) -> int | None:
-    match = re.fullmatch(r"([0-9]+)(s|m|h)?", value)
+    match = re.fullmatch(r"([0-9]{1,18})(s|m|h)?", value)
     return int(match[1]) * {"m": 60, "h": 3600}.get(match[2] or "s", 1) if match else None
+
+
+def _duration(value: str) -> float | None:
+    """Seconds of a duration of the Gateway API: `1h30m`, `10s`, `500ms`."""
+    if not re.fullmatch(r"([0-9]{1,5}(h|m|s|ms)){1,4}", value):
+        return None
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    return sum(int(count) * units[unit] for count, unit in re.findall(r"([0-9]+)(ms|h|m|s)", value))
 
 
 RULES = (
@@ -545,6 +645,7 @@ RULES = (
     origin_scheme,
     origin_path,
     origin_trailing_slash,
+    origin_local,
     origin_unserved,
     origin_elsewhere,
     site_on_dashboard,
@@ -560,4 +661,5 @@ RULES = (
     metrics_public,
     nginx_body_size,
     nginx_timeout,
+    gateway_timeout,
 )

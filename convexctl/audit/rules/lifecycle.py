@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 
-from convexctl.audit.model import Hit, Severity, View, at_edge, hit, obstacles, rule
+from convexctl.audit.model import Hit, Severity, View, at_edge, hit, hit_variable, obstacles, rule
 from convexctl.boot import Backend, Component, Dashboard, Decision
 from convexctl.boot.manifests import mapping, same_namespace
 
@@ -14,6 +15,10 @@ LEAST_START_S = 60
 LEAST_MEMORY = 1024**3
 _HEALTH_PATHS = ("/version", "/instance_name", "/instance_version")
 _API_PORT = 3210
+_LOCAL_URL = re.compile(
+    r"(?P<scheme>https?)://(localhost|127\.0\.0\.1|0\.0\.0\.0)(:(?P<port>[0-9]{1,5}))?(?P<path>/[^\s'\"?|;&<>)]*)?(?=[\s'\"?|;&<>)]|$)"
+)
+"""A URL of the pod itself in a command."""
 
 
 @rule(
@@ -114,16 +119,18 @@ def process_namespace(view: View) -> Iterator[Hit]:
     Severity.WARNING,
     "The backend is killed at every stop",
     reason="Its PID 1 knows SIGINT only, and Kubernetes sends SIGTERM, which is dropped: the pod hangs for the whole "
-    "grace period and is then killed in the middle of what it does.",
+    "grace period and is then killed in the middle of what it does. A shell or another program that starts the "
+    "backend as a child is PID 1 in its place and hands no SIGINT on; tini does.",
     basis="the server's signal handling; Kubernetes' pod termination",
     parameter="none: a preStop that sends SIGINT and waits is always there",
-    change="add a preStop: `kill -INT 1; while kill -0 1; do sleep 0.5; done`",
+    change="add a preStop: `kill -INT 1; while kill -0 1; do sleep 0.5; done`; where a script starts the backend, let "
+    "it end in `exec ./run_backend.sh`",
 )
 def no_clean_stop(view: View) -> Iterator[Hit]:
-    """No SIGINT on the way out."""
+    """No SIGINT on the way out, none that arrives, or two of them."""
     for backend in view.boot.backends:
         if backend.stop.value == "killed" and not _shares_processes(backend):
-            yield hit(backend, backend.stop, f"nothing sends SIGINT: the backend is {backend.stop.text}")
+            yield hit(backend, backend.stop, f"the backend is {backend.stop.text}: {backend.stop.why}")
 
 
 @rule(
@@ -169,13 +176,13 @@ def probe_missing(view: View) -> Iterator[Hit]:
     "A probe that does not ask the right thing",
     reason="The backend answers 200 without credentials at /version, /instance_name and /instance_version on 3210. On "
     "3211 only a proxy answers, whatever the backend does. The dashboard has no health route; / on its port "
-    "renders without the backend. No other path is sure to answer, and neither speaks gRPC.",
+    "renders without the backend. No other path is sure to answer, and neither speaks gRPC or TLS.",
     basis="routes of the server and of the dashboard's image",
     parameter="backend.probes.*, dashboard.probes.*",
     change="probe /version on 3210, and / on 6791 for the dashboard",
 )
 def probe_wrong(view: View) -> Iterator[Hit]:
-    """Wrong paths and ports."""
+    """Wrong paths and ports, also in a command that asks the pod itself."""
     for component in view.boot.components:
         probes = (component.startup_probe, component.readiness_probe, component.liveness_probe)
         for probe in probes:
@@ -231,6 +238,26 @@ def backend_user(view: View) -> Iterator[Hit]:
 def dashboard_user(view: View) -> Iterator[Hit]:
     """Dashboards whose user the kubelet cannot judge."""
     yield from (found for found in obstacles(view, "user") if isinstance(found.component, Dashboard))
+
+
+@rule(
+    "dashboard-hostname",
+    Severity.WARNING,
+    "The dashboard may not listen for the pod's address",
+    reason="The server listens on the address in HOSTNAME. The image sets 0.0.0.0, and some container runtimes put the "
+    "pod's own name in its place: then it listens there alone, or on nothing.",
+    basis="the dashboard's image (Next.js); container runtimes",
+    parameter="none: HOSTNAME is always set to 0.0.0.0",
+    change='set HOSTNAME: "0.0.0.0" in the pod',
+)
+def dashboard_hostname(view: View) -> Iterator[Hit]:
+    """Another address than every one; where none is set, that is good to know only."""
+    for dashboard in view.boot.dashboards:
+        reading = dashboard.environment.read("HOSTNAME")
+        if not reading.filled:
+            yield hit_variable(dashboard, reading, "HOSTNAME is not set", Severity.INFORMATION)
+        elif reading.text is not None and reading.text not in ("0.0.0.0", "::"):  # noqa: S104
+            yield hit_variable(dashboard, reading, f"HOSTNAME is {reading.shown}")
 
 
 @rule(
@@ -361,8 +388,18 @@ def _wrong(component: Component, probe: Decision) -> str:
         return "asks by gRPC"
     if handler in ("GET", "TCP") and port != right_port:
         return f"asks port {port}" if port is not None else "asks a port that the container does not name"
+    if value.get("scheme") == "HTTPS":
+        return "asks over HTTPS, which nothing in the pod speaks"
     if handler == "GET" and str(path).partition("?")[0] not in right_paths:
         return f"asks {path}"
+    asked = _LOCAL_URL.search(str(path)) if handler == "exec" else None
+    if asked:
+        if asked["scheme"] == "https":
+            return "asks over HTTPS, which nothing in the pod speaks"
+        if (asked["port"] or "80") != str(right_port):
+            return f"asks port {asked['port'] or 80}"
+        if (asked["path"] or "/") not in right_paths:
+            return f"asks {asked['path'] or '/'}"
     return ""
 
 
@@ -379,6 +416,7 @@ RULES = (
     start_too_short,
     backend_user,
     dashboard_user,
+    dashboard_hostname,
     memory_limit,
     tag_latest,
     tag_skew,

@@ -10,6 +10,7 @@ from convex_k8s.knobs import DEAD, knobs
 
 from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
 from convexctl.boot import Component
+from convexctl.boot.quantities import integer
 
 PRESENCE = ("DO_NOT_REQUIRE_SSL", "DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT")
 _NEGATIONS = ("false", "0", "no", "off", "n", "f", "never", "disabled", "null", "none")
@@ -151,11 +152,17 @@ def number(view: View) -> Iterator[Hit]:
             knob = knobs().get(variable.name)
             if knob is None or knob.type not in ("integer", "number") or variable.text is None:
                 continue
-            pattern = r"[+-]?[0-9]+" if knob.type == "integer" else r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-            if not re.fullmatch(pattern, variable.text):
+            if knob.type == "integer":
+                least = None if knob.minimum is None else int(knob.minimum)
+                taken = integer(variable.text, least) is not None
+                what = "no whole number of 64 bits" if least is None else f"no whole number of 64 bits from {least} on"
+            else:
+                taken = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", variable.text) is not None
+                what = "no number"
+            if not taken:
                 reading = backend.environment.read(variable.name)
                 unit = f" {knob.unit}" if knob.unit else ""
-                message = f'{variable.name} is "{reading.shown}", which is no number: {knob.default}{unit} counts'
+                message = f'{variable.name} is "{reading.shown}", which is {what}: {knob.default}{unit} counts'
                 yield hit_variable(backend, reading, message)
 
 

@@ -1,0 +1,127 @@
+"""Commands as the kernel sees them: which process is PID 1, and who gets a SIGINT."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+_SERVER = ("run_backend.sh", "convex-local-backend")
+_SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
+_INITS = ("tini", "tini-static", "dumb-init", "catatonit", "docker-init")
+_BECOMES = ("env", "nice", "ionice", "stdbuf", "gosu", "su-exec", "setpriv", "nohup", "exec")
+"""Programs that end in being what they start."""
+_PREFIXES = ("if", "then", "elif", "else", "while", "until", "do", "!", "{", "(", "time", "command", "sudo")
+_SEPARATOR = re.compile(r"&&|\|\||[;|\n]|(?<![<>&])&(?![>&])")
+_KEPT_OF_A_NAME = 15
+"""Letters of a process's name that the kernel keeps."""
+
+Ancestor = Literal["none", "init", "shell", "bash", "unknown"]
+"""What stands between PID 1 and the backend.
+
+`none`: PID 1 is the backend. `init`: PID 1 hands every signal on to it. `shell`: PID 1 is a shell, which keeps signals
+to itself. `bash`: the same, but bash becomes its last command by itself. `unknown`: nobody can tell.
+"""
+
+
+def ancestor(words: Sequence[str]) -> Ancestor:
+    """What stands between PID 1 and the backend when a container runs `words`; none is the image's own entry point."""
+    if not words or _base(words[0]) in _SERVER:
+        return "none"
+    name = _base(words[0])
+    if name in _SHELLS:
+        script = _script(words)
+        # A shell that reads run_backend.sh as its script ends in being the server.
+        by_file = any(_base(word) in _SERVER for word in words[1:])
+        return ("none" if by_file else "unknown") if script is None else _under_shell(name, script, words)
+    if name in _INITS or name in _BECOMES:
+        known = (*_SERVER, *_SHELLS, *_INITS, *_BECOMES)
+        at = next((index for index, word in enumerate(words[1:], 1) if _base(word) in known), len(words))
+        inner = ancestor(words[at:]) if at < len(words) else "unknown"
+        if name in _BECOMES:
+            return inner
+        whole_group = name == "dumb-init" or any(re.fullmatch(r"-[a-z]*g[a-z]*", option) for option in words[1:at])
+        return "init" if inner in ("none", "bash") or whole_group else inner
+    return "unknown"
+
+
+def _under_shell(name: str, script: str, words: Sequence[str]) -> Ancestor:
+    simple = [command for _, command in _commands(script)]
+    for command in simple:
+        if command[0] == "exec":
+            if command[1:] == ["$@"]:
+                return ancestor(words[words.index(script) + 2 :])
+            if any(_base(word) in _SERVER for word in command):
+                return ancestor(command)
+    if not any(server in script for server in _SERVER):
+        return "unknown"
+    return "bash" if name == "bash" and _base(simple[-1][0]) in _SERVER else "shell"
+
+
+def sigints(words: Sequence[str]) -> int:
+    """How many SIGINTs a command sends to the backend as far as it matters: none, one, or more (2)."""
+    if not words:
+        return 0
+    if _base(words[0]) not in _SHELLS:
+        return int(_sends_sigint(_base(words[0]), words[1:]))
+    count = 0
+    for opening, command in _commands(_script(words) or ""):
+        if opening == "||" and count:
+            continue
+        count += sigints(command) * (2 if opening in ("while", "until", "do") else 1)
+    return min(count, 2)
+
+
+def waits(words: Sequence[str]) -> bool:
+    """Whether a command stays for a while, so that the SIGTERM after it comes later."""
+    return re.search(r"\bkill\s+-0\b|\bsleep\b|\bwait\b|--pid\b", " ".join(words)) is not None
+
+
+def _sends_sigint(name: str, arguments: Sequence[str]) -> bool:
+    if name not in ("kill", "pkill", "killall"):
+        return False
+    said = re.match(r"(?:-s\s*|-n\s*|--signal[ =]|-)(?:SIG)?(?:INT|2)(?:\s|$)", " ".join(arguments), re.IGNORECASE)
+    if said is None:
+        return False
+    rest = " ".join(arguments)[said.end() :].split(" ")
+    targets = [word for word in rest if word and not word.startswith("-")]
+    server = "convex-local-backend"
+    if name == "kill":
+        return any(target == "1" or re.fullmatch(r"\$\w+|\$\{\w+\}", target) for target in targets) or bool(
+            re.search(rf"\$\([^)]*{server[:_KEPT_OF_A_NAME]}", " ".join(targets))
+        )
+    names = (server, server[:_KEPT_OF_A_NAME])
+    if name == "killall":
+        return any(target in names for target in targets)
+    whole_line = any(re.fullmatch(r"-[a-z]*f[a-z]*|--full", word) for word in rest)
+    return any(target in names[0 if whole_line else 1] for target in targets)
+
+
+def _commands(script: str) -> Iterator[tuple[str, list[str]]]:
+    """The simple commands of a script, each with the keyword or the `||` that it stands behind."""
+    script = re.sub(r"`([^`]*)`", r"$(\1)", re.sub(r"(?m)(^|\s)#.*$", "", script))
+    start, before = 0, ""
+    for separator in [*_SEPARATOR.finditer(script), None]:
+        piece = script[start : separator.start() if separator else len(script)]
+        opening = before
+        try:
+            words = shlex.split(piece)
+        except ValueError:
+            words = piece.split()
+        while words and (words[0] in _PREFIXES or re.match(r"\w+=", words[0])):
+            opening = words.pop(0)
+        if words:
+            yield opening, words
+        if separator:
+            start, before = separator.end(), separator[0]
+
+
+def _script(words: Sequence[str]) -> str | None:
+    """The script that a shell is given with -c; None where it is given none."""
+    at = next((index for index, word in enumerate(words[1:], 1) if re.fullmatch(r"-[a-z]*c", word)), None)
+    return None if at is None else words[at + 1] if at + 1 < len(words) else ""
+
+
+def _base(word: str) -> str:
+    return word.rpartition("/")[2]
