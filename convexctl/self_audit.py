@@ -54,6 +54,8 @@ def _path_in_values(finding: Finding) -> problems.Path | None:
             return "instance", "existingSecret"
         case "tag-latest" | "tag-skew" | "tag-unknown" if finding.component:
             return finding.component.TITLE, "image", "tag"
+        case "origin-local":
+            return "convexConfig", "cloudOrigin" if finding.source.keys()[-1] == "CONVEX_CLOUD_ORIGIN" else "siteOrigin"
         case "dead-variable" | "unread-variable":
             return "backend", "env", str(finding.source.keys()[-1])
         case _:

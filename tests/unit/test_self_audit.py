@@ -63,6 +63,11 @@ def test_a_tag_of_which_the_overlays_warnings_say_nothing_is_told(tmp_path: Path
     [
         pytest.param("backend: {env: {ACTIONS_USER_TIMEOUT_SECS: 60}}\n", id="a dead variable"),
         pytest.param("backend: {env: {APPLICATION_MAX_CONCURENT_QUERIES: 8}}\n", id="a misspelt variable"),
+        pytest.param(
+            "convexConfig: {cloudOrigin: 'http://localhost:8000', siteOrigin: 'http://localhost:8001', "
+            "deploymentUrl: 'http://localhost:8000'}\n",
+            id="local origins",
+        ),
         pytest.param("backend: {image: {tag: 1.2.3}}\ndashboard: {image: {tag: 1.2.3}}\n", id="a version as a tag"),
     ],
 )
