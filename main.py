@@ -12,6 +12,8 @@ from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
+INTERRUPTED = 130
+"""The exit code of shells for a program that Ctrl-C ended."""
 REQUIRED = ("cdk8s_plus_27", "cryptography", "pydantic", "yaml")
 
 
@@ -45,7 +47,7 @@ def main() -> int:
         # What the interruption cut off, in threads and at the end of the process, would still complain.
         sys.stderr.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        return 130
+        return INTERRUPTED
 
 
 def run_and_leave() -> NoReturn:
@@ -58,6 +60,8 @@ def run_and_leave() -> NoReturn:
     gc.disable()
     code = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if code != INTERRUPTED and (node := sys.modules.get("convexctl.node")):
+        node.settle()
     atexit._run_exitfuncs()
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with contextlib.suppress(OSError, ValueError):

@@ -13,7 +13,7 @@ import yaml
 from convexctl.boot import boot
 from convexctl.boot.manifests import Manifest, source_of
 from convexctl.committed import GitError, committed
-from convexctl.documents import DocumentError, Loader, check_depth
+from convexctl.documents import UNREADABLE, DocumentError, Loader, check_depth
 from convexctl.errors import UserError
 from convexctl.kubectl import Kubectl
 from convexctl.synth import MANIFESTS, Environment
@@ -76,7 +76,7 @@ def _manifests(content: bytes, name: str) -> list[Manifest]:
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise _UnreadableError(f"{name}{line}: is not valid YAML") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (*UNREADABLE, RecursionError):
         raise _UnreadableError(f"{name}: is not valid YAML") from None
     if not boot(found).backends:
         raise _UnreadableError(f"{name}: holds no Convex backend")
@@ -85,14 +85,14 @@ def _manifests(content: bytes, name: str) -> list[Manifest]:
 
 def _from_commit(root: Path, faults: Mapping[str, str]) -> dict[str, Baseline]:
     """The committed environments in the place of those that are gone, or that have the fault told here."""
-    trouble, contents = "", {}
+    no_commit, contents = "", {}
     try:
         contents = committed(root, [f"{name}/{MANIFESTS}" for name in faults])
     except GitError as error:
-        trouble = f": {error}"
+        no_commit = f": {error}"
     baselines = {}
     for name, fault in faults.items():
-        file = f"{name}/{MANIFESTS}"
+        file, trouble = f"{name}/{MANIFESTS}", no_commit
         try:
             before = _manifests(contents[file], f"the committed {root / file}") if file in contents else []
         except _UnreadableError as error:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from convex_k8s.values.secrecy import NOT_SHOWN, named_like_a_secret, secret_in
 
 from convexctl import boot as model
 from convexctl import output
@@ -20,6 +23,9 @@ from convexctl.synth import MANIFESTS, NAMESPACE, Environment
 
 Format = Literal["text", "markdown", "json"]
 State = Literal["new", "changed", "unchanged", "removed"]
+
+SAME, DIFFERENT, TROUBLE = 0, 1, 2
+"""Exit codes, as those of `kubectl diff`."""
 
 _COLOURS = {"added": "\033[32m", "removed": "\033[31m", "changed": "\033[33m"}
 _RESET = "\033[0m"
@@ -112,7 +118,8 @@ def live(environments: Iterable[Environment]) -> int:
     for environment in environments:
         text = environment.files[MANIFESTS]
         codes.append(subprocess.run(["kubectl", "diff", "-f", "-"], input=text, text=True, check=False).returncode)
-    return max(codes, default=0)
+    # A negative one is the signal that ended kubectl.
+    return max((code if code >= 0 else TROUBLE for code in codes), default=SAME)
 
 
 def rendered(found: list[Difference], format: Format, *, colour: bool = False) -> str:
@@ -155,7 +162,7 @@ def _as_data(difference: Difference) -> dict[str, Any]:
                     {"path": field.path, "kind": field.kind}
                     | ({} if field.before is ABSENT else {"before": field.before})
                     | ({} if field.after is ABSENT else {"after": field.after})
-                    for field in change.fields
+                    for field in map(_without_secrets, change.fields)
                 ],
             }
             for change in difference.objects
@@ -179,7 +186,7 @@ def _text(difference: Difference, *, colour: bool) -> str:
         lines.append(painted("changed", f"    ~ {_decision(change)}"))
     for item in difference.objects:
         lines.append(painted(item.kind, f"  {_SIGNS[item.kind]} {item.identity}"))
-        for field in item.fields:
+        for field in map(_without_secrets, item.fields):
             lines.append(painted(field.kind, f"      {_SIGNS[field.kind]} {_field(field)}"))
     if difference.files:
         lines.append(f"  also: {', '.join(difference.files)}")
@@ -204,13 +211,32 @@ def _markdown(difference: Difference) -> str:
         for item in difference.objects:
             # A `~` would have no colour there: what changes is shown as a line out and a line in.
             lines.append(f"{_SIGNS[item.kind].replace('~', '!')} {item.identity}")
-            for field in item.fields:
+            for field in map(_without_secrets, item.fields):
                 lines += [f"- {field.path}: {_value(field.before)}"] if field.before is not ABSENT else []
                 lines += [f"+ {field.path}: {_value(field.after)}"] if field.after is not ABSENT else []
         lines += ["```", ""]
     if difference.files:
         lines += [f"Also: {', '.join(f'`{name}`' for name in difference.files)}", ""]
     return "\n".join(lines)
+
+
+def _without_secrets(field: FieldChange) -> FieldChange:
+    """A field as it may be shown: manifests that Helm made, or that somebody edited, may hold a secret."""
+    if "checksum/" in field.path:
+        return field  # has the form of an instance secret, and is none
+    *before, last = re.findall(r"\w+", field.path) or [""]
+    name = before[-1] if last == "value" and before else last
+    return FieldChange(field.path, _hidden(field.before, name), _hidden(field.after, name))
+
+
+def _hidden(value: Any, name: str) -> Any:
+    if isinstance(value, Mapping):
+        variable = str(value.get("name", ""))
+        return {key: _hidden(item, variable if key == "value" else str(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_hidden(item, name) for item in value]
+    is_secret = isinstance(value, str) and value and (secret_in(value) or named_like_a_secret(name))
+    return NOT_SHOWN if is_secret else value
 
 
 def _irreversible(change: Change) -> str:

@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 import yaml
 from convex_k8s.values.secrecy import secret_in
 
+UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError)
+"""What PyYAML raises for a value that its tag does not fit, such as `!!bool maybe` or `!!int ""`."""
 MOST_NODES = 50_000
 """More values than any overlay has; a file whose aliases expand to more is refused."""
 DEEPEST = 100
@@ -169,7 +171,7 @@ class _Builder:
                 self._faults.append((place, "has a number of more than 64 bits: put it in quotes"))
                 value = None
             return Located(value, place)
-        except (yaml.YAMLError, ValueError):
+        except UNREADABLE:
             self._faults.append((place, "has a value that YAML cannot read: put it in quotes"))
             return Located(None, place)
 

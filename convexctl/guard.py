@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
     if not live and all(_is_as_written(environment, root) for environment in environments):
         return []
     from convexctl import baseline
-    from convexctl.irreversible import changes, side_of, state
+    from convexctl.irreversible import side_of, state, unacknowledged
 
     before = baseline.in_cluster(environments) if live else baseline.written(environments, root)
     warnings = [its.warning for its in before.values() if its.warning]
@@ -47,8 +47,7 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
             continue
         manifests = before[environment.name].manifests if environment.name in before else ()
         old = side_of(environment.name, manifests, after)
-        found = changes(old, after) if old else ()
-        stopped = [change for change in found if acknowledged.get(change.id) != change.after]
+        stopped = unacknowledged(old, after, acknowledged) if old else []
         if stopped:
             stops.append(_Stop(environment, file, stopped))
         now = state(after)
@@ -76,7 +75,10 @@ def _is_as_written(environment: Environment, root: Path) -> bool:
 def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:
     from convexctl.irreversible import acknowledgement
 
-    lines = [line for stop in stops for change in stop.changes for line in (*_told(stop, change), "")]
+    lines: list[str] = []
+    for stop in stops:
+        for change in stop.changes:
+            lines += [*change.told(stop.environment.name, stop.environment.overlay.values.acknowledge), ""]
     count = sum(len(stop.changes) for stop in stops)
     lines.append(f"{count} irreversible change{'' if count == 1 else 's'}; nothing was written. See {DOCUMENTATION}")
     if gone:
@@ -88,14 +90,3 @@ def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:
         lines += [acknowledgement(acknowledged, stop.changes)]
     lines.append("Or say it once: main.py synth --allow-irreversible")
     return "\n".join(lines)
-
-
-def _told(stop: _Stop, change: Change) -> Iterator[str]:
-    acknowledged = stop.environment.overlay.values.acknowledge.get(change.id)
-    explanation = change.explanation
-    yield f"{stop.environment.name}: {change}"
-    if acknowledged is not None:
-        yield f"  acknowledged is {acknowledged or '(none)'}, which is another change"
-    yield f"  what would happen: {explanation.consequence}"
-    yield f"  the right way: {explanation.cure}"
-    yield from (f"    {command}" for command in explanation.commands)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from convex_k8s.values.acknowledge import IrreversibleChange
-from convex_k8s.values.secrecy import secret_in
+from convex_k8s.values.secrecy import NOT_SHOWN, secret_in
 
 from convexctl.boot import Backend, Decision, boot
 from convexctl.boot.compare import plain
@@ -102,6 +102,15 @@ class Change:
     def __str__(self) -> str:
         return f"{self.id}: {self.before or '(none)'} -> {self.after or '(none)'}"
 
+    def told(self, environment: str, acknowledged: Mapping[IrreversibleChange, str]) -> Iterator[str]:
+        """The change in lines: what would happen, the right way, and the commands for it, which are indented by 4."""
+        yield f"{environment}: {self}"
+        if self.id in acknowledged:
+            yield f"  acknowledged is {acknowledged[self.id] or '(none)'}, which is another change"
+        yield f"  what would happen: {self.explanation.consequence}"
+        yield f"  the right way: {self.explanation.cure}"
+        yield from (f"    {command}" for command in self.explanation.commands)
+
 
 class Rule(NamedTuple):
     """One kind of change.
@@ -133,6 +142,11 @@ def changes(before: Side, after: Side) -> Iterator[Change]:
             yield Change(rule.id, _without_secret(old), new, rule.explain(before, after))
 
 
+def unacknowledged(before: Side, after: Side, acknowledged: Mapping[IrreversibleChange, str]) -> list[Change]:
+    """The changes that the overlay does not acknowledge with the value that they lead to."""
+    return [change for change in changes(before, after) if acknowledged.get(change.id) != change.after]
+
+
 def state(side: Side) -> dict[str, str]:
     """The value of every rule that has one, by its id."""
     return {rule.id: value for rule in RULES if (value := rule.value(side)) is not None}
@@ -146,7 +160,7 @@ def acknowledgement(overlay: Mapping[IrreversibleChange, str], found: Iterable[C
 
 def _without_secret(value: str) -> str:
     """A value as a message may show it: manifests that somebody edited may hold anything."""
-    return "(not shown: it looks like a secret)" if any(map(secret_in, value.split())) else value
+    return NOT_SHOWN if any(map(secret_in, value.split())) else value
 
 
 def _always(before: Side, after: Side) -> bool:

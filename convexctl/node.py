@@ -82,6 +82,12 @@ def warm_up() -> None:
     _start()
 
 
+def settle() -> None:
+    """Wait, at most 5 seconds, until what `warm_up` began has ended: before that its files cannot be cleared away."""
+    if _start.cache_info().currsize:
+        _start().join(5)
+
+
 def ready() -> None:
     """Return when cdk8s can be used. Raises `UserError` when it cannot."""
     thread = _start()

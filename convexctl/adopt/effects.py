@@ -58,9 +58,7 @@ def _stops(
 ) -> Iterable[irreversible.Change]:
     new = irreversible.side_of(environment.name, after)
     old = irreversible.side_of(environment.name, before, new)
-    acknowledged = environment.overlay.values.acknowledge
-    found = irreversible.changes(old, new) if old and new else ()
-    return (change for change in found if acknowledged.get(change.id) != change.after)
+    return irreversible.unacknowledged(old, new, environment.overlay.values.acknowledge) if old and new else ()
 
 
 def _leftovers(release: Release, environment: Environment, after: model.Boot) -> Iterable[str]:

@@ -53,15 +53,19 @@ def _changes(effects: Effects, environment: Environment) -> Iterator[str]:
 
 def stops_text(effects: Effects, environment: Environment, overlay: str) -> str:
     """What cannot be undone: what would happen, the right way, and how to go on all the same."""
+    acknowledged = environment.overlay.values.acknowledge
     lines = []
     for change in effects.stops:
-        lines.append(f"{environment.name}: {change}")
-        lines += _wrapped(f"what would happen: {change.explanation.consequence}")
-        lines += _wrapped(f"the right way: {change.explanation.cure}")
-        lines += [f"    {command}" for command in change.explanation.commands]
+        for line in change.told(environment.name, acknowledged):
+            lines += (
+                [line]
+                if line.startswith("    ")
+                else textwrap.wrap(line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+            )
         lines.append("")
-    lines.append(f"Nothing was written to dist/ or changed. To go on all the same, put this into {overlay}:")
-    return "\n".join([*lines, "", acknowledgement(environment.overlay.values.acknowledge, effects.stops)])
+    instead = " in the place of its acknowledge" if acknowledged else ""
+    lines.append(f"Nothing was written to dist/ or changed. To go on all the same, put this into {overlay}{instead}:")
+    return "\n".join([*lines, "", acknowledgement(acknowledged, effects.stops)])
 
 
 def preview_text(preview: Preview, place: str, *, colour: bool) -> str:
@@ -85,7 +89,3 @@ def _list(title: str, entries: Iterable[str]) -> list[str]:
 
 def _entry(entry: str) -> list[str]:
     return textwrap.wrap(entry, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
-
-
-def _wrapped(entry: str) -> list[str]:
-    return textwrap.wrap(entry, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shlex
 import sys
@@ -14,7 +13,7 @@ from convexctl import node
 from convexctl.errors import IRREVERSIBLE, WRONG_USAGE, UserError
 from convexctl.helm import Helm
 from convexctl.kubectl import Kubectl, KubectlError
-from convexctl.project import folder
+from convexctl.project import folder, output_folder
 
 if TYPE_CHECKING:
     from convexctl.adopt.live import Preview
@@ -95,10 +94,6 @@ def _overlays(arguments: argparse.Namespace) -> Path:
     return arguments.overlays or folder("overlays")
 
 
-def _target(arguments: argparse.Namespace) -> Path:
-    return arguments.output or Path(os.environ.get("CDK8S_OUTDIR") or folder("dist"))
-
-
 def _overlay_file(arguments: argparse.Namespace, name: str) -> Path | None:
     files = (_overlays(arguments) / f"{name}{ending}" for ending in (".yaml", ".yml"))
     return next((file for file in files if file.exists()), None)
@@ -128,7 +123,7 @@ def _adoption(
     source = ["helm", "get", "manifest", arguments.release, f"--namespace={kubectl.namespace}", *where]
     if arguments.manifest:
         source = ["cat", str(arguments.manifest)]
-    target = _target(arguments) / environment.name
+    target = output_folder(arguments.output) / environment.name
     return Adoption(
         arguments.release, release, environment, target, kubectl, helm, shlex.join(source), arguments.timeout
     )
@@ -178,9 +173,10 @@ def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: 
     file = _overlay_file(arguments, name)
     if found.stops:
         raise UserError(report.stops_text(found, environment, str(file)), IRREVERSIBLE)
-    guard.check([environment], _target(arguments), _overlays(arguments))
-    for folder_name, outcome in output.write(_target(arguments), {name: environment.files}, prune=False).items():
-        print(f"\n{_target(arguments) / folder_name}: {outcome}")
+    target = output_folder(arguments.output)
+    guard.check([environment], target, _overlays(arguments))
+    for folder_name, outcome in output.write(target, {name: environment.files}, prune=False).items():
+        print(f"\n{target / folder_name}: {outcome}")
     adoption = _adoption(arguments, release, environment, kubectl, helm)
     if offline:
         print(f"\nThe cluster cannot be asked what would change there: {offline}", file=sys.stderr)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from convexctl import node
 from convexctl.errors import UserError
-from convexctl.project import folder
+from convexctl.project import folder, output_folder
 
-SAME, DIFFERENT, TROUBLE = 0, 1, 2
-"""Exit codes, as those of `kubectl diff`."""
+TROUBLE = 2
+"""The exit code for trouble, as that of `kubectl diff`."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overlay", nargs="*", help="the overlays to compare (default: all)")
     parser.add_argument("-f", "--values", action="append", type=Path, default=[], metavar="FILE", help="as for synth")
     parser.add_argument("--overlays", type=Path, metavar="DIR", help="folder of the overlays (default: overlays)")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder to compare with (default: dist)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="folder to compare with (default: $CDK8S_OUTDIR, else dist)"
+    )
     parser.add_argument(
         "--format", choices=("text", "markdown", "json"), default="text", help="markdown is for pull requests"
     )
@@ -36,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     node.warm_up()
-    from convexctl.diff import differences, live, rendered
+    from convexctl.diff import DIFFERENT, SAME, differences, live, rendered
     from convexctl.synth import synthesise_all
 
     environments = synthesise_all(
@@ -44,6 +46,6 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     if arguments.live:
         return live(environments)
-    found = differences(arguments.output or folder("dist"), environments, all_overlays=not arguments.overlay)
+    found = differences(output_folder(arguments.output), environments, all_overlays=not arguments.overlay)
     print(rendered(found, arguments.format, colour=sys.stdout.isatty()), end="")
     return DIFFERENT if any(environment.changed for environment in found) else SAME

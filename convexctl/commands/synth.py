@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from convexctl import node
 from convexctl.errors import printable
-from convexctl.project import folder
+from convexctl.project import folder, output_folder
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     overlays = arguments.overlays or folder("overlays")
     environments = synthesise_all(overlays, arguments.overlay, arguments.values)
-    target = arguments.output or Path(os.environ.get("CDK8S_OUTDIR") or folder("dist"))
+    target = output_folder(arguments.output)
     warnings = [warning for environment in environments for warning in environment.overlay.warnings]
     warnings += self_audit.warnings(environments, overlays)
     if not arguments.allow_irreversible:

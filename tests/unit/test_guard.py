@@ -780,6 +780,16 @@ def test_a_conflict_of_a_merge_is_compared_with_the_last_commit(committed: Proje
     assert "is not valid YAML: compared with the committed version" in done.stderr
 
 
+def test_a_broken_committed_version_is_told_of_its_own_environment_alone(committed: Project) -> None:
+    (committed.dist / "test" / "convex.k8s.yaml").write_text("kind: [\n")
+    git(committed.folder, "commit", "--quiet", "--all", "--message=second")
+    shutil.rmtree(committed.dist)
+    committed.overlay("releaseName: other\n", name="zz")
+    said = committed.synth().stderr
+    assert said.count("not compared with the last commit") == 1
+    assert f"{committed.dist / 'test' / 'convex.k8s.yaml'}: not compared with the last commit" in said
+
+
 def test_an_overlay_without_a_committed_version_is_new(committed: Project) -> None:
     shutil.rmtree(committed.dist)
     committed.overlay("releaseName: other\n", name="new")

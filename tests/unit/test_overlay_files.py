@@ -41,6 +41,10 @@ YAML_FAULTS = [
         "test.yaml:1: has a value that YAML cannot read: put it in quotes",
         id="tag of another program",
     ),
+    *(
+        pytest.param(b"a: " + value, "test.yaml:1: has a value that YAML cannot read: put it in quotes", id=str(value))
+        for value in (b"!!bool maybe\n", b"!!timestamp noon\n", b'!!int ""\n', b"!!float x\n")
+    ),
     pytest.param(
         b"a: " + b"9" * 5000,
         "test.yaml:1: has a value that YAML cannot read: put it in quotes",

@@ -16,6 +16,8 @@ _SECRET_NAME = re.compile(
     r"(^|_)(SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIALS?|ADMIN_KEY|ACCESS_KEY|ACCESS_KEY_ID|API_KEY"
     r"|PRIVATE_KEY|SECRET_KEY|ENCRYPTION_KEY|SIGNING_KEY|APIKEY)$"
 )
+NOT_SHOWN = "(not shown: it looks like a secret)"
+"""Stands in messages for a value that `secret_in` or `named_like_a_secret` takes for one."""
 _LONGEST_SHOWN = 60
 
 
