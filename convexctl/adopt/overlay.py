@@ -66,8 +66,8 @@ class Derived:
 def derive(release: Release, secrets: Iterable[Mapping[str, Any]] | None) -> Derived:
     """The overlay of a release.
 
-    `secrets` are the Secrets of its pods with their keys (`release.secrets_in`); None where the cluster cannot be
-    asked. Raises `UserError` where no container of the release runs Convex.
+    `secrets` are the Secrets of its pods with their keys, without values; None where the cluster cannot be asked.
+    Raises `UserError` where no container of the release runs Convex.
     """
     known, unknown = split(Values, release.given, ())
     base = split(Values, release.effective, ())[0]
