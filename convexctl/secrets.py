@@ -327,9 +327,9 @@ class _Filler:
         if given:
             self._fault(origin, instance_secret_problems(text))
         if self._rotate:
-            if given and text.encode() == current:
+            if given and _bytes(text) == current:
                 self._fault(origin, ["it is the instance secret that is there: leave it out to get a new one"])
-            self._set(entry, (text or generate_instance_secret()).encode(), origin or "new")
+            self._set(entry, _bytes(text or generate_instance_secret()), origin or "new")
             warnings.append(_ROTATED)
         elif current is not None:
             self._fault(
@@ -337,14 +337,14 @@ class _Filler:
                 value_problems(SECRET, current, None),
                 "the backend would not start with it; --rotate makes a new one",
             )
-            if given and text.encode() != current:
+            if given and _bytes(text) != current:
                 warnings.append(f"{origin}, is another one than the cluster's, which stays: --rotate replaces it")
             if self._is_sealed(entry):
                 self._keep_sealed(entry)
             else:
                 self._set(entry, current, _KEPT)
         elif given:
-            self._set(entry, text.encode(), origin)
+            self._set(entry, _bytes(text), origin)
         elif self._is_sealed(entry):
             self._keep_sealed(entry)
         else:
@@ -534,6 +534,11 @@ def _text(value: bytes | None) -> str:
     return (value or b"").decode(errors="replace")
 
 
+def _bytes(text: str) -> bytes:
+    """The bytes of a value; of one from the environment that is no text, those that stand there."""
+    return text.encode(errors="surrogateescape")
+
+
 def _belongs(key: str, name: str, secret: str) -> bool:
     try:
         open_admin_key(key, name, secret)
@@ -544,7 +549,7 @@ def _belongs(key: str, name: str, secret: str) -> bool:
 
 def _read(variable: str, text: str) -> tuple[bytes, list[str]]:
     if variable not in FILES:
-        return text.encode(), []
+        return _bytes(text), []
     try:
         return Path(text).expanduser().read_bytes(), []
     except (OSError, ValueError) as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import sys
 
 from convexctl.commands import arguments as common
+from convexctl.commands.prompts import ask_hidden
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.kubectl import Kubectl, KubectlError
 from convexctl.overlays import Overlay
@@ -97,8 +97,11 @@ def _key_to_check(given: str) -> str:
     if given == "" and KEY in os.environ:
         return os.environ[KEY]
     if sys.stdin.isatty():
-        return getpass.getpass(f"{KEY} (not shown): ").strip()
-    return sys.stdin.read().strip()
+        return ask_hidden(KEY).strip()
+    try:
+        return sys.stdin.read().strip()
+    except UnicodeDecodeError:
+        raise UserError("what standard input gives is no text, so no admin key") from None
 
 
 def _check(key: str, name: str, secret: str, origin: str) -> int:

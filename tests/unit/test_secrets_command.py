@@ -387,7 +387,18 @@ def test_the_end_of_the_input_ends_it(secrets: Runner, monkeypatch: pytest.Monke
     monkeypatch.setattr(getpass, "getpass", end)
     done = secrets("production")
     assert (done.code, done.stdout) == (1, "")
-    assert "the input ended: nothing was written" in done.stderr
+    assert "the input ended: nothing was done" in done.stderr
+
+
+@pytest.mark.parametrize("name", [*VALUES, "INSTANCE_SECRET"])
+@pytest.mark.parametrize("options", [[], ["--rotate"]], ids=["made", "rotated"])
+def test_a_value_of_the_environment_that_is_no_text(
+    secrets: Runner, cluster: KubectlStub, name: str, options: list[str]
+) -> None:
+    cluster.secret(POSTGRES, {"DATABASE_URL": URL, "INSTANCE_NAME": "convex-prod", "INSTANCE_SECRET": SECRET})
+    done = secrets("production", *options, **{**VALUES, name: os.fsdecode(b"hunter2\xff")})
+    assert (done.code, done.stdout) == (1, "")
+    assert f"{name}, from the environment: it " in done.stderr
 
 
 # What is there already
