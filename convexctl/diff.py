@@ -235,8 +235,9 @@ def _hidden(value: Any, name: str) -> Any:
         return {key: _hidden(item, variable if key == "value" else str(key)) for key, item in value.items()}
     if isinstance(value, list):
         return [_hidden(item, name) for item in value]
-    is_secret = isinstance(value, str) and value and (secret_in(value) or named_like_a_secret(name))
-    return NOT_SHOWN if is_secret else value
+    # Fields of Kubernetes, such as the `key` of a reference, are not in capitals, variables are.
+    named = name.isupper() and named_like_a_secret(name)
+    return NOT_SHOWN if isinstance(value, str) and value and (named or secret_in(value)) else value
 
 
 def _irreversible(change: Change) -> str:

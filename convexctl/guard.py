@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convexctl.boot.manifests import Manifest, Manifests, dig, mapping, sequence, text
 from convexctl.errors import IRREVERSIBLE, UserError
 from convexctl.overlays import overlay_file
 from convexctl.synth import MANIFESTS, Environment
@@ -14,6 +16,7 @@ from convexctl.synth import MANIFESTS, Environment
 if TYPE_CHECKING:
     from convexctl.irreversible import Change
 
+_RESERVED = re.compile(r"(^|\.)example(\.(com|net|org))?$")
 DOCUMENTATION = "docs/irreversible-changes.md"
 
 
@@ -46,7 +49,7 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
         if after is None or not (acknowledged or environment.name in before):
             continue
         manifests = before[environment.name].manifests if environment.name in before else ()
-        old = side_of(environment.name, manifests, after)
+        old = None if not live and _is_sample(manifests) else side_of(environment.name, manifests, after)
         stopped = unacknowledged(old, after, acknowledged) if old else []
         if stopped:
             stops.append(_Stop(environment, file, stopped))
@@ -59,7 +62,7 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
                 )
     if stops:
         gone = [stop.environment.name for stop in stops if before[stop.environment.name].committed]
-        raise UserError(_message(stops, [root / name for name in gone]), IRREVERSIBLE)
+        raise UserError(_message(stops, [root / name for name in gone], live=live), IRREVERSIBLE)
     return warnings
 
 
@@ -72,7 +75,18 @@ def _is_as_written(environment: Environment, root: Path) -> bool:
     return written == environment.files[MANIFESTS].encode() and not environment.overlay.values.acknowledge
 
 
-def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:
+def _is_sample(manifests: Iterable[Manifest]) -> bool:
+    """Whether the public hosts are names that RFC 2606 reserves: such an environment has never served anybody."""
+    rules = [
+        rule
+        for manifest in Manifests(manifests).of_kind("Ingress")
+        for rule in sequence(dig(manifest, "spec", "rules"))
+    ]
+    hosts = [text(mapping(rule).get("host")) for rule in rules]
+    return bool(hosts) and all(_RESERVED.search(host) for host in hosts)
+
+
+def _message(stops: Sequence[_Stop], gone: Sequence[Path], *, live: bool) -> str:
     from convexctl.irreversible import acknowledgement
 
     lines: list[str] = []
@@ -88,5 +102,6 @@ def _message(stops: Sequence[_Stop], gone: Sequence[Path]) -> str:
         instead = " in the place of its acknowledge" if acknowledged else ""
         lines += [f"To go on all the same, put this into {stop.overlay}{instead}:", ""]
         lines += [acknowledgement(acknowledged, stop.changes)]
-    lines.append("Or say it once: main.py synth --allow-irreversible")
+    once = "python main.py synth --allow-irreversible"
+    lines.append(f"Or say it once: {once}" + ("" if live else ", for instance where it was never applied"))
     return "\n".join(lines)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import importlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +14,7 @@ import sys
 import threading
 import typing  # noqa: F401  # dataclasses look at it while the thread may be half through importing it
 from pathlib import Path
+from typing import IO
 
 from convexctl.errors import UserError
 
@@ -54,6 +57,32 @@ def _major(node: str) -> int | None:
         return None
 
 
+class _Heard:
+    """What Node.js says on its standard error: kept for the message of a failure, and shown nowhere else."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.all = threading.Event()
+
+    def listen(self, reader: IO[bytes]) -> None:
+        """Read until the end. The runtime wraps what JavaScript says in JSON, Node.js itself does not."""
+        for line in reader:
+            try:
+                text = base64.b64decode(json.loads(line).get("stderr") or b"").decode(errors="replace")
+            except (ValueError, AttributeError):
+                text = line.decode(errors="replace")
+            self.lines += [part.strip() for part in text.splitlines() if part.strip()]
+        self.all.set()
+
+    def reason(self) -> str:
+        """The line that tells most about why Node.js ended; empty where nothing was said."""
+        self.all.wait(0.5)
+        return next((line for line in self.lines if "Error" in line), next(iter(self.lines), ""))
+
+
+_heard = _Heard()
+
+
 class _Start(threading.Thread):
     """Starts Node.js and imports cdk8s; what goes wrong is kept for whoever waits for it."""
 
@@ -65,6 +94,7 @@ class _Start(threading.Thread):
         try:
             os.environ.update(_QUIET)
             os.environ["JSII_NODE"] = choose()
+            importlib.import_module("jsii._kernel.providers.process").__dict__["stderr_sink"] = _heard.listen
             importlib.import_module("cdk8s_plus_27.k8s")
         except BaseException as error:
             self.error = error
@@ -106,4 +136,6 @@ def failure(error: BaseException) -> UserError:
     sys.unraisablehook = lambda _: None
     said = str(error).strip().splitlines()
     reason = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+    if isinstance(error, json.JSONDecodeError | BrokenPipeError):
+        reason = _heard.reason() or "it does not answer as Node.js does"
     return UserError(f"cdk8s failed under Node.js ({os.environ.get('JSII_NODE', 'node')}): {reason}")

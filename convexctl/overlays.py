@@ -19,8 +19,6 @@ from convexctl.errors import UserError
 EXTENDS = "extends"
 _LONGEST_CHAIN = 100
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_NO_FOLDER = "an overlay's name must be lower-case letters, digits and dashes, because it names a folder"
-_BASE = "is a base for other overlays, as its name begins with _: name one that extends it"
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def overlay_names(folder: Path) -> list[str]:
         raise OverlayError([f"{folder}: there is no such folder of overlays"])
     files = [path for path in sorted(folder.iterdir()) if path.suffix in (".yaml", ".yml") and path.is_file()]
     names = [path.stem for path in files if not path.name.startswith(("_", "."))]
-    bad = [f"{path}: {_NO_FOLDER}" for path in files if path.stem in names and not _NAME.fullmatch(path.stem)]
+    bad = [f"{path}: {fault}" for path in files if path.stem in names and (fault := name_fault(path.stem))]
     twice = [
         f"{folder}: {name}.yaml and {name}.yml are both there: keep one" for name in set(names) if names.count(name) > 1
     ]
@@ -60,6 +58,15 @@ def overlay_names(folder: Path) -> list[str]:
     if not names:
         raise OverlayError([f"{folder}: holds no overlay: write one, for instance {folder}/local.yaml"])
     return names
+
+
+def name_fault(name: str) -> str:
+    """What keeps a name from being that of an environment; empty where nothing does."""
+    if _NAME.fullmatch(name):
+        return ""
+    if name.startswith("_"):
+        return "is a base for other overlays, as its name begins with _: name one that extends it"
+    return "an overlay's name must be lower-case letters, digits and dashes, because it names a folder"
 
 
 def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Path] = ()) -> list[Overlay]:
@@ -78,9 +85,8 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
     for name in names:
         try:
             located = layer(folder, name)
-            if not _NAME.fullmatch(name):
-                file = overlay_file(folder, name)
-                raise OverlayError([f"{file}: {_BASE if name.startswith('_') else _NO_FOLDER}"])
+            if fault := name_fault(name):
+                raise OverlayError([f"{overlay_file(folder, name)}: {fault}"])
             for layered in extra:
                 located = merged(located, layered)
         except OverlayError as error:
@@ -101,6 +107,15 @@ def _attributed(folder: Path, message: str, names: list[str]) -> str:
     if not names or any(message.startswith(f"{overlay_file(folder, name)}:") for name in names):
         return message
     return f"{message} (in {', '.join(names)})"
+
+
+def warnings_of(folder: Path, overlays: Iterable[Overlay]) -> list[str]:
+    """The warnings about all overlays, each once, with the overlays that it is about where that is not plain."""
+    about: dict[str, list[str]] = {}
+    for overlay in overlays:
+        for warning in overlay.warnings:
+            about.setdefault(warning, []).append(overlay.name)
+    return [_attributed(folder, warning, names) for warning, names in about.items()]
 
 
 def layer(folder: Path, name: str, children: tuple[str, ...] = ()) -> Located:

@@ -71,15 +71,14 @@ def _seconds(value: str) -> int:
 
 
 def _check_usage(arguments: argparse.Namespace) -> None:
+    from convexctl.overlays import name_fault
+
     if (arguments.values is None) != (arguments.manifest is None):
         raise UserError("--values and --manifest go together: without one, Helm is asked for both", WRONG_USAGE)
     if arguments.apply and not arguments.yes and not sys.stdin.isatty():
         raise UserError("--apply asks before it changes anything, and there is no terminal: add --yes", WRONG_USAGE)
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", arguments.name or arguments.release):
-        raise UserError(
-            "an overlay's name must be lower-case letters, digits and dashes, because it names a folder: set --name",
-            WRONG_USAGE,
-        )
+    if fault := name_fault(arguments.name or arguments.release):
+        raise UserError(f"{fault}: set --name", WRONG_USAGE)
 
 
 def _release(arguments: argparse.Namespace, helm: Helm, kubectl: Kubectl) -> Release | None:

@@ -42,18 +42,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Synthesise, and write only when every overlay is right and the guard has nothing against it."""
     node.warm_up()
     from convexctl import guard, output, self_audit
+    from convexctl.overlays import warnings_of
     from convexctl.synth import synthesise_all
 
     overlays = arguments.overlays or folder("overlays")
     environments = synthesise_all(overlays, arguments.overlay, arguments.values)
     target = output_folder(arguments.output)
-    warnings = [warning for environment in environments for warning in environment.overlay.warnings]
+    warnings = warnings_of(overlays, [environment.overlay for environment in environments])
     warnings += self_audit.warnings(environments, overlays)
     if not arguments.allow_irreversible:
         warnings += guard.check(environments, target, overlays, live=arguments.live)
     files = {environment.name: environment.files for environment in environments}
     outcomes = output.write(target, files, prune=not arguments.overlay)
-    for warning in dict.fromkeys(warnings):
+    for warning in warnings:
         print(f"warning: {printable(warning)}", file=sys.stderr)
     if not arguments.quiet:
         objects = {environment.name: len(environment.manifests) for environment in environments}

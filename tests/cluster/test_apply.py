@@ -129,9 +129,9 @@ def test_a_stateful_set_names_a_headless_service_of_its_pods(applied: Applied) -
         for service in applied.of_kind("Service")
         if service["spec"]["clusterIP"] == "None"
     }
-    for workload in applied.of_kind("StatefulSet"):
-        selector = headless[workload["spec"]["serviceName"]]
-        assert selector.items() <= workload["spec"]["template"]["metadata"]["labels"].items()
+    (workload,) = applied.of_kind("StatefulSet")
+    selector = headless[workload["spec"]["serviceName"]]
+    assert selector.items() <= workload["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_every_config_map_that_a_pod_needs_is_there_or_the_users(applied: Applied) -> None:

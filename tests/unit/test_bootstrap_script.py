@@ -228,6 +228,7 @@ def test_where_two_run_at_once_the_first_one_wins(pod: WatchedPod) -> None:
 def test_no_secret_stands_on_a_command_line_but_on_that_of_generate_key(pod: WatchedPod) -> None:
     pod.run()
     pod.run()
+    assert {program for program, *_ in pod.command_lines} == {"curl", "openssl", "generate_key"}
     for program, *arguments in pod.command_lines:
         if program == "generate_key":
             assert arguments == ["convex-prod", pod.secret["INSTANCE_SECRET"]]

@@ -308,13 +308,29 @@ class TestNode:
         self.assert_done(self.synth(JSII_NODE=f"{folder}/node"))
         assert self.calls.exists()
 
-    @pytest.mark.parametrize("program", ["/bin/false", "/nowhere/node", "/dev/null"])
-    def test_one_that_fails_ends_in_one_line(self, program: str) -> None:
+    @pytest.mark.parametrize(
+        ("program", "reason"),
+        [
+            ("/bin/false", "it does not answer as Node.js does"),
+            ("/nowhere/node", "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/node'"),
+            ("/dev/null", "PermissionError: [Errno 13] Permission denied: '/dev/null'"),
+        ],
+    )
+    def test_one_that_fails_ends_in_one_line(self, program: str, reason: str) -> None:
         done = self.synth(JSII_NODE=program)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith(f"cdk8s failed under Node.js ({program}): ")
-        assert done.stderr.count("\n") == 1
+        assert done.stderr == f"cdk8s failed under Node.js ({program}): {reason}\n"
         assert not (self.folder / "dist").exists()
+
+    def test_why_it_fails_is_in_that_line(self) -> None:
+        folder = self.node("v24.0.0", "echo >&2; echo 'node: bad option' >&2; exit 9")
+        done = self.synth(JSII_NODE=f"{folder}/node")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"cdk8s failed under Node.js ({folder}/node): node: bad option\n"
+
+    def test_what_it_says_while_it_works_is_not_shown(self) -> None:
+        folder = self.node("v18.0.0", f'echo "!!! end of life" >&2; exec {BUNDLED_NODE} "$@"')
+        self.assert_done(self.synth(JSII_NODE=f"{folder}/node"))
 
     @pytest.mark.parametrize("command", ["synth", "diff", "schema"])
     def test_nothing_is_half_imported_while_the_thread_runs(self, command: str) -> None:

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from convex_k8s.values.acknowledge import IrreversibleChange
 
-from convexctl.irreversible import RULES
+from convexctl.irreversible import RULES, changes, side_of
 from tests.support.command_line import Done, run
-from tests.support.overlay_cases import ROOT
+from tests.support.overlay_cases import ROOT, environment_of
 
 CDK8S = os.environ.get("CDK8S_CLI") or shutil.which("cdk8s")
 
@@ -665,6 +665,38 @@ def test_a_password_that_somebody_left_in_the_manifests_is_not_shown(project: Pr
     assert "hunter2" not in done.stderr
 
 
+INGRESS = "ingress: {enabled: true, dashboard: {host: d.HOST}, backend: {host: a.HOST}}\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [("example.com", 0), ("team.example", 0), ("acme.io", 3), ("notexample.com", 3), ("example.com.acme.io", 3)],
+)
+def test_a_sample_that_has_served_nobody_may_become_anything(project: Project, host: str, code: int) -> None:
+    before = SERVER + INGRESS.replace("HOST", host)
+    project.started_as(before).overlay(before.replace("shop-files", "store-files"))
+    assert project.synth().code == code
+
+
+def test_the_first_edits_of_a_new_user_pass(project: Project) -> None:
+    sample = (ROOT / "overlays" / "production.yaml").read_text()
+    project.started_as(sample)
+    for old, new in (
+        ("bucket: convex-production", "bucket: acme-files"),
+        ("releaseName: convex", "releaseName: acme"),
+        ("existingSecret: convex-postgres-secret", "existingSecret: acme-database"),
+        ("example.com", "acme.io"),
+    ):
+        sample = changed(sample, (old, new))
+        project.overlay(sample)
+        done = project.synth()
+        assert done.code == 0, done.stderr
+    project.overlay(changed(sample, ("bucket: acme-files", "bucket: other")))
+    done = project.synth()
+    assert done.code == 3
+    assert done.stderr.endswith("--allow-irreversible, for instance where it was never applied\n")
+
+
 def test_an_overlay_that_comes_or_goes_is_not_guarded(project: Project) -> None:
     project.started_as(SERVER)
     (project.overlays / "test.yaml").rename(project.overlays / "renamed.yaml")
@@ -855,8 +887,12 @@ def test_the_documentation_has_every_rule_with_its_value_its_reason_and_the_righ
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_documentation_has_every_command_of_a_message(project: Project, case: Case) -> None:
-    project.started_as(case.before).overlay(changed(case.before, case.change))
+    after = changed(case.before, case.change)
+    project.started_as(case.before).overlay(after)
     lines = [line.strip() for line in project.synth().stderr.splitlines() if line.startswith("    ")]
+    old, new = (side_of("test", environment_of(text).manifests) for text in (case.before, after))
+    assert old and new
+    assert lines == [line for change in changes(old, new) for line in change.explanation.commands]
     names = {
         " -n prod": "",
         "shop-": "<release>-",

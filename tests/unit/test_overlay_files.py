@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.overlays import OverlayError, load_overlays, overlay_names
+from convexctl.overlays import OverlayError, load_overlays, overlay_names, warnings_of
 
 YAML_FAULTS = [
     pytest.param(
@@ -166,3 +166,18 @@ def test_an_endless_chain_of_overlays(tmp_path: Path) -> None:
     with pytest.raises(OverlayError) as caught:
         load_overlays(tmp_path, ["o0"])
     assert caught.value.messages == [f"{tmp_path}/o100.yaml:1: extends: is a chain of more than 100 overlays"]
+
+
+def test_a_warning_is_told_once_and_names_the_overlay_whose_line_is_elsewhere(tmp_path: Path) -> None:
+    tags = "backend: {image: {tag: abc}}\ndashboard: {image: {tag: abc}}\n"
+    (tmp_path / "parent.yaml").write_text(f"postgres: {{enabled: true}}\n{tags}")
+    (tmp_path / "kid.yaml").write_text("extends: parent\nbackend: {image: {tag: zzz}}\n")
+    (tmp_path / "_base.yaml").write_text("{}\n")
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text("extends: _base\n")
+    lines = warnings_of(tmp_path, load_overlays(tmp_path, overlay_names(tmp_path)))
+    told = [line.removeprefix(f"{tmp_path}/") for line in lines]
+    assert told[0] == (
+        "parent.yaml:3: dashboard.image.tag: is abc, but the backend's is zzz: both must carry the same tag (in kid)"
+    )
+    assert [line.split(": ")[0] for line in told[1:]] == ["one.yaml:1"] * 2 + ["two.yaml:1"] * 2

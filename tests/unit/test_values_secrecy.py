@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.overlay_cases import faults_of
+from tests.support.overlay_cases import faults_of, overlay_of
 
 SECRET = "Zq8-geheim"
 HEX = "5f" * 32
@@ -51,6 +51,49 @@ def test_a_secret_is_refused_and_never_shown(overlay: str) -> None:
     assert "test.yaml:" in said
     for secret in (SECRET, HEX, "A" * 16, "7263549"):
         assert secret not in said
+
+
+TOKENS = {
+    "Stripe": "sk_live_" + "A1b2" * 6,
+    "a webhook's": "whsec_" + "A1b2" * 6,
+    "OpenAI": "sk-proj-" + "A1b2" * 8,
+    "Slack": "xoxb-" + "1234567890-" * 2,
+    "GitHub": "ghp_" + "A1b2" * 9,
+    "fine-grained GitHub": "github_pat_" + "A1b2" * 6,
+    "GitLab": "glpat-" + "A1b2" * 5,
+    "npm": "npm_" + "A1b2" * 9,
+    "Google": "AIza" + "A1b2_" * 7,
+    "SendGrid": "SG." + "A1b2" * 5 + "." + "A1b2" * 5,
+    "JWT": "eyJ" + "A1b2" * 5 + "." + "A1b2" * 5 + "." + "A1b2" * 5,
+}
+
+
+@pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
+def test_a_token_is_known_by_its_form(token: str) -> None:
+    (said,) = faults_of(f"backend: {{env: {{MINE: '{token}'}}}}")
+    assert said.startswith("test.yaml:1: backend.env.MINE: looks like a token")
+    assert token not in said
+
+
+@pytest.mark.parametrize("name", ["STRIPE_KEY", "DB_PASS", "MY_PW", "SMTP_PWD", "KEY", "API_KEY", "A_SECRET"])
+def test_a_secret_is_known_by_its_name(name: str) -> None:
+    (said,) = faults_of(f"backend: {{env: {{{name}: hunter2}}}}")
+    assert said.startswith(f"test.yaml:1: backend.env.{name}: looks like a secret by its name")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NEXT_PUBLIC_STRIPE_KEY", "pk_live_abcdefghijkl"),
+        ("CLERK_PUBLISHABLE_KEY", "pk_test_abcdefghijkl"),
+        ("JWT_PUBLIC_KEY", "abc"),
+        ("MONKEY", "abc"),
+        ("COMPASS", "abc"),
+        ("TASK", "risk-of-everything-that-is"),
+    ],
+)
+def test_what_only_resembles_one_is_taken(name: str, value: str) -> None:
+    overlay_of(f"backend: {{env: {{{name}: {value}}}}}")
 
 
 def test_a_long_text_without_spaces_is_looked_through_in_a_moment() -> None:

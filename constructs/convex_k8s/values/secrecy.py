@@ -10,12 +10,17 @@ _SECRET_TEXT = {
     "a Convex admin key": re.compile(r"[^|\s]\|[0-9a-fA-F]{40,}"),
     "an instance secret": re.compile(r"[0-9a-fA-F]{64}"),
     "an AWS access key": re.compile(r"(AKIA|ASIA)[A-Z0-9]{16}"),
-    "a token": re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|gh[pousr]_[A-Za-z0-9]{30,}"),
+    "a token": re.compile(
+        r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # JWT
+        r"|\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{36}"
+        r"|[rs]k_(live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}|sk-[A-Za-z0-9_-]{16,}|xox[abeoprs]-[A-Za-z0-9-]{10,}"
+        r"|AIza[A-Za-z0-9_-]{35}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"
+    ),
 }
 _SECRET_NAME = re.compile(
-    r"(^|_)(SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIALS?|ADMIN_KEY|ACCESS_KEY|ACCESS_KEY_ID|API_KEY"
-    r"|PRIVATE_KEY|SECRET_KEY|ENCRYPTION_KEY|SIGNING_KEY|APIKEY)$"
+    r"(^|_)(SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|PW|TOKEN|CREDENTIALS?|ACCESS_KEY_ID|APIKEY|KEY)$"
 )
+_PUBLIC_KEY = re.compile(r"(^|_)(PUBLIC|PUBLISHABLE)_")
 NOT_SHOWN = "(not shown: it looks like a secret)"
 """Stands in messages for a value that `secret_in` or `named_like_a_secret` takes for one."""
 _LONGEST_SHOWN = 60
@@ -31,7 +36,8 @@ def secret_in(text: str) -> str | None:
 
 def named_like_a_secret(variable: str) -> bool:
     """Whether an environment variable's name says that its value is a secret (`STRIPE_API_KEY`, `DB_PASSWORD`)."""
-    return bool(_SECRET_NAME.search(variable.upper()))
+    name = variable.upper()
+    return bool(_SECRET_NAME.search(name)) and not _PUBLIC_KEY.search(name)
 
 
 def shown(value: object) -> str:
