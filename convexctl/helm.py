@@ -16,11 +16,13 @@ class HelmError(UserError):
 
 @dataclass(frozen=True)
 class Record:
-    """What Helm keeps about a release: its newest revision and the state of that (`deployed`, `failed`, ...)."""
+    """What Helm keeps about a release: its newest revision and the state of that."""
 
     namespace: str
     revision: int
+    """The newest revision, counted from 1."""
     state: str
+    """What Helm says of it, such as `deployed` or `pending-upgrade`."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Command:
     source: str = ""
     stdin: str = field(default="", repr=False)
     timeout_s: int = 60
+    """After how many seconds kubectl is given up."""
 
     def text(self, kubectl: Kubectl) -> str:
         """The command as a shell takes it."""
@@ -71,6 +72,7 @@ class Adoption:
     source: str
     """The command that prints the release's manifest."""
     timeout_s: int
+    """How many seconds each workload has for its new pods."""
     _preview: Preview | None = field(default=None, repr=False)
 
     def preview(self) -> Preview:

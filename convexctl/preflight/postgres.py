@@ -37,6 +37,7 @@ class _Session:
     tls: bool
     trusted_pem: str
     timeout_s: int
+    """How long to wait for the server to take a connection, in seconds."""
 
     def connect(self, database: str) -> Any:
         psycopg = client("psycopg")
