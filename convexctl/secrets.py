@@ -17,13 +17,14 @@ from typing import Any
 
 import yaml
 from convex_k8s.values import Values
+from convex_k8s.values.secrets import ADMIN_KEY
 from cryptography import x509
 
 from convexctl.admin_key import AdminKeyError, make_admin_key, open_admin_key
 from convexctl.errors import UserError
 from convexctl.instance import NAME, SECRET, Instance
 from convexctl.kubectl import ClusterSecret
-from convexctl.references import Reference, needed_secrets
+from convexctl.references import FILES, PULL_CONFIG, VARIABLES, Reference, made_by_job, needed_secrets
 from convexctl.secret_values import (
     Engine,
     database_url_problems,
@@ -35,26 +36,6 @@ from convexctl.secret_values import (
     s3_region_problems,
     s3_secret_access_key_problems,
 )
-
-ADMIN_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
-PULL_CONFIG = "DOCKER_CONFIG_FILE"
-FILES = frozenset({"PG_CA_FILE", "MYSQL_CA_FILE", PULL_CONFIG})
-"""Names whose value is the path of a file, of which the content goes into the Secret."""
-
-MEANINGS = {
-    "POSTGRES_URL": "postgresql://USER:PASSWORD@HOST:5432, without a database name",
-    "MYSQL_URL": "mysql://USER:PASSWORD@HOST:3306",
-    NAME: "name of the instance, after which its database is named",
-    SECRET: "instance secret, 64 hex digits",
-    "AWS_ACCESS_KEY_ID": "access key id for the buckets",
-    "AWS_SECRET_ACCESS_KEY": "secret access key for the buckets",
-    "AWS_REGION": "region of the buckets",
-    "S3_ENDPOINT_URL": "URL of the S3 service, with its scheme",
-    "PG_CA_FILE": "path of a PEM file with the CA certificate of the Postgres server",
-    "MYSQL_CA_FILE": "path of a PEM file with the CA certificate of the MySQL server",
-    PULL_CONFIG: "path of a file as `docker login` writes it, with the credentials of the image registry",
-}
-"""What each name that is asked for stands for."""
 
 _PULL_KEY = ".dockerconfigjson"
 PULL_TYPE = "kubernetes.io/dockerconfigjson"
@@ -88,11 +69,6 @@ class Plan:
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
 
-    @property
-    def engine(self) -> Engine | None:
-        """The database's kind; None for SQLite."""
-        return "postgres" if self.values.postgres.enabled else "mysql" if self.values.mysql.enabled else None
-
 
 @dataclass(frozen=True)
 class Source:
@@ -102,8 +78,8 @@ class Source:
     values: Mapping[str, str] = field(repr=False)
 
 
-def find_nothing() -> Instance:
-    """The instance where nobody can be asked."""
+def no_instance() -> Instance:
+    """The instance where nobody can be asked for one. Raises `UserError` always."""
     raise UserError("nobody was asked")
 
 
@@ -116,7 +92,7 @@ class Known:
     cluster: Mapping[str, ClusterSecret] = field(default_factory=dict)
     sealed: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
     """Keys that are sealed already, by Secret: their values are out of reach, and stay unless they are given anew."""
-    instance: Callable[[], Instance] = find_nothing
+    instance: Callable[[], Instance] = no_instance
     """The instance, with its secret found elsewhere: in the running pod, or in a Secret that is not in the plan. Raises
     `UserError`, with the reason, where none is found."""
 
@@ -282,7 +258,7 @@ class _Filler:
         elif self._is_sealed(entry):
             self._keep_sealed(entry)
         elif current is not None:
-            problems = value_problems(entry.variable, current, self._plan.engine)
+            problems = value_problems(entry.variable, current, self._plan.values.engine)
             self._fault(f"{entry} in the cluster", problems, f"give {entry.variable}")
             self._set(entry, current, _KEPT)
         else:
@@ -293,13 +269,13 @@ class _Filler:
         if entry.optional:
             self._leave_out(entry, f"left out: {entry.variable} is not given{_without(entry.variable)}")
         else:
-            meaning = MEANINGS.get(entry.variable, "a value")
+            meaning = VARIABLES[entry.variable].question if entry.variable in VARIABLES else "a value"
             self._faults.append(f"{entry.variable} is missing ({meaning}), for {entry}")
 
     def _take_given(self, entry: Entry, text: str, origin: str, current: bytes | None) -> None:
         value, problems = _read(entry.variable, text)
         if not problems:
-            problems = value_problems(entry.variable, value, self._plan.engine)
+            problems = value_problems(entry.variable, value, self._plan.values.engine)
         if not problems and entry.variable == NAME and current not in (None, value):
             problems = [
                 f"it would rename the instance, which is named {_text(current)} in the cluster: the renamed one would "
@@ -315,7 +291,7 @@ class _Filler:
             if not answer and entry.optional:
                 return self._leave_out(entry, f"left out{_without(entry.variable)}")
             value, problems = _read(entry.variable, answer)
-            problems = problems or value_problems(entry.variable, value, self._plan.engine)
+            problems = problems or value_problems(entry.variable, value, self._plan.values.engine)
             if not problems:
                 return self._set(entry, value, "asked for")
 
@@ -469,7 +445,7 @@ def _entry(reference: Reference, values: Values) -> Entry | None:
         case "variable":
             return Entry(reference.secret, reference.key, reference.target, reference.optional)
         case "file":
-            variable = "PG_CA_FILE" if values.postgres.enabled else "MYSQL_CA_FILE"
+            variable = "PG_CA_FILE" if values.engine == "postgres" else "MYSQL_CA_FILE"
             return Entry(reference.secret, reference.key, variable, reference.optional)
         case "image pull":
             # A pod starts without it where the image is public or the node has the credentials.
@@ -508,11 +484,8 @@ def _makers(manifests: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
                 f"{store['name']}, which must hold:\n" + "\n".join(wanted),
             )
         elif manifest["kind"] == "Job":
-            for container in spec["template"]["spec"]["containers"]:
-                for variable in container.get("env") or []:
-                    if variable["name"] == "SECRET_NAME":
-                        job = manifest["metadata"]["name"]
-                        yield variable["value"], f"Secret {variable['value']}: not written; the Job {job} makes it"
+            for name in made_by_job(manifest):
+                yield name, f"Secret {name}: not written; the Job {manifest['metadata']['name']} makes it"
 
 
 def _names(plan: Plan, entry: Entry) -> list[str]:

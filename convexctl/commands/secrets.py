@@ -147,11 +147,11 @@ def _note_unused(plan: Plan, sources: list[Source]) -> None:
 
 
 def _ask(entry: Entry, problems: list[str]) -> str:
-    from convexctl.secrets import MEANINGS
+    from convexctl.references import VARIABLES
 
     for problem in problems:
         print(f"  {problem}", file=sys.stderr)
-    meaning = MEANINGS.get(entry.variable, str(entry))
+    meaning = VARIABLES[entry.variable].question if entry.variable in VARIABLES else str(entry)
     skip = "; empty: none" if entry.optional else ""
     return ask_hidden(entry.variable, f"{meaning}{skip}")
 
