@@ -14,6 +14,7 @@ from convex_k8s import knobs
 from convex_k8s.problems import Path, dotted
 from convex_k8s.values import Values
 from convex_k8s.values.base import Model
+from convex_k8s.values.checks import OWN_VARIABLES
 
 from convexctl.overlays import EXTENDS
 
@@ -124,6 +125,11 @@ def _models(model: type[Model]) -> list[type[Model]]:
 
 def _nullable(entry: dict[str, Any]) -> dict[str, Any]:
     """Let `null` stand for "as by default", which is how a layer takes back what the one below it says."""
+    if isinstance(entry.get("additionalProperties"), dict):
+        entry = {**entry, "additionalProperties": _nullable(entry["additionalProperties"])}
+    if "patternProperties" in entry:
+        patterns = {pattern: _nullable(value) for pattern, value in entry["patternProperties"].items()}
+        entry = {**entry, "patternProperties": patterns, "additionalProperties": False}
     if isinstance(entry.get("type"), str):
         choices = [entry["const"]] if "const" in entry else entry.get("enum")
         if choices:
@@ -138,12 +144,20 @@ def _nullable(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment_schema(entry: dict[str, Any]) -> dict[str, Any]:
-    properties = {name: _knob_schema(knob) for name, knob in knobs.knobs().items()}
-    switch = {"type": ["boolean", "null"]}
-    properties |= {
-        name: {"description": "On with any value at all; false leaves it out.", **switch} for name in knobs.PRESENCE
-    }
-    return {**entry, "properties": dict(sorted(properties.items()))}
+    besides = {"description": "Read by the backend, its runtime or its system.", "type": ["string", "number", "null"]}
+    switch = {"description": "On with any value at all; false leaves it out.", "type": ["boolean", "null"]}
+    properties: dict[str, dict[str, Any]] = dict.fromkeys(knobs.READ_BESIDES, besides)
+    properties |= {name: _knob_schema(knob) for name, knob in knobs.knobs().items()}
+    properties |= dict.fromkeys(knobs.PRESENCE, switch)
+    for name, value in knobs.COMPOSE_DEFAULTS.items():
+        said = properties[name]["description"]
+        properties[name] = {
+            **properties[name],
+            "description": f"{said} Set here: {json.dumps(value)}.",
+            "default": value,
+        }
+    allowed = {name: schema for name, schema in properties.items() if name not in OWN_VARIABLES}
+    return {**entry, "properties": dict(sorted(allowed.items()))}
 
 
 def _knob_schema(knob: knobs.Knob) -> dict[str, Any]:

@@ -16,16 +16,6 @@ from convex_k8s.values import Values
 CA_FOLDER = "/etc/convex/ca"
 """Where the CA certificate of the database is mounted."""
 
-COMPOSE_DEFAULTS: dict[str, knobs.Scalar] = {
-    "APPLICATION_MAX_CONCURRENT_MUTATIONS": 16,
-    "APPLICATION_MAX_CONCURRENT_NODE_ACTIONS": 16,
-    "APPLICATION_MAX_CONCURRENT_QUERIES": 16,
-    "APPLICATION_MAX_CONCURRENT_V8_ACTIONS": 16,
-    "DOCUMENT_RETENTION_DELAY": 172800,
-    "RUST_LOG": "info",
-}
-"""What upstream's compose file sets; `backend.env` overrides each."""
-
 
 class Config(Construct):
     """The ConfigMap `<release>-config`; all its keys become variables of the backend."""
@@ -56,7 +46,7 @@ def backend_variables(values: Values) -> dict[str, str]:
         **_database(values),
         **(_s3(values) if values.s3.enabled else {}),
     }
-    for name, value in {**COMPOSE_DEFAULTS, **values.backend.env}.items():
+    for name, value in {**knobs.COMPOSE_DEFAULTS, **values.backend.env}.items():
         text = knobs.written(name, value)
         if text is not None:
             variables[name] = text

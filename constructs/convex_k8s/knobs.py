@@ -27,6 +27,15 @@ DEAD = {"ACTIONS_USER_TIMEOUT_SECS": "V8_ACTION_USER_TIMEOUT_SECS and NODE_ACTIO
 """Names that the backend no longer reads, and what took their place (on 2026-07-02)."""
 READ_BESIDES = frozenset({"RUST_LOG", "RUST_BACKTRACE", "LOG_FORMAT", "NO_COLOR", "NODE_EXTRA_CA_CERTS", "TZ"})
 """Further variables that backend, runtime or system read: never taken for a misspelt knob."""
+COMPOSE_DEFAULTS: dict[str, Scalar] = {
+    "APPLICATION_MAX_CONCURRENT_MUTATIONS": 16,
+    "APPLICATION_MAX_CONCURRENT_NODE_ACTIONS": 16,
+    "APPLICATION_MAX_CONCURRENT_QUERIES": 16,
+    "APPLICATION_MAX_CONCURRENT_V8_ACTIONS": 16,
+    "DOCUMENT_RETENTION_DELAY": 172800,
+    "RUST_LOG": "info",
+}
+"""What upstream's compose file sets; `backend.env` overrides each."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +78,15 @@ def written(name: str, value: Scalar) -> str | None:
 
 
 def meant(name: str) -> str | None:
-    """The knob that `name` was probably meant to be, or None where the name is known or like no knob."""
-    if name in knobs() or name in PRESENCE | BOOLEANS | READ_BESIDES or name in DEAD:
+    """The variable that `name` was probably meant to be, or None where the name is known or like no other."""
+    known = knobs().keys() | PRESENCE | BOOLEANS | READ_BESIDES
+    if name in known or name in DEAD:
         return None
-    close = difflib.get_close_matches(name.upper(), knobs().keys() | PRESENCE | BOOLEANS, n=1, cutoff=0.85)
-    return close[0] if close else None
+    name = name.upper()
+    if close := difflib.get_close_matches(name, known, n=1, cutoff=0.85):
+        return close[0]
+    longer = [each for each in known if each.endswith(f"_{name}")]
+    return longer[0] if len(longer) == 1 else None
 
 
 def _plain(value: Scalar) -> str:

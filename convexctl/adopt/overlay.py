@@ -351,7 +351,7 @@ def _actions_ports(release: Release, name: str) -> set[str]:
 def _our_variables() -> Mapping[str, knobs.Scalar]:
     """What the constructs set where an overlay says nothing."""
     node.ready()
-    from convex_k8s.config import COMPOSE_DEFAULTS
+    from convex_k8s.knobs import COMPOSE_DEFAULTS
 
     return COMPOSE_DEFAULTS
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from convex_k8s.config import COMPOSE_DEFAULTS
-from convex_k8s.knobs import BOOLEANS, PRESENCE
+from convex_k8s.knobs import BOOLEANS, COMPOSE_DEFAULTS, PRESENCE
 from convex_k8s.values.checks import OWN_VARIABLES
 
 from tests.support.overlay_cases import CASES, Case, case, environment_of, one

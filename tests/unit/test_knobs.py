@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from convex_k8s import knobs
-from convex_k8s.config import COMPOSE_DEFAULTS
+from convex_k8s.knobs import COMPOSE_DEFAULTS
 from convex_k8s.values.checks import OWN_VARIABLES
 
 WRITTEN = [
@@ -80,6 +80,9 @@ MEANT = [
     pytest.param("document_retention_delay", "DOCUMENT_RETENTION_DELAY", id="in small letters"),
     pytest.param("DISABLE_BEACONS", "DISABLE_BEACON", id="near a switch"),
     pytest.param("AWS_S3_DISABLE_CHECKSUM", "AWS_S3_DISABLE_CHECKSUMS", id="near a boolean"),
+    pytest.param("LOG_FORMATT", "LOG_FORMAT", id="near another variable"),
+    pytest.param("MAX_CONCURRENT_QUERIES", "APPLICATION_MAX_CONCURRENT_QUERIES", id="the end of a name"),
+    pytest.param("TIMEOUT_SECS", None, id="the end of many names"),
     pytest.param("DOCUMENT_RETENTION_DELAY", None, id="right"),
     pytest.param("RUST_LOG", None, id="right, and no knob"),
     pytest.param("ACTIONS_USER_TIMEOUT_SECS", None, id="dead, which is a warning of its own"),

@@ -9,10 +9,11 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from convex_k8s import knobs
+from convex_k8s.values.checks import OWN_VARIABLES
 
 from convexctl import schema
 from convexctl.overlays import overlay_file
-from tests.support.overlay_cases import CASES, INGRESS, SHIPPED, Case, faults_of
+from tests.support.overlay_cases import CASES, INGRESS, SHIPPED, Case, faults_of, overlay_of
 
 SCHEMA: dict[str, Any] = json.loads((SHIPPED / schema.FILE).read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
@@ -51,6 +52,9 @@ REFUSED = [
     pytest.param("s3: {buckets: {files: ''}}", id="empty bucket"),
     pytest.param("backend: {env: {REUSE_ISOLATES: 1}}", id="knob of another type"),
     pytest.param("backend: {env: {DOCUMENT_RETENTION_DELAY: -1}}", id="knob below its minimum"),
+    pytest.param("backend: {env: {DO_NOT_REQUIRE_SSL: true}}", id="variable that a parameter sets"),
+    pytest.param("replicaCount: 2", id="a second backend"),
+    pytest.param("commonLabels: {'bad key!': x}", id="a label's name"),
     pytest.param(f"releaseName: {'a' * 45}", id="release name too long"),
     pytest.param("convexConfig: {requireSsl: 'yes'}", id="the chart's boolean"),
     pytest.param(INGRESS + "  tls: [{host: a.example}]", id="misspelt key in a list"),
@@ -65,18 +69,43 @@ def test_it_refuses_what_the_program_refuses(overlay: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "overlay", ["ingress:\n", "backend: {image: {tag: null}}", "extends: null", "s3: {region: null}"]
+    "overlay",
+    [
+        "ingress:\n",
+        "backend: {image: {tag: null}}",
+        "extends: null",
+        "s3: {region: null}",
+        "replicaCount: null",
+        "backend: {env: {FOO: null, DOCUMENT_RETENTION_DELAY: null, RUST_LOG: null}}",
+        "backend: {nodeSelector: {a: null}, podLabels: {a: null}}",
+        "commonLabels: {a: null}",
+        "commonAnnotations: {a: null}",
+        "ingress: {annotations: {a: null}}",
+        "acknowledge: {claim: null}",
+    ],
 )
 def test_it_takes_null(overlay: str) -> None:
+    """In a layer, `null` takes back what the one below it says; the program takes it as well."""
+    overlay_of(overlay)
     VALIDATOR.validate(yaml.safe_load(overlay))
 
 
 def test_every_knob_shows_its_unit_and_default() -> None:
     shown = SCHEMA["definitions"]["Backend"]["properties"]["env"]["properties"]
+    assert not shown.keys() & OWN_VARIABLES.keys()
     for name, knob in knobs.knobs().items():
+        if name in OWN_VARIABLES:
+            continue
         if knob.unit:
             assert knob.unit in shown[name]["description"]
         assert f"default: {json.dumps(knob.default)}" in shown[name]["description"]
+
+
+def test_what_is_set_here_shows_its_value() -> None:
+    shown = SCHEMA["definitions"]["Backend"]["properties"]["env"]["properties"]
+    for name, value in knobs.COMPOSE_DEFAULTS.items():
+        assert shown[name]["default"] == value
+        assert shown[name]["description"].endswith(f" Set here: {json.dumps(value)}.")
 
 
 def test_every_parameter_is_explained() -> None:

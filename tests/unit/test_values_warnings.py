@@ -62,6 +62,12 @@ WARNINGS = [
         "it to true, or enable s3",
     ),
     case(
+        "misspelt variable that a parameter sets",
+        "postgres: {enabled: true}\nbackend:\n  env:\n    POSTGRES_MAX_CONNECTION: 8\n",
+        "4: backend.env.POSTGRES_MAX_CONNECTION: is no variable that the backend knows: "
+        "did you mean POSTGRES_MAX_CONNECTIONS? That is set by postgres.maxConnections",
+    ),
+    case(
         "misspelt and dead variables",
         "postgres: {enabled: true}\nbackend:\n  env:\n    APPLICATION_MAX_CONCURENT_QUERIES: 8\n"
         "    ACTIONS_USER_TIMEOUT_SECS: 60\n    MY_OWN: 1\n",

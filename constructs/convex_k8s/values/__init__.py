@@ -6,9 +6,9 @@ The schema is the Helm chart's: every parameter of the chart keeps its name and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError, model_validator
+from pydantic import ValidationError, WithJsonSchema, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from convex_k8s.problems import Path, Problem, ValuesError
@@ -34,7 +34,7 @@ class Values(Model):
     """Namespace of all objects. Empty: the one that kubectl, Argo CD or Flux is told to use."""
     create_namespace: bool = False
     """Write a Namespace too, in a file of its own, so that removing the environment does not remove the namespace."""
-    replica_count: int = 1
+    replica_count: Annotated[int, WithJsonSchema({"type": "integer", "const": 1})] = 1
     """Pods of the backend. Must be 1: two writers would fight over the database. See `dashboard.replicaCount`."""
     image_pull_secrets: list[ImagePullSecret] = []
     """Secrets with credentials for the image registry."""

@@ -469,4 +469,5 @@ def _doubtful_variables(values: Values) -> Iterator[Problem]:
         if name in knobs.DEAD:
             yield Problem(path, f"is no longer read by the backend: use {knobs.DEAD[name]}")
         elif meant := knobs.meant(name):
-            yield Problem(path, f"is no variable that the backend knows: did you mean {meant}?")
+            own = f" That is set by {OWN_VARIABLES[meant]}" if meant in OWN_VARIABLES else ""
+            yield Problem(path, f"is no variable that the backend knows: did you mean {meant}?{own}")
