@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from convex_k8s.values.secrets import ADMIN_KEY
 
 from convexctl.boot import Boot
-from convexctl.references import VARIABLES, NeededSecret, Reference, made_by_job, needed_secrets
+from convexctl.references import VARIABLES, NeededSecret, Reference, file_variable, made_by_job, needed_secrets
 
 
 class Objects:
@@ -178,7 +178,7 @@ def _secret(secret: NeededSecret, objects: Objects) -> str:
 def _meaning(reference: Reference, objects: Objects) -> str:
     if reference.use == "file":
         postgres = "POSTGRES_URL" in _targets(needed_secrets(objects.all))
-        return VARIABLES["PG_CA_FILE" if postgres else "MYSQL_CA_FILE"].meaning
+        return VARIABLES[file_variable(reference, "postgres" if postgres else "mysql")].meaning
     return VARIABLES[reference.target].meaning
 
 

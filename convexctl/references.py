@@ -45,6 +45,7 @@ VARIABLES = {
     "S3_ENDPOINT_URL": Variable("endpoint URL of the S3 service, with its scheme", "https://HOST"),
     "PG_CA_FILE": Variable("CA certificate of the Postgres server (PEM)"),
     "MYSQL_CA_FILE": Variable("CA certificate of the MySQL server (PEM)"),
+    "NODE_EXTRA_CA_CERTS": Variable("CA certificates that Node.js trusts besides the public ones (PEM)"),
     PULL_CONFIG: Variable("credentials for the image registry, as `docker login` writes it"),
     ADMIN_KEY: Variable(
         "admin key (`python main.py admin-key` makes one), for `npx convex` in a shell of the pod; the backend does "
@@ -63,8 +64,8 @@ Use = Literal["variable", "file", "all keys", "image pull", "certificate"]
 class Reference:
     """One use of a Secret by one object.
 
-    `target` is the variable or file that the key becomes; `key` is empty where all keys are meant or where the kind of
-    the Secret fixes them. Without an `optional` one the pod starts all the same.
+    `target` is the variable or the volume that the key becomes; `key` is empty where all keys are meant or where the
+    kind of the Secret fixes them. Without an `optional` one the pod starts all the same.
     """
 
     secret: str
@@ -110,6 +111,13 @@ def needed_secrets(manifests: Iterable[Mapping[str, Any]]) -> list[NeededSecret]
     return [NeededSecret(name, tuple(references)) for name, references in found.items()]
 
 
+def file_variable(reference: Reference, engine: str | None) -> str:
+    """The name under which the content of a file is given, beside this engine of the database."""
+    if reference.target == "extra-ca":
+        return "NODE_EXTRA_CA_CERTS"
+    return "PG_CA_FILE" if engine == "postgres" else "MYSQL_CA_FILE"
+
+
 def made_by_job(manifest: Mapping[str, Any]) -> list[str]:
     """The Secrets that a Job makes; none for another object.
 
@@ -143,6 +151,6 @@ def _references(manifest: Mapping[str, Any]) -> Iterator[Reference]:
         if secret := volume.get("secret"):
             for item in secret.get("items") or []:
                 optional = bool(secret.get("optional"))
-                yield Reference(secret["secretName"], item["key"], "file", item["path"], optional)
+                yield Reference(secret["secretName"], item["key"], "file", volume["name"], optional)
     for secret in pod.get("imagePullSecrets") or []:
         yield Reference(secret["name"], "", "image pull", "", False)

@@ -135,6 +135,8 @@ def _nullable(entry: dict[str, Any]) -> dict[str, Any]:
         if choices:
             entry = {**{key: value for key, value in entry.items() if key != "const"}, "enum": [*choices, None]}
         return {**entry, "type": [entry["type"], "null"]}
+    if isinstance(entry.get("type"), list) and "null" not in entry["type"]:
+        return {**entry, "type": [*entry["type"], "null"]}
     if "anyOf" in entry and {"type": "null"} not in entry["anyOf"]:
         return {**entry, "anyOf": [*entry["anyOf"], {"type": "null"}]}
     if "$ref" in entry:
@@ -157,7 +159,8 @@ def _environment_schema(entry: dict[str, Any]) -> dict[str, Any]:
             "default": value,
         }
     allowed = {name: schema for name, schema in properties.items() if name not in OWN_VARIABLES}
-    return {**entry, "properties": dict(sorted(allowed.items()))}
+    names = {**entry.get("propertyNames", {}), "not": {"enum": sorted(OWN_VARIABLES)}}
+    return {**entry, "properties": dict(sorted(allowed.items())), "propertyNames": names}
 
 
 def _knob_schema(knob: knobs.Knob) -> dict[str, Any]:

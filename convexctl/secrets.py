@@ -24,7 +24,7 @@ from convexctl.admin_key import AdminKeyError, make_admin_key, open_admin_key
 from convexctl.errors import UserError
 from convexctl.instance import NAME, SECRET, Instance
 from convexctl.kubectl import ClusterSecret
-from convexctl.references import FILES, PULL_CONFIG, VARIABLES, Reference, made_by_job, needed_secrets
+from convexctl.references import FILES, PULL_CONFIG, VARIABLES, Reference, file_variable, made_by_job, needed_secrets
 from convexctl.secret_values import (
     Engine,
     database_url_problems,
@@ -445,7 +445,7 @@ def _entry(reference: Reference, values: Values) -> Entry | None:
         case "variable":
             return Entry(reference.secret, reference.key, reference.target, reference.optional)
         case "file":
-            variable = "PG_CA_FILE" if values.engine == "postgres" else "MYSQL_CA_FILE"
+            variable = file_variable(reference, values.engine)
             return Entry(reference.secret, reference.key, variable, reference.optional)
         case "image pull":
             # A pod starts without it where the image is public or the node has the credentials.

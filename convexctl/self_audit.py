@@ -6,13 +6,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from convex_k8s import problems
+
 from convexctl.audit import Severity, audit
 from convexctl.audit.model import Finding
 from convexctl.overlays import overlay_file
 from convexctl.synth import Environment
-
-_TOLD_BY_VALUES = {"data-lost-with-pod", "instance-secret-unstable", "tag-latest", "tag-skew", "tag-unknown"}
-"""Rules whose findings the overlays' own warnings tell already, with the line."""
 
 
 def warnings(environments: Sequence[Environment], overlays: Path) -> list[str]:
@@ -39,10 +38,26 @@ def _side_by_side(one: Environment, other: Environment) -> bool:
 
 
 def _findings(*environments: Environment) -> Iterator[Finding]:
+    told = {warning.path for environment in environments for warning in environment.overlay.values.warnings}
     report = audit(itertools.chain.from_iterable(environment.manifests for environment in environments))
     for finding in report.findings:
-        if finding.severity is not Severity.INFORMATION and finding.rule.id not in _TOLD_BY_VALUES:
+        if finding.severity is not Severity.INFORMATION and _path_in_values(finding) not in told:
             yield finding
+
+
+def _path_in_values(finding: Finding) -> problems.Path | None:
+    """Where the overlay's own warnings, which know the line, tell such a finding; None where they never do."""
+    match finding.rule.id:
+        case "data-lost-with-pod":
+            return "backend", "persistence", "enabled"
+        case "instance-secret-unstable":
+            return "instance", "existingSecret"
+        case "tag-latest" | "tag-skew" | "tag-unknown" if finding.component:
+            return finding.component.TITLE, "image", "tag"
+        case "dead-variable" | "unread-variable":
+            return "backend", "env", str(finding.source.keys()[-1])
+        case _:
+            return None
 
 
 def _line(file: Path, finding: Finding, company: str = "") -> str:

@@ -6,9 +6,9 @@ from cdk8s_plus_27 import k8s
 
 from constructs import Construct
 from convex_k8s import pods
-from convex_k8s.config import CA_FOLDER, Config
+from convex_k8s.config import CA_FOLDER, EXTRA_CA_FOLDER, Config
 from convex_k8s.environment import Environment
-from convex_k8s.secret_references import backend_secrets, database_ca
+from convex_k8s.secret_references import backend_secrets, database_ca, extra_ca
 from convex_k8s.services import ComponentService, Port
 from convex_k8s.values.checks import CHECKSUM_ANNOTATION
 
@@ -122,9 +122,15 @@ class Backend(Construct):
             k8s.VolumeMount(name="data", mount_path=DATA),
             k8s.VolumeMount(name="tmp", mount_path=f"{DATA}/tmp"),
         ]
-        if database_ca(self._environment.values):
-            mounts.append(k8s.VolumeMount(name="database-ca", mount_path=CA_FOLDER, read_only=True))
+        for name, (_, _, folder) in self._certificates().items():
+            mounts.append(k8s.VolumeMount(name=name, mount_path=folder, read_only=True))
         return mounts
+
+    def _certificates(self) -> dict[str, tuple[str, str, str]]:
+        """The volumes with CA certificates: Secret, key and folder of each."""
+        values = self._environment.values
+        volumes = {"database-ca": (database_ca(values), CA_FOLDER), "extra-ca": (extra_ca(values), EXTRA_CA_FOLDER)}
+        return {name: (*ca, folder) for name, (ca, folder) in volumes.items() if ca}
 
     def _volumes(self) -> list[k8s.Volume]:
         persistence = self._values.persistence
@@ -134,12 +140,9 @@ class Backend(Construct):
         elif persistence.existing_claim:
             claim = k8s.PersistentVolumeClaimVolumeSource(claim_name=persistence.existing_claim)
             volumes.insert(0, k8s.Volume(name="data", persistent_volume_claim=claim))
-        if ca := database_ca(self._environment.values):
-            secret, key = ca
+        for name, (secret, key, _) in self._certificates().items():
             items = [k8s.KeyToPath(key=key, path=key)]
-            volumes.append(
-                k8s.Volume(name="database-ca", secret=k8s.SecretVolumeSource(secret_name=secret, items=items))
-            )
+            volumes.append(k8s.Volume(name=name, secret=k8s.SecretVolumeSource(secret_name=secret, items=items)))
         return volumes
 
     def _claim_templates(self) -> list[k8s.KubePersistentVolumeClaimProps] | None:

@@ -15,6 +15,10 @@ from convex_k8s.values import Values
 
 CA_FOLDER = "/etc/convex/ca"
 """Where the CA certificate of the database is mounted."""
+EXTRA_CA_FOLDER = "/etc/convex/extra-ca"
+"""Where further CA certificates for Node.js are mounted."""
+NPM_CACHE = "/convex/data/tmp/npm"
+"""Where npm keeps what it fetches when its own place, below root's home, is read-only."""
 
 
 class Config(Construct):
@@ -45,6 +49,7 @@ def backend_variables(values: Values) -> dict[str, str]:
         **({"INSTANCE_NAME": values.instance_name} if values.instance_name else {}),
         **_database(values),
         **(_s3(values) if values.s3.enabled else {}),
+        **_node(values),
     }
     for name, value in {**knobs.COMPOSE_DEFAULTS, **values.backend.env}.items():
         text = knobs.written(name, value)
@@ -67,6 +72,16 @@ def _database(values: Values) -> dict[str, str]:
             variables[ca_file] = f"{CA_FOLDER}/{database.ca_key}"
         if not values.convex_config.require_ssl:
             variables["DO_NOT_REQUIRE_SSL"] = "true"
+    return variables
+
+
+def _node(values: Values) -> dict[str, str]:
+    """What Node.js actions need: Node.js reads the one variable, npm (for actions with packages) the other."""
+    variables = {}
+    if values.backend.extra_ca_secret:
+        variables["NODE_EXTRA_CA_CERTS"] = f"{EXTRA_CA_FOLDER}/{values.backend.extra_ca_key}"
+    if values.backend.security_context.read_only_root_filesystem:
+        variables["npm_config_cache"] = NPM_CACHE
     return variables
 
 

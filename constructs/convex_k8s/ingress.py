@@ -17,7 +17,8 @@ NGINX_ANNOTATIONS = {
     "nginx.ingress.kubernetes.io/proxy-send-timeout": "300",
 }
 """What Convex needs of nginx: code pushes of up to 200 MB and unlimited uploads (its own limit is 1 MB), and the 300
-seconds after which a response must have begun (its own limit is 60)."""
+seconds after which a response must have begun (its own limit is 60). The cluster's default class may be nginx; other
+controllers do not read them."""
 
 
 class Ingress(Construct):
@@ -31,7 +32,8 @@ class Ingress(Construct):
         annotations = dict(values.annotations)
         if values.class_name:
             annotations.pop(INGRESS_CLASS_ANNOTATION, None)
-        if "nginx" in (values.class_name or values.annotations.get(INGRESS_CLASS_ANNOTATION, "")).split("-"):
+        class_name = values.class_name or values.annotations.get(INGRESS_CLASS_ANNOTATION)
+        if not class_name or "nginx" in class_name:
             annotations = {**NGINX_ANNOTATIONS, **annotations}
         self._metrics = environment.values.backend.metrics.enabled
         self._dashboard = dashboard

@@ -25,7 +25,7 @@ def resources(resources: Resources) -> k8s.ResourceRequirements:
 
 
 def _amounts(amounts: Amounts) -> dict[str, k8s.Quantity] | None:
-    given = {"cpu": amounts.cpu, "memory": amounts.memory}
+    given = {"cpu": amounts.cpu, "memory": amounts.memory, "ephemeral-storage": amounts.ephemeral_storage}
     return {name: k8s.Quantity.from_string(amount) for name, amount in given.items() if amount is not None} or None
 
 

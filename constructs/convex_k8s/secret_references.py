@@ -60,14 +60,21 @@ def database_ca(values: Values) -> tuple[str, str] | None:
     return None
 
 
+def extra_ca(values: Values) -> tuple[str, str] | None:
+    """Secret and key of the CA certificates for Node.js, where some are mounted."""
+    backend = values.backend
+    return (backend.extra_ca_secret, backend.extra_ca_key) if backend.extra_ca_secret else None
+
+
 def needed_keys(values: Values) -> dict[str, list[str]]:
     """The Secrets that the backend does not start without, each with its keys."""
     keys: dict[str, list[str]] = {}
     for reference in backend_secrets(values):
         if not reference.optional:
             keys.setdefault(reference.secret, []).append(reference.key)
-    if ca := database_ca(values):
-        keys.setdefault(ca[0], []).append(ca[1])
+    for ca in (database_ca(values), extra_ca(values)):
+        if ca and ca[1] not in keys.setdefault(ca[0], []):
+            keys[ca[0]].append(ca[1])
     return keys
 
 

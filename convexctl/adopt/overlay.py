@@ -33,6 +33,7 @@ _REFERENCE = re.compile(r"Secret/(?P<secret>.+)\[(?P<key>.+)\]")
 _RETENTION = "DOCUMENT_RETENTION_DELAY"
 _DASHBOARD_ONLY = "NEXT_PUBLIC_"
 _WIDTH = 110
+_EXTRA_CA = "NODE_EXTRA_CA_CERTS"
 _DEFAULT_ADMIN_SECRET = text(DEFAULTS["backend"]["secretsName"])
 
 
@@ -360,6 +361,10 @@ def _variables(draft: Draft, backend: Backend, defaults: Mapping[str, knobs.Scal
     """Variables that stand in the release's manifest, and that no parameter of an overlay sets."""
     for variable in backend.environment:
         name, value = variable.name, variable.text
+        if name == _EXTRA_CA:
+            draft.lost.append(
+                f"{name}, the CA certificates of Node.js: put them into a Secret, named in backend.extraCaSecret"
+            )
         if variable.from_secret or not value or name in OWN_VARIABLES or name in ON_THE_VOLUME:
             continue
         if name == ADMIN_KEY or name.startswith(_DASHBOARD_ONLY):

@@ -365,6 +365,7 @@ LOST: dict[str, tuple[Edit, str]] = {
         _config("STRIPE_API_KEY", "example-password"),
         "STRIPE_API_KEY, which looks like a secret",
     ),
+    "CA certificates of Node.js": (_config("NODE_EXTRA_CA_CERTS", "/etc/x/ca.crt"), "named in backend.extraCaSecret"),
     "a number that never counted": (
         _config("HTTP_SERVER_TIMEOUT_SECONDS", "5m"),
         "HTTP_SERVER_TIMEOUT_SECONDS: must be",

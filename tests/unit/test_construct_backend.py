@@ -99,6 +99,11 @@ def test_resources_have_defaults_that_can_be_set_and_taken_away() -> None:
     }
     overlay = "backend: {resources: {requests: {cpu: 2, memory: null}, limits: {memory: null}}}"
     assert container_of(overlay)["resources"] == {"requests": {"cpu": "2"}}
+    container = one(case("pods").environment(), "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"] == {
+        "requests": {"cpu": "2", "memory": "4Gi", "ephemeral-storage": "2Gi"},
+        "limits": {"cpu": "4", "memory": "8Gi", "ephemeral-storage": "20Gi"},
+    }
 
 
 def test_it_runs_as_root_with_all_else_taken_away() -> None:
@@ -199,6 +204,26 @@ def test_the_database_ca_is_mounted_and_named(name: str, variable: str, secret: 
         "readOnly": True,
     }
     assert one(environment, "ConfigMap")["data"][variable] == f"/etc/convex/ca/{key}"
+
+
+def test_further_cas_are_mounted_and_named_to_node() -> None:
+    environment = case("extra-ca").environment()
+    pod = one(environment, "StatefulSet")["spec"]["template"]["spec"]
+    assert pod["volumes"][-2:] == [
+        {"name": name, "secret": {"secretName": "internal-ca", "items": [{"key": key, "path": key}]}}
+        for name, key in (("database-ca", "ca.crt"), ("extra-ca", "bundle.pem"))
+    ]
+    assert pod["containers"][0]["volumeMounts"][-2:] == [
+        {"name": "database-ca", "mountPath": "/etc/convex/ca", "readOnly": True},
+        {"name": "extra-ca", "mountPath": "/etc/convex/extra-ca", "readOnly": True},
+    ]
+    assert one(environment, "ConfigMap")["data"]["NODE_EXTRA_CA_CERTS"] == "/etc/convex/extra-ca/bundle.pem"
+
+
+def test_no_further_ca_is_named_by_default() -> None:
+    environment = environment_of("{}")
+    assert "NODE_EXTRA_CA_CERTS" not in one(environment, "ConfigMap")["data"]
+    assert "extra-ca" not in {volume["name"] for volume in pod_of("{}")["volumes"]}
 
 
 def secret(variable: str, name: str, key: str | None = None, *, optional: bool = False) -> dict[str, Any]:

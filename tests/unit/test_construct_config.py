@@ -73,7 +73,21 @@ def test_what_the_constructs_set_cannot_be_set_behind_their_back(case: Case) -> 
     environment = case.environment()
     (container,) = one(environment, "StatefulSet")["spec"]["template"]["spec"]["containers"]
     told = {variable["name"] for variable in container.get("env", [])} | one(environment, "ConfigMap")["data"].keys()
-    assert told <= OWN_VARIABLES.keys() | COMPOSE_DEFAULTS.keys() | case.overlay().values.backend.env.keys()
+    defaults = {*COMPOSE_DEFAULTS, "npm_config_cache"}
+    assert told <= OWN_VARIABLES.keys() | defaults | case.overlay().values.backend.env.keys()
+
+
+READ_ONLY = "securityContext: {readOnlyRootFilesystem: true}"
+NPM = [
+    pytest.param("{}", None, id="its own place by default"),
+    pytest.param(f"backend: {{{READ_ONLY}}}", "/convex/data/tmp/npm", id="below the emptyDir where that is read-only"),
+    pytest.param(f"backend: {{{READ_ONLY}, env: {{npm_config_cache: /npm}}}}", "/npm", id="where the overlay says"),
+]
+
+
+@pytest.mark.parametrize(("overlay", "folder"), NPM)
+def test_npm_has_a_folder_that_it_can_write(overlay: str, folder: str | None) -> None:
+    assert one(environment_of(overlay), "ConfigMap")["data"].get("npm_config_cache") == folder
 
 
 TLS = [

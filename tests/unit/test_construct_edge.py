@@ -145,11 +145,11 @@ NGINX = {
 }
 CLASS = "kubernetes.io/ingress.class"
 CLASSES = [
-    pytest.param("", None, {}, id="the cluster's default class"),
+    pytest.param("", None, NGINX, id="the cluster's default class, which may be nginx"),
     pytest.param("className: traefik", "traefik", {}, id="a class"),
     pytest.param("className: nginx", "nginx", NGINX, id="nginx: body size and time-outs"),
     pytest.param("className: nginx-internal", "nginx-internal", NGINX, id="a class of nginx"),
-    pytest.param("className: nginxish", "nginxish", {}, id="no class of nginx"),
+    pytest.param("className: nginxinternal", "nginxinternal", NGINX, id="another class of nginx"),
     pytest.param(
         f"className: nginx\n  annotations: {{{CLASS}: nginx}}",
         "nginx",

@@ -37,6 +37,21 @@ def test_every_required_key_comes_from_the_store_and_outlives_the_external_secre
 
 
 @pytest.mark.parametrize(
+    ("key", "expected"), [("ca.crt", ["ca.crt"]), ("root.pem", ["ca.crt", "root.pem"])], ids=["one key", "two keys"]
+)
+def test_one_secret_with_the_ca_of_the_database_and_of_the_edge_has_each_key_once(
+    key: str, expected: list[str]
+) -> None:
+    environment = environment_of(
+        "{postgres: {enabled: true, caSecret: ca}, s3: {provider: aws, region: eu-central-1}, "
+        f"backend: {{extraCaSecret: ca, extraCaKey: {key}}}, "
+        "secrets: {provider: external-secrets, externalSecrets: {storeName: vault}}}"
+    )
+    (spec,) = (m["spec"] for m in of_kind(environment, "ExternalSecret") if m["metadata"]["name"] == "ca")
+    assert [item["secretKey"] for item in spec["data"]] == expected
+
+
+@pytest.mark.parametrize(
     ("secret", "expected"),
     [
         ("convex-postgres-secret", {"key": "team-a/convex", "property": "INSTANCE_SECRET"}),

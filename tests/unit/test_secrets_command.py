@@ -23,7 +23,7 @@ from convexctl.secrets import Known, Source, fill, plan_secrets, read_env_file, 
 from tests.support.certificates import Authority
 from tests.support.command_line import Done, assert_none_of, decoded, run
 from tests.support.kubectl_stub import KubectlStub
-from tests.support.overlay_cases import CASES, ROOT, Case, environment_of
+from tests.support.overlay_cases import CASES, ROOT, Case, case, environment_of
 
 HIDDEN = "hunter2"
 """Stands in values that must never be shown."""
@@ -93,10 +93,19 @@ def valid_values(folder: Path) -> dict[str, str]:
     ca, pull = folder / "ca.pem", folder / "config.json"
     ca.write_bytes(Authority().pem)
     pull.write_text('{"auths": {"registry.example.com": {"auth": "aHVudGVyMg=="}}}')
-    files = {"PG_CA_FILE": str(ca), "MYSQL_CA_FILE": str(ca), "DOCKER_CONFIG_FILE": str(pull)}
+    files = {"PG_CA_FILE": str(ca), "MYSQL_CA_FILE": str(ca), "NODE_EXTRA_CA_CERTS": str(ca)}
+    files["DOCKER_CONFIG_FILE"] = str(pull)
     values = {**VALUES, **files, "INSTANCE_SECRET": SECRET, "MYSQL_URL": f"mysql://convex:{HIDDEN}@db:3306"}
     assert values.keys() == VARIABLES.keys() - {ADMIN_KEY}
     return values
+
+
+def test_each_ca_is_asked_for_by_its_own_name() -> None:
+    environment = case("extra-ca").environment()
+    plan = plan_secrets(environment.overlay.values, environment.manifests)
+    asked = {(entry.secret, entry.key): entry.variable for entry in plan.entries}
+    assert asked["internal-ca", "ca.crt"] == "PG_CA_FILE"
+    assert asked["internal-ca", "bundle.pem"] == "NODE_EXTRA_CA_CERTS"
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

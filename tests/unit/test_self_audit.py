@@ -10,7 +10,7 @@ from convexctl import self_audit
 from convexctl.audit import Severity, audit
 from convexctl.synth import synthesise_all
 from tests.support.command_line import run
-from tests.support.overlay_cases import CASES, INGRESS, SHIPPED, Case
+from tests.support.overlay_cases import CASES, INGRESS, SHIPPED, Case, overlay_of
 
 POSTGRES = "postgres: {enabled: true, maxConnections: 64}\n"
 
@@ -48,6 +48,33 @@ def told(folder: Path, *overlays: str) -> list[str]:
 )
 def test_an_unusual_overlay_is_told_with_the_parameter(tmp_path: Path, overlay: str, message: str) -> None:
     assert told(tmp_path, overlay) == [message]
+
+
+def test_a_tag_of_which_the_overlays_warnings_say_nothing_is_told(tmp_path: Path) -> None:
+    images = "backend: {image: {tag: abc}}\ndashboard: {image: {tag: abc}}\n"
+    assert [line.partition(" [audit: ")[0] for line in told(tmp_path, POSTGRES + images)] == [
+        "a.yaml: StatefulSet/convex-backend: A tag that upstream never had: the tag is abc",
+        "a.yaml: Deployment/convex-dashboard: A tag that upstream never had: the tag is abc",
+    ]
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        pytest.param("backend: {env: {ACTIONS_USER_TIMEOUT_SECS: 60}}\n", id="a dead variable"),
+        pytest.param("backend: {env: {APPLICATION_MAX_CONCURENT_QUERIES: 8}}\n", id="a misspelt variable"),
+        pytest.param("backend: {image: {tag: 1.2.3}}\ndashboard: {image: {tag: 1.2.3}}\n", id="a version as a tag"),
+    ],
+)
+def test_what_the_overlays_warnings_say_is_not_told_again(tmp_path: Path, overlay: str) -> None:
+    assert overlay_of(POSTGRES + overlay).warnings
+    assert told(tmp_path, POSTGRES + overlay) == []
+
+
+def test_a_variable_of_which_they_say_nothing_is_told(tmp_path: Path) -> None:
+    overlay = "backend: {env: {CONVEX_URL: 'https://api.example.com', ACTIONS_USER_TIMEOUT_SECS: 60}}\n"
+    (line,) = told(tmp_path, POSTGRES + overlay)
+    assert "CONVEX_URL is not read" in line
 
 
 def test_a_url_that_only_the_cluster_knows_is_told(

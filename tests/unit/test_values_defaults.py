@@ -68,9 +68,11 @@ NEW = {
     "backend.env": {},
     "backend.envFrom": [],
     "backend.metrics.enabled": False,
+    "backend.extraCaSecret": "",
+    "backend.extraCaKey": "ca.crt",
     "backend.terminationGracePeriodSeconds": 120,
-    "backend.resources.requests": {"cpu": "500m", "memory": "2Gi"},
-    "backend.resources.limits": {"cpu": None, "memory": "4Gi"},
+    "backend.resources.requests": {"cpu": "500m", "memory": "2Gi", "ephemeralStorage": None},
+    "backend.resources.limits": {"cpu": None, "memory": "4Gi", "ephemeralStorage": None},
     "backend.securityContext.runAsUser": 0,
     "backend.securityContext.runAsNonRoot": False,
     "backend.securityContext.allowPrivilegeEscalation": False,
@@ -152,7 +154,7 @@ NULLS = [
     pytest.param(
         "backend: {resources: {limits: {memory: null}}}",
         "backend.resources.limits",
-        {"cpu": None, "memory": None},
+        {"cpu": None, "memory": None, "ephemeralStorage": None},
         id="null says no limit where there is one by default",
     ),
 ]
@@ -198,7 +200,10 @@ LAYERS = [
     pytest.param(
         "backend: {resources: {requests: {cpu: 2}}}",
         "backend.resources",
-        {"requests": {"cpu": "2", "memory": "2Gi"}, "limits": {"cpu": None, "memory": "8Gi"}},
+        {
+            "requests": {"cpu": "2", "memory": "2Gi", "ephemeralStorage": None},
+            "limits": {"cpu": None, "memory": "8Gi", "ephemeralStorage": None},
+        },
         id="maps merge at any depth",
     ),
 ]
@@ -242,9 +247,9 @@ def test_a_fault_is_found_in_the_file_that_it_is_in(tmp_path: Path) -> None:
     with pytest.raises(OverlayError) as caught:
         layered(tmp_path, files, "top.yaml")
     assert [message.removeprefix(f"{tmp_path}/") for message in caught.value.messages] == [
-        "_base.yaml:3: service.backend.port: must be at least 1, not 0",
+        "_base.yaml:3: service.backend.port: must be at least 1, not 0 (in test)",
         "test.yaml:5: service.dashboard.port: must be at least 1, not 0",
-        "top.yaml:2: dashboard.replicaCount: must be at least 1, not 0",
+        "top.yaml:2: dashboard.replicaCount: must be at least 1, not 0 (in test)",
     ]
 
 

@@ -63,7 +63,7 @@ UNKNOWN_KEYS = [
         "extends below the top",
         "backend:\n  extends: other\n",
         "2: backend.extends: is not a parameter; known here: nodeSelector, tolerations, priorityClassName, "
-        "podAnnotations, podLabels, image, secretsName, persistence, env, envFrom, metrics, "
+        "podAnnotations, podLabels, image, secretsName, persistence, env, envFrom, metrics, extraCaSecret, extraCaKey, "
         "terminationGracePeriodSeconds, resources, probes, securityContext, serviceAccountName",
     ),
 ]
@@ -498,6 +498,12 @@ RELATIONS = [
         "raise it, or lower backend.resources.requests.memory",
     ),
     case(
+        "more of the node's disk asked for than allowed",
+        "dashboard:\n  resources:\n    requests: {ephemeralStorage: 2Gi}\n    limits: {ephemeralStorage: 1Gi}\n",
+        "4: dashboard.resources.limits.ephemeralStorage: is 1Gi, less than the request of 2Gi, which Kubernetes "
+        "refuses: raise it, or lower dashboard.resources.requests.ephemeralStorage",
+    ),
+    case(
         "one port for both",
         "service:\n  backend:\n    actionsPort: 3210\n",
         "3: service.backend.actionsPort: is 3210, as service.backend.port is already: API and HTTP actions "
@@ -623,6 +629,12 @@ VARIABLES = [
         "off the volume",
         "backend:\n  env:\n    DATA_DIR: /data\n",
         "3: backend.env.DATA_DIR: would move data off the volume, which is mounted at /convex/data: leave it out",
+    ),
+    case(
+        "the backend's own instance secret off the volume",
+        "backend:\n  persistence: {enabled: true}\n  env:\n    CREDENTIALS_DIR: /tmp/c\n",
+        "4: backend.env.CREDENTIALS_DIR: would move data off the volume, which is mounted at /convex/data: leave it "
+        "out",
     ),
     case(
         "secret by its name",

@@ -11,6 +11,9 @@ def case(id: str, overlay: str, *messages: str) -> object:
     return pytest.param(overlay, [f"test.yaml:{message}" for message in messages], id=id)
 
 
+VOLUME = "backend: {persistence: {enabled: true}}\ns3: {enabled: false}\n"
+"""Two lines of an overlay that is in order."""
+
 WARNINGS = [
     case(
         "latest in public",
@@ -62,6 +65,33 @@ WARNINGS = [
         "it to true, or enable s3",
     ),
     case(
+        "local origins on a forwarded port of one's own choice",
+        VOLUME + "convexConfig:\n  cloudOrigin: http://localhost:8000\n  siteOrigin: http://127.0.0.1\n",
+        "4: convexConfig.cloudOrigin: is http://localhost:8000, where the pod itself, which calls it too, does not "
+        "find the API, so callbacks of Node actions fail: write http://localhost:3210 and forward that port",
+        "5: convexConfig.siteOrigin: is http://127.0.0.1, where the pod itself, which calls it too, does not find HTTP "
+        "actions, so OIDC discovery fails: write http://127.0.0.1:3211 or "
+        "http://127.0.0.1:3210/http and forward that port",
+    ),
+    case(
+        "local origins with their ports exchanged",
+        VOLUME + "convexConfig:\n  cloudOrigin: http://localhost:3211\n  siteOrigin: http://localhost:3210\n",
+        "4: convexConfig.cloudOrigin: is http://localhost:3211, where the pod itself, which calls it too, does not "
+        "find the API, so callbacks of Node actions fail: write http://localhost:3210 and forward that port",
+        "5: convexConfig.siteOrigin: is http://localhost:3210, where the pod itself, which calls it too, does not find "
+        "HTTP actions, so OIDC discovery fails: write http://localhost:3211 "
+        "or http://localhost:3210/http and forward that port",
+    ),
+    case(
+        "a local API over TLS, and /http at the port that adds it itself",
+        VOLUME + "convexConfig: {cloudOrigin: https://localhost:3210, siteOrigin: http://localhost:3211/http}\n",
+        "3: convexConfig.cloudOrigin: is https://localhost:3210, where the pod itself, which calls it too, does not "
+        "find the API, so callbacks of Node actions fail: write http://localhost:3210 and forward that port",
+        "3: convexConfig.siteOrigin: is http://localhost:3211/http, where the pod itself, which calls it too, does not "
+        "find HTTP actions, so OIDC discovery fails: write "
+        "http://localhost:3211 or http://localhost:3210/http and forward that port",
+    ),
+    case(
         "misspelt variable that a parameter sets",
         "postgres: {enabled: true}\nbackend:\n  env:\n    POSTGRES_MAX_CONNECTION: 8\n",
         "4: backend.env.POSTGRES_MAX_CONNECTION: is no variable that the backend knows: "
@@ -82,3 +112,25 @@ WARNINGS = [
 @pytest.mark.parametrize(("overlay", "warnings"), WARNINGS)
 def test_warned_about_and_allowed(overlay: str, warnings: list[str]) -> None:
     assert overlay_of(overlay).warnings == warnings
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        pytest.param("", id="the defaults"),
+        pytest.param(
+            "convexConfig: {cloudOrigin: http://127.0.0.1:3210, siteOrigin: http://127.0.0.1:3210/http}\n",
+            id="by /http",
+        ),
+        pytest.param("convexConfig: {cloudOrigin: http://localhost.example:80}\n", id="a host that begins like it"),
+        pytest.param("convexConfig: {cloudOrigin: http://10.0.0.1:8000}\n", id="another host"),
+        pytest.param("convexConfig: {deploymentUrl: http://localhost:8000}\n", id="what only the browser calls"),
+    ],
+)
+def test_origins_that_the_pod_may_find(overlay: str) -> None:
+    assert overlay_of(VOLUME + overlay).warnings == []
+
+
+def test_local_origins_do_not_count_behind_an_ingress() -> None:
+    local = "convexConfig: {cloudOrigin: http://localhost:8000}\n"
+    assert overlay_of(INGRESS + local).warnings == overlay_of(INGRESS).warnings

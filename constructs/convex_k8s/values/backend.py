@@ -14,6 +14,7 @@ from convex_k8s.values.base import (
     OptionalObjectName,
     Quantity,
     Seconds,
+    SecretKey,
     StorageClassName,
     TextLike,
     UserId,
@@ -60,7 +61,9 @@ class BackendResources(Resources):
 
 
 class BackendStartupProbe(Probe):
-    """A start runs database migrations: ten minutes by default."""
+    """How long the backend may take until /version answers: to reach the database and to make its tables there. Ten
+    minutes by default. Data migrations come later, while it serves: an upgrade is finished when the log says
+    `db metadata version up to date`."""
 
     period_seconds: Seconds = 5
     failure_threshold: Count = 120
@@ -163,6 +166,11 @@ class Backend(Workload):
     """ConfigMaps and Secrets all keys of which become variables. What the overlay itself sets wins over them."""
     metrics: Metrics = Metrics()
     """Prometheus metrics."""
+    extra_ca_secret: OptionalObjectName = ""
+    """Secret with further CA certificates for Node.js actions (`NODE_EXTRA_CA_CERTS`): needed where the API's public
+    URL, to which their callbacks go, has a certificate of a private CA. The backend's own calls do not read it."""
+    extra_ca_key: SecretKey = "ca.crt"
+    """Key of the CA certificates (PEM) in that Secret."""
     termination_grace_period_seconds: Seconds = 120
     """Seconds that a stop may take: the backend gets SIGINT and finishes what is running; then it is killed."""
     resources: BackendResources = BackendResources()

@@ -25,6 +25,7 @@ OWN_VARIABLES = {
     "MYSQL_CA_FILE": "mysql.caSecret",
     "POSTGRES_MAX_CONNECTIONS": "postgres.maxConnections",
     "MYSQL_MAX_CONNECTIONS": "mysql.maxConnections",
+    "NODE_EXTRA_CA_CERTS": "backend.extraCaSecret",
     "DO_NOT_REQUIRE_SSL": "convexConfig.requireSsl",
     "INSTANCE_NAME": "instance.name",
     "INSTANCE_SECRET": "instance.existingSecret",
@@ -75,8 +76,8 @@ BASELINE_CAPABILITIES = frozenset(
 )
 """What Pod Security `baseline`, which the namespace of `createNamespace` enforces, lets a container add."""
 
-ON_THE_VOLUME = frozenset({"DATA_DIR", "TMPDIR", "STORAGE_DIR", "SQLITE_DB"})
-"""Variables that would move data off the volume."""
+ON_THE_VOLUME = frozenset({"DATA_DIR", "TMPDIR", "STORAGE_DIR", "SQLITE_DB", "CREDENTIALS_DIR"})
+"""Variables that would move data, or the instance secret that the backend makes, off the volume."""
 
 
 def errors(values: Values) -> list[Problem]:
@@ -105,7 +106,7 @@ def errors(values: Values) -> list[Problem]:
 
 def warnings(values: Values) -> list[Problem]:
     """What is allowed and probably not meant."""
-    checks = (_tags, _plain_http, _lost_data, _doubtful_variables, _admin_keys_die)
+    checks = (_tags, _plain_http, _lost_data, _doubtful_variables, _admin_keys_die, _local_origins)
     return [problem for check in checks for problem in check(values)]
 
 
@@ -171,8 +172,8 @@ def _labels(values: Values) -> Iterator[Problem]:
 
 def _resources(values: Values) -> Iterator[Problem]:
     for name, resources in (("backend", values.backend.resources), ("dashboard", values.dashboard.resources)):
-        for kind in ("cpu", "memory"):
-            request, limit = getattr(resources.requests, kind), getattr(resources.limits, kind)
+        for kind, field in (("cpu", "cpu"), ("memory", "memory"), ("ephemeralStorage", "ephemeral_storage")):
+            request, limit = getattr(resources.requests, field), getattr(resources.limits, field)
             if request is not None and limit is not None and amount(limit) < amount(request):
                 requested: Path = (name, "resources", "requests", kind)
                 yield Problem(
@@ -428,6 +429,28 @@ def _admin_keys_die(values: Values) -> Iterator[Problem]:
             "is empty and there is no volume, so every new pod makes a new instance secret and all admin keys die: "
             "set it, or backend.persistence.enabled to true",
         )
+
+
+def _local_origins(values: Values) -> Iterator[Problem]:
+    """The pod calls its own origins, and on localhost it finds there what the image serves and nothing else."""
+    if values.ingress.enabled:
+        return
+    for key, origin, served, what in (
+        ("cloudOrigin", values.convex_config.cloud_origin, ("3210",), "the API, so callbacks of Node actions fail"),
+        (
+            "siteOrigin",
+            values.convex_config.site_origin,
+            ("3211", "3210/http"),
+            "HTTP actions, so OIDC discovery fails",
+        ),
+    ):
+        host = re.match(r"https?://(localhost|127(?:\.[0-9]+){3})(?![-.\w])", origin)
+        if host and origin not in (right := [f"http://{host[1]}:{port}" for port in served]):
+            yield Problem(
+                ("convexConfig", key),
+                f"is {origin}, where the pod itself, which calls it too, does not find {what}: write "
+                f"{' or '.join(right)} and forward that port",
+            )
 
 
 def _tags(values: Values) -> Iterator[Problem]:

@@ -98,7 +98,8 @@ class Ingress(Model):
     class_name: OptionalObjectName = ""
     """IngressClass, for instance `traefik` or `nginx`. Empty: the cluster's default class."""
     annotations: dict[AnnotationKey, str] = {}
-    """Annotations of the Ingress. For a class named nginx, the body size and time-outs that Convex needs are set."""
+    """Annotations of the Ingress. For a class with nginx in its name, and for the cluster's default class, the body
+    size and time-outs that Convex needs of nginx are set."""
     dashboard: IngressHost = IngressHost()
     """Host of the dashboard."""
     backend: IngressHost = IngressHost()

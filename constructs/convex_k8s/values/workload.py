@@ -58,12 +58,15 @@ class Image(Model):
 
 
 class Amounts(Model):
-    """Amounts of CPU and memory."""
+    """Amounts of CPU, memory and the node's disk."""
 
     cpu: Quantity | None = None
     """CPU, in cores: `500m` is half a core. `null`: nothing asked for, or no limit."""
     memory: Quantity | None = None
     """Memory, in bytes: `2Gi`. `null`: nothing asked for, or no limit."""
+    ephemeral_storage: Quantity | None = None
+    """Disk of the node (emptyDirs, logs, what the container writes), in bytes: `4Gi`. `null`: nothing asked for, or no
+    limit. A pod above its limit is evicted."""
 
 
 class Resources(Model):
