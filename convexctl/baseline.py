@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -116,11 +114,8 @@ def _live(environment: Environment) -> list[Manifest]:
         for manifest in environment.manifests
         if manifest["kind"] in _LIVE_KINDS.get(manifest["apiVersion"], ())
     ]
-    stream = "".join(f"---\n{json.dumps(manifest)}\n" for manifest in ours)
     kubectl = Kubectl(namespace=environment.overlay.values.namespace)
-    text = kubectl.run("get", "--filename=-", "--ignore-not-found", "--output=json", stdin=stream)
-    answer: dict[str, Any] = json.loads(text) if text.strip() else {"items": []}
-    there = {_name(item): item for item in answer.get("items", [answer])}
+    there = {_name(item): item for item in kubectl.objects("get", "--ignore-not-found", manifests=ours)}
     return [_in_its_place(there.get(_name(manifest)), manifest) for manifest in environment.manifests]
 
 

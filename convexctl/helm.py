@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from convexctl import programs
@@ -17,11 +16,13 @@ class HelmError(UserError):
 
 @dataclass(frozen=True)
 class Record:
-    """What Helm keeps about a release: its newest revision and the state of that (`deployed`, `failed`, ...)."""
+    """What Helm keeps about a release: its newest revision and the state of that."""
 
     namespace: str
     revision: int
+    """The newest revision, counted from 1."""
     state: str
+    """What Helm says of it, such as `deployed` or `pending-upgrade`."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,15 @@ class Helm:
     def record(self, release: str) -> Record | None:
         """The record of a release; None where there is none. Raises `HelmError` where that cannot be told."""
         try:
-            status = json.loads(self._run("status", release, "--output=json"))
+            status = programs.parsed(self._run("status", release, "--output=json"), "helm", HelmError)
         except HelmError as error:
             if _NOT_FOUND in str(error):
                 return None
             raise
-        return Record(status["namespace"], int(status["version"]), status["info"]["status"])
+        try:
+            return Record(str(status["namespace"]), int(status["version"]), str(status["info"]["status"]))
+        except (KeyError, TypeError, ValueError):
+            raise HelmError(f"helm does not say namespace, revision and state of the release {release}") from None
 
     def releases(self) -> list[str]:
         """The names of all releases in the namespace."""

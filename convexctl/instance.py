@@ -144,7 +144,7 @@ def _in_cluster(values: Values, kubectl: Kubectl) -> tuple[str, str, str]:
     if secret_name and (secret := read(secret_name, values.instance_secret_key)):
         return name, secret, f"the Secret {secret_name}, {place}"
     if found := in_pod(values, kubectl):
-        return name or found[0], found[1], f"{_pod(values)}, {place}"
+        return name or found[0], found[1], f"the pod {backend_pod(values)}, {place}"
     return name, "", ""
 
 
@@ -165,7 +165,3 @@ def _expected(values: Values) -> str:
     secret = values.instance_secret_name
     pod = f"a running pod {backend_pod(values)}"
     return f"the Secret {secret}, key {values.instance_secret_key}, nor in {pod}" if secret else pod
-
-
-def _pod(values: Values) -> str:
-    return f"the pod {backend_pod(values)}"

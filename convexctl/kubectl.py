@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,12 @@ FIELD_MANAGER = "convex-k8s"
 """Under which name the API server notes the fields that are set from here."""
 _REQUEST_TIMEOUT_S = 10
 _TIMEOUT_S = 60
+
+# The template names the keys and never the values, which so stay in kubectl. Of one Secret kubectl makes no list.
+_LINE = (
+    '{{.metadata.namespace}}{{"\\t"}}{{.metadata.name}}{{range $key, $value := .data}}{{"\\t"}}{{$key}}{{end}}{{"\\n"}}'
+)
+_KEYS = f"{{{{if .metadata.name}}}}{_LINE}{{{{else}}}}{{{{range .items}}}}{_LINE}{{{{end}}}}{{{{end}}}}"
 
 
 class KubectlError(UserError):
@@ -59,28 +65,41 @@ class Kubectl:
 
     def server_version(self) -> str:
         """The version of the API server, such as `v1.34.1`. Raises `KubectlError` where it does not answer."""
-        return str(json.loads(self.run("get", "--raw", "/version"))["gitVersion"])
+        version = self._raw("/version").get("gitVersion")
+        if not isinstance(version, str):
+            raise KubectlError("what answers at /version names no version: is it a Kubernetes API server?")
+        return version
 
     def kinds(self, api_version: str) -> set[str]:
         """The kinds that the API server has in a version of an API group; none where it has not that version."""
         try:
-            found = json.loads(self.run("get", "--raw", f"/apis/{api_version}"))
+            found = self._raw(f"/apis/{api_version}")
         except KubectlError as error:
             if "(NotFound)" in str(error):
                 return set()
             raise
-        return {resource["kind"] for resource in found["resources"]}
+        try:
+            return {resource["kind"] for resource in found["resources"]}
+        except (KeyError, TypeError):
+            raise KubectlError(f"what answers at /apis/{api_version} lists no resources") from None
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
         """An object; None where there is none of that name. Raises `KubectlError` where that cannot be told."""
-        text = self.run("get", kind, name, *self._in_namespace, "--ignore-not-found", "--output=json")
-        found: dict[str, Any] | None = json.loads(text) if text.strip() else None
-        return found
+        return next(iter(self.objects("get", kind, name, "--ignore-not-found")), None)
 
     def all_of(self, kind: str) -> list[dict[str, Any]]:
         """All objects of a kind."""
-        items: list[dict[str, Any]] = json.loads(self.run("get", kind, *self._in_namespace, "--output=json"))["items"]
-        return items
+        return self.objects("get", kind)
+
+    def objects(self, *arguments: str, manifests: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+        """Run kubectl in the namespace, on the manifests where there are any, and return the objects that it prints.
+
+        Each has a name. Raises `KubectlError` where kubectl fails or prints something else.
+        """
+        stdin = as_stream(manifests)
+        files = ["--filename=-"] if stdin else []
+        text = self.run(*arguments, *self._in_namespace, *files, "--output=json", stdin=stdin)
+        return list(_objects(text))
 
     def try_to_create(self, manifest: Mapping[str, Any]) -> None:
         """Have the API server check and admit an object without making it. Raises `KubectlError` where it does not."""
@@ -91,10 +110,24 @@ class Kubectl:
         wanted = list(names)
         if not wanted:
             return {}
-        text = self.run("get", "secret", *wanted, *self._in_namespace, "--ignore-not-found", "--output=json")
-        found = json.loads(text) if text.strip() else {"items": []}
-        items: list[dict[str, Any]] = found.get("items", [found])
-        return {item["metadata"]["name"]: _secret(item) for item in items}
+        found = self.objects("get", "secret", *wanted, "--ignore-not-found")
+        return {item["metadata"]["name"]: _secret(item) for item in found}
+
+    def secrets_without_values(self, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
+        """The namespace's Secrets, or those of the named ones that are there: objects with their keys, without values.
+
+        The values stay in kubectl. Raises `KubectlError` where the cluster cannot be asked.
+        """
+        wanted = None if names is None else list(names)
+        if wanted == []:
+            return []
+        arguments = [*(wanted or []), *self._in_namespace, "--ignore-not-found", f"--output=go-template={_KEYS}"]
+        found = []
+        for line in self.run("get", "secrets", *arguments).splitlines():
+            namespace, name, *keys = line.split("\t")
+            metadata = {"name": name, "namespace": namespace}
+            found.append({"kind": "Secret", "metadata": metadata, "data": dict.fromkeys(keys)})
+        return found
 
     def read_files(self, pod: str, container: str, *paths: str) -> list[str] | None:
         """The first line of each file in a container of a pod; None where no such pod runs.
@@ -133,6 +166,9 @@ class Kubectl:
             "apply", "--server-side", "--force-conflicts", manager, *self._in_namespace, "--filename=-", stdin=manifests
         )
 
+    def _raw(self, path: str) -> dict[str, Any]:
+        return programs.parsed(self.run("get", "--raw", path), "kubectl", KubectlError)
+
     def _setting(self, *arguments: str) -> str:
         try:
             return self.run("config", *arguments).strip()
@@ -144,6 +180,28 @@ class Kubectl:
         return ["--namespace", self.namespace] if self.namespace else []
 
 
+def as_stream(manifests: Iterable[Mapping[str, Any]]) -> str:
+    """The manifests as one text that kubectl reads."""
+    return "".join(f"---\n{json.dumps(manifest)}\n" for manifest in manifests)
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The objects that kubectl printed; Lists are taken apart."""
+    for answer in programs.parsed_all(text, "kubectl", KubectlError):
+        items = answer["items"] if isinstance(answer.get("items"), list) else [answer]
+        for item in items:
+            metadata = item.get("metadata") if isinstance(item, dict) else None
+            if not (isinstance(metadata, dict) and isinstance(metadata.get("name"), str)):
+                raise KubectlError("kubectl answered something that is no object of Kubernetes")
+            yield item
+
+
 def _secret(item: dict[str, Any]) -> ClusterSecret:
-    data = {key: base64.b64decode(value) for key, value in (item.get("data") or {}).items()}
+    data = {}
+    for key, value in (item.get("data") or {}).items():
+        try:
+            data[key] = base64.b64decode(value, validate=True)
+        except (ValueError, TypeError):
+            name = item["metadata"]["name"]
+            raise KubectlError(f"the Secret {name} has something that is no base64 under the key {key}") from None
     return ClusterSecret(item.get("type", "Opaque"), data, item["metadata"].get("annotations") or {})

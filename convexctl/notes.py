@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from convex_k8s.values.secrets import ADMIN_KEY
+
 from convexctl.boot import Boot
-from convexctl.references import NeededSecret, needed_secrets
-
-_PLACEHOLDERS = {
-    "POSTGRES_URL": "postgresql://USER:PASSWORD@HOST:5432",
-    "MYSQL_URL": "mysql://USER:PASSWORD@HOST:3306",
-    "INSTANCE_NAME": "NAME",
-    "INSTANCE_SECRET": "64_HEX_DIGITS",
-    "AWS_ACCESS_KEY_ID": "ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY": "SECRET_ACCESS_KEY",
-    "AWS_REGION": "REGION",
-    "S3_ENDPOINT_URL": "https://HOST",
-    "CONVEX_SELF_HOSTED_ADMIN_KEY": "ADMIN_KEY",
-}
-
-_MEANINGS = {
-    "POSTGRES_URL": "connection URL of the database, without a database name in it",
-    "MYSQL_URL": "connection URL of the database",
-    "INSTANCE_NAME": "name of the instance; the database has the same name, with every `-` written as `_`",
-    "INSTANCE_SECRET": "instance secret: 64 hex digits, as `openssl rand -hex 32` makes them",
-    "AWS_ACCESS_KEY_ID": "access key id for the buckets",
-    "AWS_SECRET_ACCESS_KEY": "secret access key for the buckets",
-    "AWS_REGION": "region of the buckets",
-    "S3_ENDPOINT_URL": "endpoint URL of the S3 service, with its scheme",
-    "CONVEX_SELF_HOSTED_ADMIN_KEY": "admin key (`python main.py admin-key` makes one), for `npx convex` in a shell of "
-    "the pod; the backend does not read it",
-    "database-ca": "CA certificate of the database server (PEM)",
-    "extra-ca": "CA certificates that Node.js trusts besides the public ones (PEM)",
-}
+from convexctl.references import VARIABLES, NeededSecret, Reference, file_variable, made_by_job, needed_secrets
 
 
 class Objects:
@@ -98,19 +73,30 @@ def readme(name: str, manifests: list[dict[str, Any]], boot: Boot, *, has_namesp
 
 def _secrets(name: str, objects: Objects) -> str:
     needed = [secret for secret in needed_secrets(objects.all) if secret.use != "certificate"]
-    made_here = {name_of(m) for m in objects.all if m["kind"] in ("ExternalSecret", "SealedSecret")}
-    job = next((m for m in objects.all if m["kind"] == "Job"), None)
-    required = [secret for secret in needed if not secret.optional]
+    makers = dict(_makers(name, objects))
+    by_hand = [secret for secret in needed if secret.name not in makers]
+    new_instance = "INSTANCE_SECRET" in _targets(by_hand)
+    asked = [secret for secret in by_hand if secret.use != "all keys" and (new_instance or not _is_admin_key(secret))]
     lines = ["## What must exist before"]
-    if not required:
-        lines.append("Nothing: no Secret is needed to start.")
-    else:
+    if any(not secret.optional for secret in asked):
+        names = ", ".join(f"`{secret.name}`" for secret in asked)
+        included = ", the instance secret and the admin key included" if ADMIN_KEY in _targets(asked) else ""
+        included = included or (", the instance secret included" if new_instance else "")
         lines.append(
-            f"`python main.py secrets {name} --apply` asks for the values, checks them and makes these Secrets, the "
-            "instance secret and the admin key included. By hand:"
+            f"`python main.py secrets {name} --apply` asks for the values, checks them and makes {names}{included}. "
+            "By hand:"
         )
+    elif any(not secret.optional for secret in by_hand):
+        lines.append("Of what is not optional here only you know the keys:")
+    elif makers:
+        lines.append("No Secret of yours: what the backend needs to start is made in the cluster, as told here.")
+    else:
+        lines.append("Nothing: no Secret is needed to start.")
     for secret in needed:
-        lines.append(_secret(secret, objects, made_here, job))
+        text = makers[secret.name] if secret.name in makers else _secret(secret, objects)
+        if secret.optional and secret.name not in makers:
+            text = f"{_optional(name, secret, objects, new_instance=new_instance)}\n\n{text}"
+        lines.append(f"### Secret `{secret.name}`\n\n{text}")
     certificates = [secret for secret in needed_secrets(objects.all) if secret.use == "certificate"]
     if certificates and objects.ingress:
         issuer = any(key.startswith("cert-manager.io/") for key in objects.ingress["metadata"].get("annotations") or {})
@@ -120,24 +106,49 @@ def _secrets(name: str, objects: Objects) -> str:
     return "\n\n".join(lines)
 
 
-def _secret(secret: NeededSecret, objects: Objects, made_here: set[str], job: Mapping[str, Any] | None) -> str:
-    title = f"### Secret `{secret.name}`"
-    if secret.name in made_here:
-        return f"{title}\n\nMade in the cluster from the object of the same name in `convex.k8s.yaml`."
-    if job and _variable(job, "SECRET_NAME") == secret.name:
-        return f"{title}\n\nMade in the cluster by the Job `{name_of(job)}`, once: it is never changed afterwards."
+def _makers(name: str, objects: Objects) -> Iterator[tuple[str, str]]:
+    """The Secrets that something in the manifests makes, each with a text that says so."""
+    for manifest in objects.all:
+        if manifest["kind"] == "ExternalSecret":
+            store = manifest["spec"]["secretStoreRef"]
+            yield (
+                manifest["spec"]["target"]["name"],
+                f"External Secrets Operator makes it from the {store['kind']} `{store['name']}`: "
+                f"`python main.py secrets {name}` says what that must hold.",
+            )
+        elif manifest["kind"] == "SealedSecret":
+            yield (
+                name_of(manifest),
+                "The controller of Sealed Secrets makes it from the SealedSecret in `convex.k8s.yaml`: "
+                f"`python main.py secrets {name} --seal` seals other values.",
+            )
+        for secret in made_by_job(manifest):
+            yield (
+                secret,
+                f"The Job `{name_of(manifest)}` makes it in the cluster, once: it is never changed afterwards.",
+            )
+
+
+def _targets(secrets: Iterable[NeededSecret]) -> set[str]:
+    return {reference.target for secret in secrets for reference in secret.references}
+
+
+def _is_admin_key(secret: NeededSecret) -> bool:
+    return _targets([secret]) == {ADMIN_KEY}
+
+
+def _secret(secret: NeededSecret, objects: Objects) -> str:
     if secret.use == "all keys":
-        return f"{title}\n\nAll its keys become variables of the backend."
+        return "All its keys become variables of the backend."
     if secret.use == "image pull":
-        return f"{title}\n\nCredentials for the image registry (type `kubernetes.io/dockerconfigjson`)."
+        return "Credentials for the image registry (type `kubernetes.io/dockerconfigjson`)."
     keys = secret.keys()
     rows = ["| key | what it is |", "|---|---|"]
     for key, reference in keys.items():
-        meaning = _MEANINGS[reference.target]
-        rows.append(f"| `{key}` | {meaning}{' (optional)' if reference.optional else ''} |")
+        rows.append(f"| `{key}` | {_meaning(reference, objects)}{' (optional)' if reference.optional else ''} |")
     create = f"kubectl{objects.in_namespace} create secret generic {secret.name}"
     files = [f"--from-file={key}=FILE" for key, reference in keys.items() if reference.use == "file"]
-    pairs = [f"{key}={_PLACEHOLDERS[item.target]}" for key, item in keys.items() if item.target in _PLACEHOLDERS]
+    pairs = {key: VARIABLES[item.target].placeholder for key, item in keys.items() if item.target in VARIABLES}
     if not pairs:
         commands = f"{create} {' '.join(files)}"
     else:
@@ -146,24 +157,42 @@ def _secret(secret: NeededSecret, objects: Objects, made_here: set[str], job: Ma
         commands = "\n".join(
             [
                 f"(umask 077; cat > {env_file}) <<'END'",
-                *pairs,
+                *(f"{key}={placeholder}" for key, placeholder in pairs.items()),
                 "END",
                 f'"${{EDITOR:-vi}}" {env_file}   # put the values in',
                 f"{create} --from-env-file={env_file}{''.join(f' {file}' for file in files)}",
                 f"rm {env_file}",
             ]
         )
-    optional = "\n\nOptional: everything starts without it." if secret.optional else ""
-    table = "\n".join(rows)
-    return f"{title}{optional}\n\n{table}\n\n```sh\n{commands}\n```"
+    paragraphs = ["\n".join(rows), f"```sh\n{commands}\n```"]
+    for key, reference in keys.items():
+        if reference.target == "S3_ENDPOINT_URL" and reference.optional:
+            paragraphs.insert(
+                -1,
+                f"For Amazon S3 itself delete the line `{key}` from the file: an empty value would be taken for an "
+                "endpoint.",
+            )
+    return "\n\n".join(paragraphs)
 
 
-def _variable(job: Mapping[str, Any], name: str) -> str:
-    for container in job["spec"]["template"]["spec"]["containers"]:
-        for variable in container.get("env") or []:
-            if variable["name"] == name:
-                return str(variable.get("value", ""))
-    return ""
+def _meaning(reference: Reference, objects: Objects) -> str:
+    if reference.use == "file":
+        postgres = "POSTGRES_URL" in _targets(needed_secrets(objects.all))
+        return VARIABLES[file_variable(reference, "postgres" if postgres else "mysql")].meaning
+    return VARIABLES[reference.target].meaning
+
+
+def _optional(name: str, secret: NeededSecret, objects: Objects, *, new_instance: bool) -> str:
+    text = "Optional: everything starts without it."
+    if not _is_admin_key(secret):
+        return text
+    if not new_instance:
+        text += f" `python main.py secrets {name} --apply` makes it once the backend has its instance secret."
+    restart = f"kubectl{objects.in_namespace} rollout restart statefulset/{name_of(objects.backend)}"
+    return (
+        f"{text} Where it is made while the pod runs, its key becomes a variable of the pod with the next start "
+        f"(`{restart}`). The dashboard, and `npx convex` outside the pod, need neither."
+    )
 
 
 def _apply(name: str, objects: Objects, *, has_namespace: bool) -> str:

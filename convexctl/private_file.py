@@ -12,15 +12,16 @@ from convexctl.errors import UserError
 
 
 def check_not_in_git(path: Path) -> None:
-    """Raise `UserError` where the file would lie in a Git work tree that does not ignore it."""
-    folder = path.absolute().parent
+    """Raise `UserError` where the file would lie, links followed, in a Git work tree that does not ignore it."""
+    folder = Path(os.path.realpath(path.parent))
     tree = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
     if tree is None:
         return
     git = shutil.which("git")
     if git:
-        done = subprocess.run([git, "-C", folder, "check-ignore", "--quiet", "--", path.name], check=False)
-        if done.returncode == 0:
+        command = [git, "-C", str(folder), "check-ignore", "--quiet", "--", path.name]
+        # What git complains of (a tree of somebody else's, say) is no answer: the file counts as not ignored.
+        if subprocess.run(command, check=False, capture_output=True).returncode == 0:
             return
     raise UserError(
         f"{path}: is in the Git work tree {tree} and not ignored, so secrets would soon be committed: "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Sequence
+from typing import Any
 
 from convexctl.errors import UserError
 
@@ -44,3 +46,30 @@ def run(
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise error(f"{lead}{said[-1]}" if said else f"{name} failed with exit code {done.returncode}")
     return done.stdout
+
+
+def parsed(text: str, name: str, error: type[UserError] = UserError) -> dict[str, Any]:
+    """The JSON object that a program printed. Raises `error`, without the text, where it is something else."""
+    found = parsed_all(text, name, error)
+    if len(found) != 1:
+        raise error(_no_object(name))
+    return found[0]
+
+
+def parsed_all(text: str, name: str, error: type[UserError] = UserError) -> list[dict[str, Any]]:
+    """The JSON objects that a program printed one after the other; perhaps none. Raises `error` as `parsed` does."""
+    found, rest = [], text.strip()
+    while rest:
+        try:
+            one, end = json.JSONDecoder().raw_decode(rest)
+        except (ValueError, RecursionError):
+            raise error(_no_object(name)) from None
+        if not isinstance(one, dict):
+            raise error(_no_object(name))
+        found.append(one)
+        rest = rest[end:].lstrip()
+    return found
+
+
+def _no_object(name: str) -> str:
+    return f"{name} answered something that is no JSON object"

@@ -6,6 +6,57 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from convex_k8s.values.secrets import ADMIN_KEY
+
+PULL_CONFIG = "DOCKER_CONFIG_FILE"
+"""Under which name the credentials of an image registry are given."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A name under which a value for a Secret is given."""
+
+    meaning: str
+    placeholder: str = ""
+    """What stands in the place of a value in what people fill in; empty where the value is the content of a file."""
+
+    @property
+    def question(self) -> str:
+        """What is asked for under this name."""
+        if not self.placeholder:
+            return f"path of a file with the {self.meaning}"
+        return f"{self.meaning}: {self.placeholder}" if "://" in self.placeholder else self.meaning
+
+
+VARIABLES = {
+    "POSTGRES_URL": Variable(
+        "connection URL of the database, without a database name in it", "postgresql://USER:PASSWORD@HOST:5432"
+    ),
+    "MYSQL_URL": Variable("connection URL of the database", "mysql://USER:PASSWORD@HOST:3306"),
+    "INSTANCE_NAME": Variable(
+        "name of the instance; the database has the same name, with every `-` written as `_`", "NAME"
+    ),
+    "INSTANCE_SECRET": Variable(
+        "instance secret: 64 hex digits, as `openssl rand -hex 32` makes them", "64_HEX_DIGITS"
+    ),
+    "AWS_ACCESS_KEY_ID": Variable("access key id for the buckets", "ACCESS_KEY_ID"),
+    "AWS_SECRET_ACCESS_KEY": Variable("secret access key for the buckets", "SECRET_ACCESS_KEY"),
+    "AWS_REGION": Variable("region of the buckets", "REGION"),
+    "S3_ENDPOINT_URL": Variable("endpoint URL of the S3 service, with its scheme", "https://HOST"),
+    "PG_CA_FILE": Variable("CA certificate of the Postgres server (PEM)"),
+    "MYSQL_CA_FILE": Variable("CA certificate of the MySQL server (PEM)"),
+    "NODE_EXTRA_CA_CERTS": Variable("CA certificates that Node.js trusts besides the public ones (PEM)"),
+    PULL_CONFIG: Variable("credentials for the image registry, as `docker login` writes it"),
+    ADMIN_KEY: Variable(
+        "admin key (`python main.py admin-key` makes one), for `npx convex` in a shell of the pod; the backend does "
+        "not read it",
+        "ADMIN_KEY",
+    ),
+}
+"""Every name, with what it stands for. The admin key is made, and not asked for."""
+FILES = frozenset(name for name, variable in VARIABLES.items() if not variable.placeholder)
+"""Names whose value is the path of a file, of which the content goes into the Secret."""
+
 Use = Literal["variable", "file", "all keys", "image pull", "certificate"]
 
 
@@ -58,6 +109,25 @@ def needed_secrets(manifests: Iterable[Mapping[str, Any]]) -> list[NeededSecret]
         for reference in _references(manifest):
             found.setdefault(reference.secret, []).append(reference)
     return [NeededSecret(name, tuple(references)) for name, references in found.items()]
+
+
+def file_variable(reference: Reference, engine: str | None) -> str:
+    """The name under which the content of a file is given, beside this engine of the database."""
+    if reference.target == "extra-ca":
+        return "NODE_EXTRA_CA_CERTS"
+    return "PG_CA_FILE" if engine == "postgres" else "MYSQL_CA_FILE"
+
+
+def made_by_job(manifest: Mapping[str, Any]) -> list[str]:
+    """The Secrets that a Job makes; none for another object.
+
+    Its containers are told which one by `SECRET_NAME`.
+    """
+    if manifest.get("kind") != "Job":
+        return []
+    containers = manifest["spec"]["template"]["spec"]["containers"]
+    variables = (variable for container in containers for variable in container.get("env") or [])
+    return [str(variable["value"]) for variable in variables if variable["name"] == "SECRET_NAME"]
 
 
 def _references(manifest: Mapping[str, Any]) -> Iterator[Reference]:

@@ -51,8 +51,9 @@ class Kubeseal:
             stdin=json.dumps({**secret, "metadata": metadata}),
             lead="kubeseal failed: ",
         )
-        sealed = json.loads(said)
-        template = sealed["spec"]["template"]
+        sealed = programs.parsed(said, "kubeseal")
+        if _fault(sealed):
+            raise UserError(f"kubeseal answered something that is no whole {KIND}")
         return {
             "apiVersion": sealed["apiVersion"],
             "kind": sealed["kind"],
@@ -60,8 +61,8 @@ class Kubeseal:
             "spec": {
                 "encryptedData": sealed["spec"]["encryptedData"],
                 "template": {
-                    "metadata": {"annotations": template["metadata"]["annotations"]},
-                    "type": template["type"],
+                    "metadata": {"annotations": ANNOTATIONS},
+                    "type": secret["type"],
                 },
             },
         }

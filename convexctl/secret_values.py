@@ -319,12 +319,25 @@ def _host_problems(text: str, engine: Engine | None) -> list[str]:
     problems = []
     if re.search(r"[\\<>^|\[\]]", host):
         problems.append("its host has a character in it that no host name has")
+    elif not _is_host(unquote(host)):
+        problems.append("its host is no host name: between its dots stand 1 to 63 characters each")
     if port and not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65535):
         problems.append(
             "its port is not a number from 1 to 65535"
             + (": is there an unescaped `/`, `?`, `#` or `@` in the password?" if engine else "")
         )
     return problems
+
+
+def _is_host(host: str) -> bool:
+    """Whether a name can be looked up at all; IPv6 addresses and paths of sockets are none."""
+    if ":" in host or host.startswith("/"):
+        return True
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _parameter_problems(query: str, engine: Engine) -> list[str]:

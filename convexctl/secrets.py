@@ -17,13 +17,14 @@ from typing import Any
 
 import yaml
 from convex_k8s.values import Values
+from convex_k8s.values.secrets import ADMIN_KEY
 from cryptography import x509
 
 from convexctl.admin_key import AdminKeyError, make_admin_key, open_admin_key
 from convexctl.errors import UserError
 from convexctl.instance import NAME, SECRET, Instance
 from convexctl.kubectl import ClusterSecret
-from convexctl.references import Reference, needed_secrets
+from convexctl.references import FILES, PULL_CONFIG, VARIABLES, Reference, file_variable, made_by_job, needed_secrets
 from convexctl.secret_values import (
     Engine,
     database_url_problems,
@@ -35,27 +36,6 @@ from convexctl.secret_values import (
     s3_region_problems,
     s3_secret_access_key_problems,
 )
-
-ADMIN_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
-PULL_CONFIG = "DOCKER_CONFIG_FILE"
-FILES = frozenset({"PG_CA_FILE", "MYSQL_CA_FILE", "NODE_EXTRA_CA_CERTS", PULL_CONFIG})
-"""Names whose value is the path of a file, of which the content goes into the Secret."""
-
-MEANINGS = {
-    "POSTGRES_URL": "postgresql://USER:PASSWORD@HOST:5432, without a database name",
-    "MYSQL_URL": "mysql://USER:PASSWORD@HOST:3306",
-    NAME: "name of the instance, after which its database is named",
-    SECRET: "instance secret, 64 hex digits",
-    "AWS_ACCESS_KEY_ID": "access key id for the buckets",
-    "AWS_SECRET_ACCESS_KEY": "secret access key for the buckets",
-    "AWS_REGION": "region of the buckets",
-    "S3_ENDPOINT_URL": "URL of the S3 service, with its scheme",
-    "PG_CA_FILE": "path of a PEM file with the CA certificate of the Postgres server",
-    "MYSQL_CA_FILE": "path of a PEM file with the CA certificate of the MySQL server",
-    "NODE_EXTRA_CA_CERTS": "path of a PEM file with the CA certificates that Node.js actions trust besides",
-    PULL_CONFIG: "path of a file as `docker login` writes it, with the credentials of the image registry",
-}
-"""What each name that is asked for stands for."""
 
 _PULL_KEY = ".dockerconfigjson"
 PULL_TYPE = "kubernetes.io/dockerconfigjson"
@@ -89,11 +69,6 @@ class Plan:
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
 
-    @property
-    def engine(self) -> Engine | None:
-        """The database's kind; None for SQLite."""
-        return "postgres" if self.values.postgres.enabled else "mysql" if self.values.mysql.enabled else None
-
 
 @dataclass(frozen=True)
 class Source:
@@ -103,8 +78,8 @@ class Source:
     values: Mapping[str, str] = field(repr=False)
 
 
-def find_nothing() -> Instance:
-    """The instance where nobody can be asked."""
+def no_instance() -> Instance:
+    """The instance where nobody can be asked for one. Raises `UserError` always."""
     raise UserError("nobody was asked")
 
 
@@ -117,7 +92,7 @@ class Known:
     cluster: Mapping[str, ClusterSecret] = field(default_factory=dict)
     sealed: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
     """Keys that are sealed already, by Secret: their values are out of reach, and stay unless they are given anew."""
-    instance: Callable[[], Instance] = find_nothing
+    instance: Callable[[], Instance] = no_instance
     """The instance, with its secret found elsewhere: in the running pod, or in a Secret that is not in the plan. Raises
     `UserError`, with the reason, where none is found."""
 
@@ -283,7 +258,7 @@ class _Filler:
         elif self._is_sealed(entry):
             self._keep_sealed(entry)
         elif current is not None:
-            problems = value_problems(entry.variable, current, self._plan.engine)
+            problems = value_problems(entry.variable, current, self._plan.values.engine)
             self._fault(f"{entry} in the cluster", problems, f"give {entry.variable}")
             self._set(entry, current, _KEPT)
         else:
@@ -294,13 +269,13 @@ class _Filler:
         if entry.optional:
             self._leave_out(entry, f"left out: {entry.variable} is not given{_without(entry.variable)}")
         else:
-            meaning = MEANINGS.get(entry.variable, "a value")
+            meaning = VARIABLES[entry.variable].question if entry.variable in VARIABLES else "a value"
             self._faults.append(f"{entry.variable} is missing ({meaning}), for {entry}")
 
     def _take_given(self, entry: Entry, text: str, origin: str, current: bytes | None) -> None:
         value, problems = _read(entry.variable, text)
         if not problems:
-            problems = value_problems(entry.variable, value, self._plan.engine)
+            problems = value_problems(entry.variable, value, self._plan.values.engine)
         if not problems and entry.variable == NAME and current not in (None, value):
             problems = [
                 f"it would rename the instance, which is named {_text(current)} in the cluster: the renamed one would "
@@ -316,7 +291,7 @@ class _Filler:
             if not answer and entry.optional:
                 return self._leave_out(entry, f"left out{_without(entry.variable)}")
             value, problems = _read(entry.variable, answer)
-            problems = problems or value_problems(entry.variable, value, self._plan.engine)
+            problems = problems or value_problems(entry.variable, value, self._plan.values.engine)
             if not problems:
                 return self._set(entry, value, "asked for")
 
@@ -328,9 +303,9 @@ class _Filler:
         if given:
             self._fault(origin, instance_secret_problems(text))
         if self._rotate:
-            if given and text.encode() == current:
+            if given and _bytes(text) == current:
                 self._fault(origin, ["it is the instance secret that is there: leave it out to get a new one"])
-            self._set(entry, (text or generate_instance_secret()).encode(), origin or "new")
+            self._set(entry, _bytes(text or generate_instance_secret()), origin or "new")
             warnings.append(_ROTATED)
         elif current is not None:
             self._fault(
@@ -338,14 +313,14 @@ class _Filler:
                 value_problems(SECRET, current, None),
                 "the backend would not start with it; --rotate makes a new one",
             )
-            if given and text.encode() != current:
+            if given and _bytes(text) != current:
                 warnings.append(f"{origin}, is another one than the cluster's, which stays: --rotate replaces it")
             if self._is_sealed(entry):
                 self._keep_sealed(entry)
             else:
                 self._set(entry, current, _KEPT)
         elif given:
-            self._set(entry, text.encode(), origin)
+            self._set(entry, _bytes(text), origin)
         elif self._is_sealed(entry):
             self._keep_sealed(entry)
         else:
@@ -470,8 +445,7 @@ def _entry(reference: Reference, values: Values) -> Entry | None:
         case "variable":
             return Entry(reference.secret, reference.key, reference.target, reference.optional)
         case "file":
-            database = "PG_CA_FILE" if values.postgres.enabled else "MYSQL_CA_FILE"
-            variable = "NODE_EXTRA_CA_CERTS" if reference.target == "extra-ca" else database
+            variable = file_variable(reference, values.engine)
             return Entry(reference.secret, reference.key, variable, reference.optional)
         case "image pull":
             # A pod starts without it where the image is public or the node has the credentials.
@@ -510,11 +484,8 @@ def _makers(manifests: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
                 f"{store['name']}, which must hold:\n" + "\n".join(wanted),
             )
         elif manifest["kind"] == "Job":
-            for container in spec["template"]["spec"]["containers"]:
-                for variable in container.get("env") or []:
-                    if variable["name"] == "SECRET_NAME":
-                        job = manifest["metadata"]["name"]
-                        yield variable["value"], f"Secret {variable['value']}: not written; the Job {job} makes it"
+            for name in made_by_job(manifest):
+                yield name, f"Secret {name}: not written; the Job {manifest['metadata']['name']} makes it"
 
 
 def _names(plan: Plan, entry: Entry) -> list[str]:
@@ -536,6 +507,11 @@ def _text(value: bytes | None) -> str:
     return (value or b"").decode(errors="replace")
 
 
+def _bytes(text: str) -> bytes:
+    """The bytes of a value; of one from the environment that is no text, those that stand there."""
+    return text.encode(errors="surrogateescape")
+
+
 def _belongs(key: str, name: str, secret: str) -> bool:
     try:
         open_admin_key(key, name, secret)
@@ -546,7 +522,7 @@ def _belongs(key: str, name: str, secret: str) -> bool:
 
 def _read(variable: str, text: str) -> tuple[bytes, list[str]]:
     if variable not in FILES:
-        return text.encode(), []
+        return _bytes(text), []
     try:
         return Path(text).expanduser().read_bytes(), []
     except (OSError, ValueError) as error:

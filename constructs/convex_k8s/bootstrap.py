@@ -12,7 +12,7 @@ from cdk8s_plus_27 import k8s
 from constructs import Construct
 from convex_k8s import pods
 from convex_k8s.environment import Environment
-from convex_k8s.secret_references import ADMIN_KEY
+from convex_k8s.values.secrets import ADMIN_KEY
 
 ARGO_WAVE = "argocd.argoproj.io/sync-wave"
 _HASH_DIGITS = 6

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cdk8s_plus_27 import k8s
 
 from convex_k8s.values import Values
+from convex_k8s.values.secrets import ADMIN_KEY
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,6 @@ class SecretReference:
                 )
             ),
         )
-
-
-ADMIN_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
-"""Variable and key of the admin key. The backend does not read it; `npx convex` in a shell of the pod does."""
 
 
 def backend_secrets(values: Values) -> list[SecretReference]:

@@ -37,7 +37,7 @@ class Effects:
 
 
 def effects(release: Release, environment: Environment, secrets: Iterable[Mapping[str, Any]] | None) -> Effects:
-    """Compare a release with the environment; `secrets` are those of both (`release.secrets_in`), None if unknown."""
+    """Compare a release with the environment; `secrets` are those of both, without values, and None if unknown."""
     known = list(secrets or ())
     before, after = [*release.manifests, *known], [*environment.manifests, *known]
     report_before, report_after = audit(before), audit(after)

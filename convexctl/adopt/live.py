@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from convexctl.boot.manifests import dig, mapping, text
 from convexctl.differences import ObjectChange, compare, identity
-from convexctl.kubectl import Kubectl
+from convexctl.kubectl import Kubectl, KubectlError
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Object = dict[str, Any]
@@ -51,8 +51,8 @@ def preview(kubectl: Kubectl, ours: Iterable[Mapping[str, Any]], recorded: Itera
     there = in_cluster(kubectl, manifests)
     known = [manifest for manifest in manifests if identity(manifest) in there]
     new = [manifest for manifest in manifests if identity(manifest) not in there]
-    made = _asked(kubectl, new, "create", "--dry-run=server")
-    replaced = _asked(kubectl, known, "replace", "--dry-run=server")
+    made = _tried(kubectl, new, "create")
+    replaced = _tried(kubectl, known, "replace")
     records = {identity(manifest): manifest for manifest in recorded}
     after, unknown = [], set()
     for thing in replaced:
@@ -70,32 +70,31 @@ def preview(kubectl: Kubectl, ours: Iterable[Mapping[str, Any]], recorded: Itera
 
 def in_cluster(kubectl: Kubectl, manifests: Iterable[Mapping[str, Any]]) -> dict[str, Object]:
     """The objects of these names that are there, by identity."""
-    found = _asked(kubectl, list(manifests), "get", "--ignore-not-found")
+    wanted = list(manifests)
+    found = kubectl.objects("get", "--ignore-not-found", manifests=wanted) if wanted else []
     return {identity(thing): thing for thing in found}
 
 
 def last_applied(thing: Mapping[str, Any]) -> Object | None:
-    """What kubectl noted as applied last; None where it never applied the object."""
+    """What kubectl noted as applied last; None where it never applied the object.
+
+    Raises `KubectlError` where somebody changed the note into something else: kubectl could not apply either.
+    """
     note = text(mapping(dig(thing, "metadata", "annotations")).get(LAST_APPLIED))
-    found: Object | None = json.loads(note) if note else None
+    if not note:
+        return None
+    try:
+        found = json.loads(note)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        name = dig(thing, "metadata", "name")
+        raise KubectlError(f"{thing.get('kind')}/{name}: its annotation {LAST_APPLIED} is no JSON object")
     return found
 
 
-def _asked(kubectl: Kubectl, manifests: list[Mapping[str, Any]], *arguments: str) -> list[Object]:
-    if not manifests:
-        return []
-    stream = "".join(f"---\n{json.dumps(manifest)}\n" for manifest in manifests)
-    where = [f"--namespace={kubectl.namespace}", "--filename=-", "--output=json"]
-    return list(_objects(kubectl.run(*arguments, *where, stdin=stream)))
-
-
-def _objects(stream: str) -> Iterator[Object]:
-    """The objects of JSON texts one after the other, as kubectl prints them; Lists are taken apart."""
-    decoder, rest = json.JSONDecoder(), stream.strip()
-    while rest:
-        found, end = decoder.raw_decode(rest)
-        yield from found["items"] if found.get("kind") == "List" else [found]
-        rest = rest[end:].strip()
+def _tried(kubectl: Kubectl, manifests: list[Mapping[str, Any]], verb: str) -> list[Object]:
+    return kubectl.objects(verb, "--dry-run=server", manifests=manifests) if manifests else []
 
 
 def _applied(current: Any, wanted: Any, recorded: Any, name: str = "") -> Any:

@@ -16,6 +16,7 @@ from convex_k8s import knobs
 from convex_k8s.values import Values
 from convex_k8s.values.checks import INGRESS_CLASS_ANNOTATION, ON_THE_VOLUME, OWN_VARIABLES
 from convex_k8s.values.secrecy import named_like_a_secret, secret_in
+from convex_k8s.values.secrets import ADMIN_KEY
 
 from convexctl import node
 from convexctl.adopt.draft import DEFAULTS, Draft, differing, laid_over, split, switched_on
@@ -32,7 +33,6 @@ _REFERENCE = re.compile(r"Secret/(?P<secret>.+)\[(?P<key>.+)\]")
 _RETENTION = "DOCUMENT_RETENTION_DELAY"
 _DASHBOARD_ONLY = "NEXT_PUBLIC_"
 _WIDTH = 110
-_ADMIN_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
 _EXTRA_CA = "NODE_EXTRA_CA_CERTS"
 _DEFAULT_ADMIN_SECRET = text(DEFAULTS["backend"]["secretsName"])
 
@@ -67,8 +67,8 @@ class Derived:
 def derive(release: Release, secrets: Iterable[Mapping[str, Any]] | None) -> Derived:
     """The overlay of a release.
 
-    `secrets` are the Secrets of its pods with their keys (`release.secrets_in`); None where the cluster cannot be
-    asked. Raises `UserError` where no container of the release runs Convex.
+    `secrets` are the Secrets of its pods with their keys, without values; None where the cluster cannot be asked.
+    Raises `UserError` where no container of the release runs Convex.
     """
     known, unknown = split(Values, release.given, ())
     base = split(Values, release.effective, ())[0]
@@ -367,7 +367,7 @@ def _variables(draft: Draft, backend: Backend, defaults: Mapping[str, knobs.Scal
             )
         if variable.from_secret or not value or name in OWN_VARIABLES or name in ON_THE_VOLUME:
             continue
-        if name == _ADMIN_KEY or name.startswith(_DASHBOARD_ONLY):
+        if name == ADMIN_KEY or name.startswith(_DASHBOARD_ONLY):
             continue
         if secret_in(value) or (name not in knobs.knobs() and named_like_a_secret(name)):
             draft.lost.append(
@@ -405,7 +405,7 @@ def _sources(draft: Draft, release: Release, backend: Backend, secrets: Mapping[
             continue
         if name and secrets is None and name == (draft.get("backend.secretsName") or _DEFAULT_ADMIN_SECRET):
             draft.lost.append(
-                f"keys of the Secret {name} besides {_ADMIN_KEY}: name it under backend.envFrom if it has any"
+                f"keys of the Secret {name} besides {ADMIN_KEY}: name it under backend.envFrom if it has any"
             )
             continue
         kept.append(dict(entry))
@@ -415,7 +415,7 @@ def _sources(draft: Draft, release: Release, backend: Backend, secrets: Mapping[
 
 def _missed(draft: Draft, name: str, secret: Mapping[str, Any] | None) -> bool:
     """Whether a Secret has a key that the backend would no longer get."""
-    keys = set(mapping(mapping(secret).get("data"))) - {_ADMIN_KEY}
+    keys = set(mapping(mapping(secret).get("data"))) - {ADMIN_KEY}
     for section in ("postgres", "mysql", "s3", "instance"):
         if name == (draft.get(f"{section}.existingSecret") or dig(DEFAULTS, section, "existingSecret")):
             names = {**mapping(DEFAULTS[section]["keys"]), **mapping(draft.get(f"{section}.keys"))}

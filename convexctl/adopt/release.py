@@ -12,14 +12,10 @@ from convexctl.boot.manifests import Manifests, mapping, text
 from convexctl.documents import DocumentError, Located, Place, load_all
 from convexctl.errors import UserError
 from convexctl.helm import Helm
-from convexctl.kubectl import Kubectl
 from convexctl.references import needed_secrets
 
 FLUX_LABEL = "helm.toolkit.fluxcd.io/name"
 """On every object of a release that Flux's HelmRelease installed."""
-# The template names the keys and never the values, which so stay in kubectl. Of one Secret kubectl makes no list.
-_LINE = '{{.metadata.name}}{{range $key, $value := .data}}{{"\\t"}}{{$key}}{{end}}{{"\\n"}}'
-_KEYS = f"{{{{if .items}}}}{{{{range .items}}}}{_LINE}{{{{end}}}}{{{{else}}}}{_LINE}{{{{end}}}}"
 
 
 @dataclass(frozen=True)
@@ -94,23 +90,6 @@ def from_files(name: str, namespace: str, values: Path, manifest: Path) -> Relea
 def secret_names(manifests: Iterable[Mapping[str, Any]]) -> list[str]:
     """The Secrets that the pods of these manifests read."""
     return [secret.name for secret in needed_secrets(manifests) if secret.use in ("variable", "file", "all keys")]
-
-
-def secrets_in(kubectl: Kubectl, names: Iterable[str]) -> list[dict[str, Any]]:
-    """Those of the named Secrets that are in the cluster: objects as the boot model takes them, keys without values.
-
-    Raises `KubectlError` where the cluster cannot be asked.
-    """
-    wanted = list(names)
-    if not wanted:
-        return []
-    where = (f"--namespace={kubectl.namespace}", "--ignore-not-found", f"--output=go-template={_KEYS}")
-    found = []
-    for line in kubectl.run("get", "secret", *wanted, *where).splitlines():
-        name, *keys = line.split("\t")
-        metadata = {"name": name, "namespace": kubectl.namespace}
-        found.append({"kind": "Secret", "metadata": metadata, "data": dict.fromkeys(keys)})
-    return found
 
 
 def _read(path: Path) -> str:

@@ -5,22 +5,21 @@ Helm's record goes last: until then everything that a step needs to know is in t
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from convexctl import irreversible
+from convexctl import irreversible, programs
 from convexctl.adopt.live import Preview, preview
 from convexctl.adopt.release import Release
 from convexctl.boot.manifests import dig, mapping, sequence, source_of, text
 from convexctl.differences import identity
 from convexctl.errors import UserError
 from convexctl.helm import Helm
-from convexctl.kubectl import Kubectl
+from convexctl.kubectl import Kubectl, KubectlError, as_stream
 from convexctl.synth import Environment
 
 _HELM_ANNOTATIONS = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
@@ -42,6 +41,7 @@ class Command:
     source: str = ""
     stdin: str = field(default="", repr=False)
     timeout_s: int = 60
+    """After how many seconds kubectl is given up."""
 
     def text(self, kubectl: Kubectl) -> str:
         """The command as a shell takes it."""
@@ -72,6 +72,7 @@ class Adoption:
     source: str
     """The command that prints the release's manifest."""
     timeout_s: int
+    """How many seconds each workload has for its new pods."""
     _preview: Preview | None = field(default=None, repr=False)
 
     def preview(self) -> Preview:
@@ -126,7 +127,7 @@ class Adoption:
         names = self.preview().to_hand_over
         if not names:
             return Step(title, ())
-        stream = _stream(one for one in self.release.manifests if identity(one) in names)
+        stream = as_stream(one for one in self.release.manifests if identity(one) in names)
         arguments = ("apply", "set-last-applied", "--create-annotation", self._n, "--filename=-")
         return Step(title, (Command(arguments, self.source, stream),))
 
@@ -191,7 +192,8 @@ class Adoption:
         table = self.kubectl.run("get", ",".join(kinds), self._n, f"--output=jsonpath={_TEMPLATE}")
         for line in table.splitlines():
             kind, name, release, labels = line.split("\t", 3)
-            yield f"{kind.lower()}/{name}", release, json.loads(labels) if labels else {}
+            found = programs.parsed(labels, "kubectl", KubectlError) if labels else {}
+            yield f"{kind.lower()}/{name}", release, found
 
     def _forget(self) -> Step:
         """The record of the revision that is deployed goes last: it is what a run after an interruption reads."""
@@ -237,7 +239,3 @@ def _kind(manifest: Mapping[str, Any]) -> str:
     group, slash, version = text(manifest.get("apiVersion")).rpartition("/")
     kind = text(manifest.get("kind"))
     return f"{kind}.{version}.{group}" if slash else kind
-
-
-def _stream(manifests: Iterable[Mapping[str, Any]]) -> str:
-    return "".join(f"---\n{json.dumps(manifest)}\n" for manifest in manifests)

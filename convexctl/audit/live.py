@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from convexctl.kubectl import Kubectl, KubectlError
@@ -26,11 +25,6 @@ _CUSTOM_KINDS = (
     "scaledobjects.keda.sh",
 )
 """Asked for where the cluster has them."""
-# The template names the keys and never the values, which so stay in kubectl.
-_KEYS_TEMPLATE = (
-    '{{range .items}}{{.metadata.namespace}}{{"\\t"}}{{.metadata.name}}'
-    '{{range $key, $value := .data}}{{"\\t"}}{{$key}}{{end}}{{"\\n"}}{{end}}'
-)
 
 
 def read(kubectl: Kubectl) -> list[dict[str, Any]]:
@@ -41,23 +35,11 @@ def read(kubectl: Kubectl) -> list[dict[str, Any]]:
     """
     there = set(kubectl.run("api-resources", "--output=name", "--namespaced=true").split())
     kinds = [*_KINDS, *(kind for kind in _CUSTOM_KINDS if kind in there)]
-    listed = json.loads(kubectl.run("get", ",".join(kinds), *_namespace(kubectl), "--output=json"))
-    objects: list[dict[str, Any]] = listed["items"]
-    return [*objects, *_secrets(kubectl)]
+    return [*kubectl.all_of(",".join(kinds)), *_secrets(kubectl)]
 
 
 def _secrets(kubectl: Kubectl) -> list[dict[str, Any]]:
     try:
-        text = kubectl.run("get", "secrets", *_namespace(kubectl), f"--output=go-template={_KEYS_TEMPLATE}")
+        return kubectl.secrets_without_values()
     except KubectlError:
         return []
-    secrets = []
-    for line in text.splitlines():
-        namespace, name, *keys = line.split("\t")
-        metadata = {"name": name, "namespace": namespace}
-        secrets.append({"kind": "Secret", "metadata": metadata, "data": dict.fromkeys(keys)})
-    return secrets
-
-
-def _namespace(kubectl: Kubectl) -> list[str]:
-    return ["--namespace", kubectl.namespace] if kubectl.namespace else []

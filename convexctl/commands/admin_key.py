@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import sys
 
+from convex_k8s.values.secrets import ADMIN_KEY
+
 from convexctl.commands import arguments as common
+from convexctl.commands.prompts import ask_hidden
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.kubectl import Kubectl, KubectlError
 from convexctl.overlays import Overlay
 
-KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
 _ASK = "-"
 _PATIENCE_S = 300
 
@@ -30,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="-",
-        help=f"say what a key is and whether it belongs to this instance; it is read from {KEY}, or asked for "
+        help=f"say what a key is and whether it belongs to this instance; it is read from {ADMIN_KEY}, or asked for "
         "(-: from standard input)",
     )
     common.add_cluster(parser)
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     print("CONVEX_DEPLOYMENT must not be set beside these", file=sys.stderr)
     print(f"CONVEX_SELF_HOSTED_URL='{Origins.of(overlay.values).cloud}'")
-    print(f"{KEY}='{key}'")
+    print(f"{ADMIN_KEY}='{key}'")
     return 0
 
 
@@ -90,15 +91,18 @@ def _key_to_check(given: str) -> str:
     if given not in ("", _ASK):
         print(
             "warning: the key now stands in the shell's history and, while this runs, in the list of processes: "
-            f"--check alone takes it from {KEY} or asks for it",
+            f"--check alone takes it from {ADMIN_KEY} or asks for it",
             file=sys.stderr,
         )
         return given
-    if given == "" and KEY in os.environ:
-        return os.environ[KEY]
+    if given == "" and ADMIN_KEY in os.environ:
+        return os.environ[ADMIN_KEY]
     if sys.stdin.isatty():
-        return getpass.getpass(f"{KEY} (not shown): ").strip()
-    return sys.stdin.read().strip()
+        return ask_hidden(ADMIN_KEY).strip()
+    try:
+        return sys.stdin.read().strip()
+    except UnicodeDecodeError:
+        raise UserError("what standard input gives is no text, so no admin key") from None
 
 
 def _check(key: str, name: str, secret: str, origin: str) -> int:

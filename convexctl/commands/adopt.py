@@ -157,7 +157,7 @@ def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: 
     from convexctl import guard, output
     from convexctl.adopt import report
     from convexctl.adopt.effects import effects, summary
-    from convexctl.adopt.release import secret_names, secrets_in
+    from convexctl.adopt.release import secret_names
 
     secrets, offline = _secrets(arguments, kubectl, release)
     _write_overlay(arguments, name, release, secrets)
@@ -166,7 +166,8 @@ def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: 
         print(f"warning: {warning}", file=sys.stderr)
     if secrets is not None:
         known = secret_names(release.manifests)
-        secrets += secrets_in(kubectl, (one for one in secret_names(environment.manifests) if one not in known))
+        new = [one for one in secret_names(environment.manifests) if one not in known]
+        secrets += kubectl.secrets_without_values(new)
     found = effects(release, environment, secrets)
     print(report.effects_text(found, environment))
     file = _overlay_file(arguments, name)
@@ -207,10 +208,10 @@ def _secrets(
     arguments: argparse.Namespace, kubectl: Kubectl, release: Release
 ) -> tuple[list[dict[str, object]] | None, str]:
     """The Secrets of the release with their keys; or None, and why the cluster cannot be asked."""
-    from convexctl.adopt.release import secret_names, secrets_in
+    from convexctl.adopt.release import secret_names
 
     try:
-        return secrets_in(kubectl, secret_names(release.manifests)), ""
+        return kubectl.secrets_without_values(secret_names(release.manifests)), ""
     except KubectlError as error:
         if arguments.manifest and not arguments.apply:
             return None, str(error)

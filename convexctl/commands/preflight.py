@@ -7,7 +7,7 @@ import sys
 
 from convexctl import node
 from convexctl.commands import arguments as common
-from convexctl.errors import FAILED
+from convexctl.errors import FAILED, printable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,14 +26,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the checks. Returns 1 where one failed."""
     node.warm_up()
+    from convexctl.overlays import warnings_of
     from convexctl.preflight.check import Status
     from convexctl.preflight.report import as_json, table
     from convexctl.preflight.run import preflight
     from convexctl.synth import synthesise_all
 
-    overlay = common.the_overlay(arguments)
+    folder = common.overlays_folder(arguments)
+    (environment,) = synthesise_all(folder, [arguments.overlay], arguments.values)
+    overlay = environment.overlay
     kubectl = common.kubectl_for(arguments, overlay)
-    (environment,) = synthesise_all(common.overlays_folder(arguments), [overlay.name], arguments.values)
+    for warning in warnings_of(folder, [overlay]):
+        print(f"warning: {printable(warning)}", file=sys.stderr)
     print(f"preflight of {overlay.name} ({kubectl.place()})", file=sys.stderr)
     checks = preflight(environment, kubectl, connect=arguments.connect)
     print(as_json(overlay.name, checks) if arguments.format == "json" else table(checks), end="")

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _instance_name(arguments: argparse.Namespace, overlay: Overlay) -> str:
     from convexctl.instance import InstanceNotFoundError, find_name
-    from convexctl.secret_values import Engine, instance_name_problems
+    from convexctl.secret_values import instance_name_problems
 
     values, given = overlay.values, arguments.instance_name
     if given and values.instance_name not in ("", given):
@@ -64,8 +64,7 @@ def _instance_name(arguments: argparse.Namespace, overlay: Overlay) -> str:
             given, origin = find_name(values, kubectl, os.environ)
         except InstanceNotFoundError as error:
             raise UserError(f"{error}. Give it with --instance-name, or set instance.name in the overlay") from None
-    engine: Engine | None = "postgres" if values.postgres.enabled else "mysql" if values.mysql.enabled else None
-    if problems := instance_name_problems(given, engine):
+    if problems := instance_name_problems(given, values.engine):
         raise UserError(f"the instance name ({origin}): {'; '.join(problems)}")
     if origin != "the overlay":
         print(f"note: the instance is named {given} ({origin})", file=sys.stderr)

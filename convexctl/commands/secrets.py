@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from convexctl import node
 from convexctl.commands import arguments as common
+from convexctl.commands.prompts import ask_hidden
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.kubectl import ClusterSecret, Kubectl, KubectlError
 from convexctl.overlays import Overlay
@@ -147,16 +147,13 @@ def _note_unused(plan: Plan, sources: list[Source]) -> None:
 
 
 def _ask(entry: Entry, problems: list[str]) -> str:
-    from convexctl.secrets import MEANINGS
+    from convexctl.references import VARIABLES
 
     for problem in problems:
         print(f"  {problem}", file=sys.stderr)
-    meaning = MEANINGS.get(entry.variable, str(entry))
+    meaning = VARIABLES[entry.variable].question if entry.variable in VARIABLES else str(entry)
     skip = "; empty: none" if entry.optional else ""
-    try:
-        return getpass.getpass(f"{entry.variable} ({meaning}{skip}; not shown): ")
-    except EOFError:
-        raise UserError("the input ended: nothing was written") from None
+    return ask_hidden(entry.variable, f"{meaning}{skip}")
 
 
 def _report(overlay: Overlay, plan: Plan, filled: Filled, kubectl: Kubectl | None) -> None:

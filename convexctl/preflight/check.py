@@ -31,6 +31,7 @@ class Check:
     detail: str
     """What was seen, never with a secret value in it."""
     remedy: str = ""
+    """What to do about a failure; empty for a check that did not fail."""
 
 
 def ok(name: str, detail: str) -> Check:

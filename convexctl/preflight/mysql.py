@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from convexctl.preflight import tls
@@ -18,6 +18,7 @@ CONNECTIONS, TABLES_CHECK, STORAGE = "mysql connections", "mysql tables", "mysql
 NAMES = (URL, TLS, LOGIN, SERVER, DATABASE, CONNECTIONS, TABLES_CHECK, STORAGE)
 """The checks, in the order in which each rests on the ones before it."""
 
+_NO_ANSWER = "see the server's log, and whether what answers there is MySQL itself, not a proxy or another database"
 _NO_TLS = 2026
 _UNREACHABLE = 2003
 _UNKNOWN_DATABASE = 1049
@@ -65,14 +66,14 @@ def check_mysql(
         problem = tls.certificate_problem(connection._sock.getpeercert(binary_form=True)) if encrypted else None
         if problem:
             return _stop([*checks, failed(TLS, *problem)])
-        checks += [_tls(parsed, encrypted), check]
-        if query("SELECT @@global.read_only OR @@global.innodb_read_only") != [(0,)]:
-            read_only = failed(
-                LOGIN, "the server takes no writes: it is a replica, or set to read-only", "use the primary's address"
-            )
-            return _stop([*checks[:-1], read_only])
+        checks.append(_tls(parsed, encrypted))
         pool = max_connections or DEFAULT_MAX_CONNECTIONS
-        return _check_server(checks, connection, query, instance_name=instance_name, pool=pool, storage=storage)
+        try:
+            for answer in _answers(connection, query, check, pool, storage, instance_name):
+                checks.append(answer)
+        except client("pymysql").err.Error as error:
+            checks.append(_untold(NAMES[len(checks)], _message(error)))
+    return _stop(checks)
 
 
 def _stop(checks: list[Check]) -> list[Check]:
@@ -139,28 +140,41 @@ def _message(error: Any) -> str:
     return text.splitlines()[0] if text else "no reason given"
 
 
-def _check_server(
-    checks: list[Check], connection: Any, query: Query, *, instance_name: str, pool: int, storage: Storage | None
-) -> list[Check]:
-    pymysql = client("pymysql")
+def _untold(name: str, reason: str) -> Check:
+    """A check that ended in the server's own error. What was written at the first start need not be readable."""
+    if name == STORAGE:
+        return skipped(name, f"unknown: {reason}")
+    return failed(name, f"the server does not tell: {reason}", _NO_ANSWER)
+
+
+def _answers(
+    connection: Any, query: Query, login: Check, pool: int, storage: Storage | None, instance_name: str
+) -> Iterator[Check]:
+    """The checks from the login on, up to one that fails. Raises pymysql's errors."""
+    if query("SELECT @@global.read_only OR @@global.innodb_read_only", []) != [(0,)]:
+        yield failed(
+            LOGIN, "the server takes no writes: it is a replica, or set to read-only", "use the primary's address"
+        )
+        return
+    yield login
+    yield _check_version(query)
     database = database_name(instance_name)
-    checks = [*checks, _check_version(query)]
     if not query("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", [database]):
-        missing = failed(
+        yield failed(
             DATABASE,
             f"there is no database {database}, or the user has no rights on it; the backend does not make it",
             "make it: `provision` prints the SQL",
         )
-        return _stop([*checks, missing])
+        return
     connection.select_db(database)
+    yield ok(DATABASE, database)
+    yield _check_connections(query, pool)
     tables, present = _check_tables(query)
-    checks = [*checks, ok(DATABASE, database), _check_connections(query, pool), tables]
-    if not present:
-        return [*checks, skipped(STORAGE, "there are no Convex tables that could say it")]
-    try:
-        return [*checks, storage_check(STORAGE, lambda: first_storage(query, quote="`"), storage, instance_name)]
-    except pymysql.err.Error as error:
-        return [*checks, skipped(STORAGE, f"unknown: {_message(error)}")]
+    yield tables
+    if present:
+        yield storage_check(STORAGE, lambda: first_storage(query, quote="`"), storage, instance_name)
+    else:
+        yield skipped(STORAGE, "there are no Convex tables that could say it")
 
 
 def _check_version(query: Query) -> Check:

@@ -11,7 +11,6 @@ from convexctl.kubectl import KubectlError
 from convexctl.preflight.check import Check, client, skipped, skipped_all
 from convexctl.preflight.convex_tables import Storage
 from convexctl.preflight.secrets import SecretChecks
-from convexctl.secret_values import Engine
 
 DATABASE, FILES = "database", "files"
 """The checks where there is nothing outside to connect to."""
@@ -40,10 +39,10 @@ def check_outside(values: Values, secrets: SecretChecks) -> list[Check]:
 def _database(values: Values, secrets: SecretChecks) -> list[Check]:
     from convexctl.preflight import mysql, postgres
 
-    if not values.external_database:
+    engine = values.engine
+    if engine is None:
         return [skipped(DATABASE, "SQLite, on the backend's volume: it cannot be reached from here")]
-    engine: Engine = "postgres" if values.postgres.enabled else "mysql"
-    database = values.postgres if values.postgres.enabled else values.mysql
+    database = values.postgres if engine == "postgres" else values.mysql
     check, names = {
         "postgres": (postgres.check_postgres, postgres.NAMES),
         "mysql": (mysql.check_mysql, mysql.NAMES),

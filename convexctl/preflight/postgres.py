@@ -8,7 +8,7 @@ import socket
 import ssl
 import struct
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ CONNECTIONS, TABLES_CHECK, STORAGE = "postgres connections", "postgres tables", 
 NAMES = (URL, TLS, LOGIN, DATABASE, CONNECTIONS, TABLES_CHECK, STORAGE)
 """The checks, in the order in which each rests on the ones before it."""
 
+_NO_ANSWER = "see the server's log, and whether what answers there is Postgres itself, not a proxy or another database"
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PASSED_ON = ("options", "channel_binding")
 _DOCUMENT_COLUMNS = {"id", "ts", "table_id", "json_value", "deleted", "prev_ts"}
@@ -36,6 +37,7 @@ class _Session:
     tls: bool
     trusted_pem: str
     timeout_s: int
+    """How long to wait for the server to take a connection, in seconds."""
 
     def connect(self, database: str) -> Any:
         psycopg = client("psycopg")
@@ -144,42 +146,51 @@ def _check_server(
     database = database_name(instance_name)
     try:
         connection = session.connect(database)
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         return _stop(checks + _login_failures(session, database, _message(error)))
     with connection:
 
         def query(statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
             return list(connection.execute(statement, parameters).fetchall())
 
-        connection.execute("SET statement_timeout = '30s'")
-        if query("SHOW transaction_read_only") != [("off",)]:
-            return _stop(
-                [
-                    *checks,
-                    failed(
-                        LOGIN,
-                        "the server takes no writes: it is a replica, or set to read-only",
-                        "use the address of the primary",
-                    ),
-                ]
-            )
-        ((version,),) = query("SHOW server_version")
-        checks += [
-            ok(LOGIN, f"as {session.url.user} (Postgres {version})"),
-            ok(DATABASE, database),
-            _check_connections(query, pool),
-        ]
-        tables, present = _check_tables(query)
-        checks.append(tables)
-        if not present:
-            return [*checks, skipped(STORAGE, "there are no Convex tables that could say it")]
+        checks = list(checks)
         try:
-            return [
-                *checks,
-                storage_check(STORAGE, lambda: first_storage(query, quote='"'), storage, instance_name),
-            ]
+            connection.execute("SET statement_timeout = '30s'")
+            for check in _answers(query, session.url.user, database, pool, storage, instance_name):
+                checks.append(check)
         except psycopg.Error as error:
-            return [*checks, skipped(STORAGE, f"unknown: {_message(error)}")]
+            checks.append(_untold(NAMES[len(checks)], _message(error)))
+    return _stop(checks)
+
+
+def _untold(name: str, reason: str) -> Check:
+    """A check that ended in the server's own error. What was written at the first start need not be readable."""
+    if name == STORAGE:
+        return skipped(name, f"unknown: {reason}")
+    return failed(name, f"the server does not tell: {reason}", _NO_ANSWER)
+
+
+def _answers(
+    query: Query, user: str, database: str, pool: int, storage: Storage | None, instance_name: str
+) -> Iterator[Check]:
+    """The checks from the login on, up to one that fails. Raises psycopg's errors."""
+    if query("SHOW transaction_read_only", []) != [("off",)]:
+        yield failed(
+            LOGIN,
+            "the server takes no writes: it is a replica, or set to read-only",
+            "use the address of the primary",
+        )
+        return
+    ((version,),) = query("SHOW server_version", [])
+    yield ok(LOGIN, f"as {user} (Postgres {version})")
+    yield ok(DATABASE, database)
+    yield _check_connections(query, pool)
+    tables, present = _check_tables(query)
+    yield tables
+    if present:
+        yield storage_check(STORAGE, lambda: first_storage(query, quote='"'), storage, instance_name)
+    else:
+        yield skipped(STORAGE, "there are no Convex tables that could say it")
 
 
 def _login_failures(session: _Session, database: str, message: str) -> list[Check]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from convexctl.preflight.check import Check, client, failed, ok, skipped, unreachable
+from convexctl.preflight.check import Check, client, failed, ok, skipped, skipped_all, unreachable
 from convexctl.secret_values import (
     s3_access_key_id_problems,
     s3_endpoint_problems,
@@ -75,7 +75,7 @@ def check_s3(settings: S3Settings, buckets: Iterable[str], instance_name: str, *
     if problems := _problems(settings):
         return [
             failed(SETTINGS, "; ".join(problems), "write the values anew in the Secret of the S3 credentials"),
-            *(skipped(bucket_check(name), f"rests on `{SETTINGS}`") for name in names),
+            *skipped_all(map(bucket_check, names), f"rests on `{SETTINGS}`"),
         ]
     where = settings.endpoint or "Amazon S3"
     style = "path style" if settings.path_style else "virtual-host style"
@@ -83,7 +83,17 @@ def check_s3(settings: S3Settings, buckets: Iterable[str], instance_name: str, *
         s3 = _client(settings, timeout_s)
     except client("botocore.exceptions").BotoCoreError as error:
         reason = f"the AWS configuration of this machine does not work: {type(error).__name__}"
-        return [skipped(name, reason) for name in (SETTINGS, *(bucket_check(name) for name in names))]
+        return skipped_all([SETTINGS, *map(bucket_check, names)], reason)
+    except ValueError:
+        host = urlsplit(where).hostname
+        return [
+            failed(
+                SETTINGS,
+                f"endpoint: {host} is no host name for an S3 client: it may have letters, digits, `-` and `.`",
+                "use such a name of the service, or its address",
+            ),
+            *skipped_all(map(bucket_check, names), f"rests on `{SETTINGS}`"),
+        ]
     return [
         ok(SETTINGS, f"{where}, region {settings.region}, {style}"),
         *(_check_bucket(s3, settings, name, instance_name) for name in names),

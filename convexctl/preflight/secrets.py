@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from convex_k8s.values.secrets import ADMIN_KEY
+
 from convexctl.admin_key import AdminKeyError, open_admin_key
 from convexctl.instance import NAME, SECRET
 from convexctl.kubectl import ClusterSecret, Kubectl, KubectlError
@@ -18,8 +20,8 @@ from convexctl.preflight.check import Check, failed, ok, skipped
 from convexctl.preflight.cluster import CLUSTER, NAMESPACE
 from convexctl.preflight.manifests import ISSUERS, not_ready
 from convexctl.preflight.questions import Question
-from convexctl.references import NeededSecret, needed_secrets
-from convexctl.secrets import ADMIN_KEY, PULL_TYPE, Entry, plan_secrets, value_problems
+from convexctl.references import NeededSecret, made_by_job, needed_secrets
+from convexctl.secrets import PULL_TYPE, Entry, plan_secrets, value_problems
 from convexctl.synth import Environment
 
 _CERTIFICATE_KEYS = ("tls.crt", "tls.key")
@@ -75,7 +77,7 @@ class SecretChecks:
                 value = self._read(entry)
                 if value is None and entry.optional:
                     continue
-                if value is None or value_problems(entry.variable, value, self._plan.engine):
+                if value is None or value_problems(entry.variable, value, self._values.engine):
                     return title(entry.secret)
         return ""
 
@@ -146,7 +148,7 @@ class SecretChecks:
                 if not entry.optional or needed.use == "image pull":
                     yield f"it has no key {entry.key}{self._hint(needed, secret, entry.key)}"
                 continue
-            yield from (f"{entry.key}: {text}" for text in value_problems(entry.variable, value, self._plan.engine))
+            yield from (f"{entry.key}: {text}" for text in value_problems(entry.variable, value, self._values.engine))
             if entry.variable == ADMIN_KEY:
                 yield from self._admin_key_problems(entry, value)
 
@@ -208,11 +210,9 @@ def _makers(environment: Environment, here: str) -> Iterator[tuple[str, _Maker]]
                 cure = f"seal the value anew: python main.py secrets {overlay} --seal{here}"
                 yield name, _Maker("SealedSecret", name, cure)
             case "Job":
-                variables = spec["template"]["spec"]["containers"][0].get("env") or []
-                for variable in variables:
-                    if variable["name"] == "SECRET_NAME":
-                        cure = f"python main.py secrets {overlay} --all --apply{here}"
-                        yield variable["value"], _Maker("Job", name, cure)
+                cure = f"python main.py secrets {overlay} --all --apply{here}"
+                for secret in made_by_job(manifest):
+                    yield secret, _Maker("Job", name, cure)
             case "Ingress":
                 annotations = manifest["metadata"].get("annotations") or {}
                 for key, kind in ISSUERS.items():

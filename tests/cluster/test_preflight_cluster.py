@@ -54,7 +54,9 @@ SQLITE = "s3: {enabled: false}"
 HEALTHY = """
 postgres: {enabled: true, caSecret: convex-ca}
 s3: {bucket: convex-files}
+dashboard: {image: {tag: 652b828b5129e6cdbcaa3c20efa8d116d09ff3bf}}
 backend:
+  image: {tag: 652b828b5129e6cdbcaa3c20efa8d116d09ff3bf}
   serviceAccountName: convex
   envFrom: [{configMapRef: {name: convex-extra}}, {secretRef: {name: convex-more}}]
   persistence: {enabled: true, storageClassName: fast}

@@ -16,9 +16,8 @@ import pytest
 import yaml
 
 from convexctl.admin_key import open_admin_key
-from convexctl.references import needed_secrets
+from convexctl.references import VARIABLES, needed_secrets
 from convexctl.secret_values import generate_instance_secret
-from convexctl.secrets import MEANINGS
 from tests.support.command_line import Done, assert_none_of, run
 from tests.support.control_plane import ControlPlane, Object
 from tests.support.overlay_cases import ROOT, case
@@ -41,7 +40,7 @@ Runner = Callable[..., Done]
 @pytest.fixture
 def environment(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of a user with this cluster as the current one, and without values."""
-    for name in [*MEANINGS, ADMIN_KEY, "DATABASE_URL", "AWS_ENDPOINT"]:
+    for name in [*VARIABLES, "DATABASE_URL", "AWS_ENDPOINT"]:
         monkeypatch.delenv(name, raising=False)
     for name in ("KUBECONFIG", "PATH"):
         monkeypatch.setenv(name, cluster.environment[name])

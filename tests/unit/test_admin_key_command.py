@@ -45,7 +45,7 @@ def admin_key(cluster: KubectlStub, capsys: pytest.CaptureFixture[str], monkeypa
     for name in ("INSTANCE_SECRET", "INSTANCE_NAME", KEY):
         monkeypatch.delenv(name, raising=False)
 
-    def run_admin_key(*arguments: str, stdin: str | io.StringIO = "", **environment: str) -> Done:
+    def run_admin_key(*arguments: str, stdin: str | io.TextIOBase = "", **environment: str) -> Done:
         with monkeypatch.context() as context:
             context.setattr(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin)
             for name, value in environment.items():
@@ -265,6 +265,32 @@ def test_a_key_that_does_not_belong_fails(admin_key: Runner, cluster: KubectlStu
     assert (done.code, done.stdout) == (1, "")
     assert message in done.stderr
     assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        pytest.param(EOFError(), "the input ended: nothing was done", id="Ctrl-D"),
+        pytest.param(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), "what was typed is no text", id="no text"),
+    ],
+)
+def test_a_prompt_without_an_answer(
+    admin_key: Runner, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    def fail(_: str) -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getpass", fail)
+    done = admin_key("production", "--check", stdin=Terminal())
+    assert (done.code, done.stdout) == (1, "")
+    assert message in done.stderr
+
+
+def test_a_key_that_is_no_text(admin_key: Runner, cluster: KubectlStub) -> None:
+    in_cluster(cluster)
+    assert "this is no admin key" in admin_key("production", "--check", **{KEY: os.fsdecode(b"x\xff")}).stderr
+    stdin = io.TextIOWrapper(io.BytesIO(b"x\xff"), encoding="utf-8")
+    assert "what standard input gives is no text" in admin_key("production", "--check", stdin=stdin).stderr
 
 
 @pytest.mark.parametrize("option", ["--read-only", "--env", "--member-id=1"])

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.support.overlay_cases import CASES, Case
+from convexctl.synth import Environment, synthesise
+from tests.support.overlay_cases import CASES, Case, environment_of, overlay_of
+
+ADMIN = "convex-secrets"
+EXTERNAL = """
+    postgres: {enabled: true}
+    s3: {provider: minio}
+    secrets: {provider: external-secrets, externalSecrets: {storeName: vault}}
+"""
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -12,3 +22,71 @@ def test_it_says_after_the_address_of_the_dashboard_how_an_admin_key_is_made(cas
     reach = case.environment().files["README.md"].partition("\n## Reach it\n")[2].partition("\n## ")[0]
     assert "| dashboard |" in reach
     assert f"`python main.py admin-key {case.name}` makes one" in reach
+
+
+def must_exist(environment: Environment) -> dict[str, str]:
+    """What the README says of the Secrets: by the name of each, and of all under the empty name."""
+    section = environment.files["README.md"].partition("\n## What must exist before\n")[2].partition("\n## ")[0]
+    intro, *rest = re.split(r"^### Secret ", section, flags=re.MULTILINE)
+    return {"": intro.strip()} | {name: text for name, _, text in (part[1:].partition("`") for part in rest)}
+
+
+def test_secrets_that_you_make() -> None:
+    told = must_exist(environment_of("postgres: {enabled: true}"))
+    assert told[""].startswith(
+        "`python main.py secrets test --apply` asks for the values, checks them and makes `convex-postgres-secret`, "
+        "`convex-s3-credentials`, `convex-secrets`, the instance secret and the admin key included. By hand:"
+    )
+
+
+def test_secrets_that_the_operator_makes() -> None:
+    told = must_exist(environment_of(EXTERNAL))
+    assert "--apply" not in told[""] + told["convex-postgres-secret"] + told["convex-s3-credentials"]
+    assert "By hand" not in told[""]
+    assert "External Secrets Operator makes it from the ClusterSecretStore `vault`" in told["convex-postgres-secret"]
+    assert "`python main.py secrets test --apply` makes it once the backend has its instance secret" in told[ADMIN]
+
+
+def test_secrets_that_a_job_makes() -> None:
+    told = must_exist(environment_of("{instance: {name: a}, s3: {enabled: false}, secrets: {provider: bootstrap}}"))
+    assert "--apply" not in told[""]
+    assert "makes it in the cluster, once" in told["convex-instance"]
+    told = must_exist(
+        environment_of("{instance: {name: a}, postgres: {enabled: true}, secrets: {provider: bootstrap}}")
+    )
+    assert "makes `convex-postgres-secret`, `convex-s3-credentials`. By hand:" in told[""]
+
+
+def test_secrets_that_are_sealed() -> None:
+    overlay = overlay_of("{s3: {enabled: false}, instance: {existingSecret: i}, secrets: {provider: sealed-secrets}}")
+    sealed = {
+        "apiVersion": "bitnami.com/v1alpha1",
+        "kind": "SealedSecret",
+        "metadata": {"name": "i", "namespace": "n"},
+        "spec": {"encryptedData": {"INSTANCE_SECRET": "x"}},
+    }
+    told = must_exist(synthesise(overlay, [sealed]))
+    assert "--apply" not in told[""]
+    assert "`python main.py secrets test --seal` seals other values" in told["i"]
+
+
+def test_an_endpoint_that_amazon_does_not_have() -> None:
+    told = must_exist(environment_of("{}"))["convex-s3-credentials"]
+    assert "AWS_ENDPOINT=https://HOST" in told
+    assert "For Amazon S3 itself delete the line `AWS_ENDPOINT` from the file: an empty value would be taken" in told
+    assert "delete the line" not in must_exist(environment_of("s3: {provider: minio}"))["convex-s3-credentials"]
+
+
+@pytest.mark.parametrize("values", ["{}", "postgres: {enabled: true}", "{s3: {enabled: false}}"])
+def test_when_the_admin_key_is_in_the_pod(values: str) -> None:
+    told = must_exist(environment_of(values))[ADMIN]
+    assert (
+        "becomes a variable of the pod with the next start (`kubectl rollout restart statefulset/convex-backend`)"
+        in told
+    )
+
+
+def test_a_secret_of_which_only_you_know_the_keys() -> None:
+    told = must_exist(environment_of("{s3: {enabled: false}, backend: {envFrom: [{secretRef: {name: mine}}]}}"))
+    assert told[""] == "Of what is not optional here only you know the keys:"
+    assert "All its keys become variables" in told["mine"]

@@ -241,6 +241,33 @@ def test_a_server_that_does_not_answer(url: str, status: Status, detail: str) ->
     assert (result.status, detail in result.detail) == (status, True), result
 
 
+@pytest.mark.parametrize(
+    ("step", "statement", "failure"),
+    [
+        pytest.param(
+            "_check_version",
+            "SELECT @@no_such_variable",
+            f"{checks.SERVER}: the server does not tell: Unknown system variable 'no_such_variable'",
+            id="unknown variable",
+        ),
+        pytest.param(
+            "_check_connections",
+            "KILL CONNECTION_ID()",
+            f"{checks.CONNECTIONS}: the server does not tell: Connection was killed",
+            id="lost connection",
+        ),
+    ],
+)
+def test_a_server_that_does_not_tell_what_it_is_asked(
+    plain: MariadbServer, monkeypatch: pytest.MonkeyPatch, step: str, statement: str, failure: str
+) -> None:
+    url = provision(plain, "silent")
+    monkeypatch.setattr(checks, step, lambda query, *_: query(statement, []))
+    results = check(url, "silent", require_tls=False)
+    assert failure in failures(results)
+    assert [result.status for result in results.values()][-1] is Status.SKIPPED
+
+
 def test_a_url_with_a_problem_is_not_tried() -> None:
     results = check("postgres://u:x@db")
     assert "it is a URL of Postgres" in results[checks.URL].detail

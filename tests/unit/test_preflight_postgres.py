@@ -334,6 +334,28 @@ def test_a_server_that_does_not_answer(url: str, status: Status, detail: str) ->
     assert (result.status, detail in result.detail) == (status, True), result
 
 
+def test_a_server_that_does_not_tell_what_it_is_asked(plain: PostgresServer) -> None:
+    url = provision(plain, "no-roles")
+    plain.execute("REVOKE SELECT ON pg_roles FROM PUBLIC", database="no_roles")
+    results = check(url, "no-roles", require_tls=False)
+    assert failures(results) == [f"{checks.CONNECTIONS}: the server does not tell: permission denied for view pg_roles"]
+    assert results[checks.DATABASE].status is Status.OK
+    assert results[checks.TABLES_CHECK].detail == f"rests on `{checks.CONNECTIONS}`"
+
+
+@pytest.mark.parametrize(
+    ("step", "name"), [("_check_connections", checks.CONNECTIONS), ("_check_tables", checks.TABLES_CHECK)]
+)
+def test_a_connection_that_is_lost_on_the_way(
+    plain: PostgresServer, monkeypatch: pytest.MonkeyPatch, step: str, name: str
+) -> None:
+    end = "SELECT pg_terminate_backend(pg_backend_pid())"
+    monkeypatch.setattr(checks, step, lambda query, *_: query(end, []))
+    instance = f"lost{step}"
+    (failure,) = failures(check(provision(plain, instance), instance, require_tls=False))
+    assert failure == f"{name}: the server does not tell: terminating connection due to administrator command"
+
+
 def test_something_else_that_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

@@ -240,6 +240,15 @@ def test_values_with_a_problem_are_not_tried(settings: S3Settings, changes: dict
     assert bucket == Check("s3 bucket files", Status.SKIPPED, "rests on `s3 settings`")
 
 
+def test_a_host_that_no_client_takes(settings: S3Settings) -> None:
+    first, second = check(replace(settings, endpoint="http://minio_svc:9000"), "files")
+    assert (first.name, first.status) == (checks.SETTINGS, Status.FAILED)
+    assert first.detail == (
+        "endpoint: minio_svc is no host name for an S3 client: it may have letters, digits, `-` and `.`"
+    )
+    assert second == Check("s3 bucket files", Status.SKIPPED, f"rests on `{checks.SETTINGS}`")
+
+
 def test_without_keys_and_without_any_on_this_machine_nothing_is_known(
     monkeypatch: pytest.MonkeyPatch, settings: S3Settings
 ) -> None:

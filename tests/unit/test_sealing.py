@@ -14,8 +14,8 @@ import yaml
 
 from convexctl.admin_key import open_admin_key
 from convexctl.overlays import OverlayError
+from convexctl.references import VARIABLES
 from convexctl.secret_values import generate_instance_secret
-from convexctl.secrets import MEANINGS
 from convexctl.synth import synthesise_all
 from tests.support.command_line import Done, assert_none_of, run
 from tests.support.kubectl_stub import KubectlStub
@@ -64,7 +64,7 @@ def seal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Runner:
     """Runs `secrets prod --seal`; neither its output nor its file has a value in it."""
-    for name in [*MEANINGS, "DATABASE_URL", "AWS_ENDPOINT"]:
+    for name in [*VARIABLES, "DATABASE_URL", "AWS_ENDPOINT"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", os.pathsep.join([str(cluster.programs), str(key.programs), os.environ["PATH"]]))
 

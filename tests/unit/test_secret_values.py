@@ -49,6 +49,7 @@ def only(problems: list[str]) -> str:
         pytest.param("postgres", f"postgres://convex:{HIDDEN}@10.0.0.1:5432?sslmode=disable", id="sslmode"),
         pytest.param("postgres", f"postgres://u:{HIDDEN}@db/?application_name=a@b&connect_timeout=5", id="parameters"),
         pytest.param("postgres", f"postgres://u:{HIDDEN}@%2Frun%2Fpostgresql", id="Unix socket"),
+        pytest.param("postgres", f"postgres://u:{HIDDEN}@%2Frun%2F..%2Ftmp", id="Unix socket with dots"),
         pytest.param("mysql", f"mysql://convex:{HIDDEN}@db.example.com:3306", id="mysql"),
         pytest.param("mysql", f"mysql://convex:{HIDDEN}@db:3306/other", id="mysql: a path is ignored"),
         pytest.param("mysql", f"mysql://convex:{HIDDEN}@db?require_ssl=true&verify_ca=false", id="mysql: parameters"),
@@ -104,6 +105,10 @@ def test_a_database_url_that_the_backend_takes(engine: Engine, url: str) -> None
         pytest.param(
             "postgres", f"postgres://u:{HIDDEN}@db?dbname=convex", "it names a database (`dbname`)", id="dbname"
         ),
+        pytest.param("postgres", f"postgres://u:{HIDDEN}@a..b", "no host name: between", id="nothing between dots"),
+        pytest.param("mysql", f"mysql://u:{HIDDEN}@.b:3306", "no host name: between", id="dot in front"),
+        pytest.param("mysql", f"mysql://u:{HIDDEN}@{'a' * 64}.example.com", "no host name: between", id="long label"),
+        pytest.param("postgres", f"postgres://u:{HIDDEN}@a%2e%2eb", "no host name: between", id="encoded dots"),
         pytest.param("postgres", f"postgres://u:{HIDDEN}@db#x", "it has a `#` after the host", id="fragment"),
         pytest.param(
             "postgres", f"postgres://u:{HIDDEN}@db?sslmode=verify-full", "require, prefer or disable", id="mode"

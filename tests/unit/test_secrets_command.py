@@ -17,9 +17,9 @@ import yaml
 
 from convexctl.admin_key import make_admin_key, open_admin_key
 from convexctl.instance import Instance
-from convexctl.references import needed_secrets
+from convexctl.references import VARIABLES, needed_secrets
 from convexctl.secret_values import generate_instance_secret
-from convexctl.secrets import MEANINGS, Known, Source, fill, plan_secrets, read_env_file, secret_manifests
+from convexctl.secrets import Known, Source, fill, plan_secrets, read_env_file, secret_manifests
 from tests.support.certificates import Authority
 from tests.support.command_line import Done, assert_none_of, decoded, run
 from tests.support.kubectl_stub import KubectlStub
@@ -69,7 +69,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KubectlStub:
 @pytest.fixture
 def secrets(cluster: KubectlStub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Runs `secrets`. What it says about the values never has a value in it, and kubectl gets none as an argument."""
-    for name in [*MEANINGS, "DATABASE_URL", "AWS_ENDPOINT", ADMIN_KEY]:
+    for name in [*VARIABLES, "DATABASE_URL", "AWS_ENDPOINT"]:
         monkeypatch.delenv(name, raising=False)
 
     def run_secrets(*arguments: str, **environment: str) -> Done:
@@ -96,7 +96,7 @@ def valid_values(folder: Path) -> dict[str, str]:
     files = {"PG_CA_FILE": str(ca), "MYSQL_CA_FILE": str(ca), "NODE_EXTRA_CA_CERTS": str(ca)}
     files["DOCKER_CONFIG_FILE"] = str(pull)
     values = {**VALUES, **files, "INSTANCE_SECRET": SECRET, "MYSQL_URL": f"mysql://convex:{HIDDEN}@db:3306"}
-    assert values.keys() == MEANINGS.keys()
+    assert values.keys() == VARIABLES.keys() - {ADMIN_KEY}
     return values
 
 
@@ -374,7 +374,8 @@ def test_what_is_typed_at_a_terminal_is_not_shown(tmp_path: Path) -> None:
         shown += chunk
     assert os.waitpid(program, 0)[1] == 0, shown
     assert shown.startswith(
-        b"POSTGRES_URL (postgresql://USER:PASSWORD@HOST:5432, without a database name; not shown): "
+        b"POSTGRES_URL (connection URL of the database, without a database name in it: "
+        b"postgresql://USER:PASSWORD@HOST:5432; not shown): "
     )
     assert HIDDEN.encode() not in shown
     assert decoded(file.read_text())[POSTGRES]["DATABASE_URL"] == URL
@@ -396,7 +397,18 @@ def test_the_end_of_the_input_ends_it(secrets: Runner, monkeypatch: pytest.Monke
     monkeypatch.setattr(getpass, "getpass", end)
     done = secrets("production")
     assert (done.code, done.stdout) == (1, "")
-    assert "the input ended: nothing was written" in done.stderr
+    assert "the input ended: nothing was done" in done.stderr
+
+
+@pytest.mark.parametrize("name", [*VALUES, "INSTANCE_SECRET"])
+@pytest.mark.parametrize("options", [[], ["--rotate"]], ids=["made", "rotated"])
+def test_a_value_of_the_environment_that_is_no_text(
+    secrets: Runner, cluster: KubectlStub, name: str, options: list[str]
+) -> None:
+    cluster.secret(POSTGRES, {"DATABASE_URL": URL, "INSTANCE_NAME": "convex-prod", "INSTANCE_SECRET": SECRET})
+    done = secrets("production", *options, **{**VALUES, name: os.fsdecode(b"hunter2\xff")})
+    assert (done.code, done.stdout) == (1, "")
+    assert f"{name}, from the environment: it " in done.stderr
 
 
 # What is there already

@@ -6,7 +6,7 @@ The schema is the Helm chart's: every parameter of the chart keeps its name and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ValidationError, WithJsonSchema, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -100,9 +100,16 @@ class Values(Model):
         raise ValuesError(problems)
 
     @property
+    def engine(self) -> Literal["postgres", "mysql"] | None:
+        """The server that documents are in; None: SQLite on the volume."""
+        if self.postgres.enabled:
+            return "postgres"
+        return "mysql" if self.mysql.enabled else None
+
+    @property
     def external_database(self) -> bool:
         """Whether documents are in Postgres or MySQL, not in SQLite on the volume."""
-        return self.postgres.enabled or self.mysql.enabled
+        return self.engine is not None
 
     @property
     def instance_name(self) -> str:

@@ -8,6 +8,9 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from convex_k8s.values.base import Model, ObjectName, OptionalObjectName, TextLike, wrong
 
+ADMIN_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
+"""Variable and key of the admin key. The backend does not read it; `npx convex` does, also in a shell of the pod."""
+
 Duration = Annotated[
     str,
     BeforeValidator(
