@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from convexctl.synth import MANIFESTS
 from tests.support.control_plane import ControlPlane, missing_programs
 from tests.support.helm_chart import EXAMPLE_VALUES, PORT_FORWARD_VALUES, SECRETS, install
+from tests.support.overlay_cases import case
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,7 +60,9 @@ def test_keys_of_secrets_make_decisions_certain_and_their_values_are_not_read(
 
 
 def test_what_we_made_ourselves(cluster: ControlPlane, namespace: str) -> None:
-    cluster.kubectl("apply", "--namespace", namespace, "--filename", ROOT / "dist" / "local" / "convex.k8s.yaml")
+    cluster.kubectl(
+        "apply", "--namespace", namespace, "--filename=-", input=case("local").environment().files[MANIFESTS]
+    )
     cluster.make_ready(namespace)
     report = audit(cluster, namespace)
     assert rules(report, "error", "warning") == set()

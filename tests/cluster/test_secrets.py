@@ -18,8 +18,9 @@ import yaml
 from convexctl.admin_key import open_admin_key
 from convexctl.references import VARIABLES, needed_secrets
 from convexctl.secret_values import generate_instance_secret
-from tests.support.command_line import Done, assert_none_of, run
+from tests.support.command_line import Done, assert_none_of, on_samples, run
 from tests.support.control_plane import ControlPlane, Object
+from tests.support.deployment import write_files
 from tests.support.overlay_cases import ROOT, case
 
 HIDDEN = "hunter2"
@@ -57,7 +58,7 @@ def main(
         with monkeypatch.context() as context:
             for name, value in values.items():
                 context.setenv(name, value)
-            done = run(capsys, command, overlay, *where, *arguments)
+            done = run(capsys, command, overlay, *where, *on_samples(arguments))
         assert_none_of([HIDDEN, *(values[name] for name in values if "SECRET" in name)], done.stderr)
         return done
 
@@ -86,9 +87,8 @@ def test_production_needs_two_commands(cluster: ControlPlane, namespace: str, ma
 
 
 def test_a_stream_can_be_applied(cluster: ControlPlane, namespace: str, environment: None) -> None:
-    command = (
-        f"{shlex.quote(sys.executable)} main.py secrets production -n {namespace} | kubectl apply -n {namespace} -f -"
-    )
+    stream = shlex.join([sys.executable, "main.py", *on_samples(["secrets", "production", "-n", namespace])])
+    command = f"{stream} | kubectl apply -n {namespace} -f -"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         cwd=ROOT,
@@ -198,8 +198,10 @@ def test_local_needs_two_commands_and_no_secret(
     assert not_yet.code == 1
     assert "the backend makes one at its first start: kubectl apply -f dist/local/" in not_yet.stderr
 
-    cluster.kubectl("apply", "--namespace", namespace, "--filename", ROOT / "dist" / "local")
-    program = [sys.executable, "main.py", "admin-key", "local", "--namespace", namespace]
+    cluster.kubectl(
+        "apply", "--namespace", namespace, "--filename", write_files(case("local").environment(), tmp_path / "dist")
+    )
+    program = [sys.executable, "main.py", *on_samples(["admin-key", "local", "--namespace", namespace])]
     with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiting:
         assert waiting.stderr
         assert waiting.stderr.readline() == "waiting for statefulset/convex-backend to start, at most 300 seconds\n"

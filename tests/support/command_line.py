@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from convexctl import cli
+from tests.support.overlay_cases import SAMPLES
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ def decoded(stream: str) -> dict[str, dict[str, str]]:
         manifest["metadata"]["name"]: {key: base64.b64decode(value).decode() for key, value in manifest["data"].items()}
         for manifest in manifests
     }
+
+
+def on_samples(arguments: Sequence[str]) -> list[str]:
+    """The arguments of a command, about the samples where they name no folder of overlays."""
+    return [*arguments] if "--overlays" in arguments else [*arguments, "--overlays", str(SAMPLES)]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Done:

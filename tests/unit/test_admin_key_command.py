@@ -14,7 +14,7 @@ import pytest
 
 from convexctl.admin_key import AdminKey, make_admin_key, open_admin_key
 from convexctl.secret_values import generate_instance_secret
-from tests.support.command_line import Done, assert_none_of, run
+from tests.support.command_line import Done, assert_none_of, on_samples, run
 from tests.support.kubectl_stub import KubectlStub
 
 SECRET, OTHER_SECRET = generate_instance_secret(), generate_instance_secret()
@@ -50,7 +50,7 @@ def admin_key(cluster: KubectlStub, capsys: pytest.CaptureFixture[str], monkeypa
             context.setattr(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin)
             for name, value in environment.items():
                 context.setenv(name, value)
-            done = run(capsys, "admin-key", *arguments)
+            done = run(capsys, "admin-key", *on_samples(arguments))
         assert_none_of([SECRET, OTHER_SECRET], done.stdout + done.stderr)
         assert not re.search(r"\|[0-9a-f]{40}", done.stderr)
         return done

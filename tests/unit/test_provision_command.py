@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.command_line import Done, assert_none_of, run
+from tests.support.command_line import Done, assert_none_of, on_samples, run
 from tests.support.kubectl_stub import KubectlStub
 from tests.support.overlay_cases import ROOT
 from tests.support.servers import mariadb_server, postgres_server
@@ -249,7 +249,7 @@ def test_a_wrong_instance_name_is_refused(provision: Runner, overlay: str, name:
 
 def piped(*arguments: str) -> str:
     """What the program writes into a pipe, as a process of its own."""
-    command = [sys.executable, "main.py", "provision", "production", *arguments]
+    command = [sys.executable, "main.py", *on_samples(["provision", "production", *arguments])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -21,7 +21,7 @@ from convexctl.references import VARIABLES, needed_secrets
 from convexctl.secret_values import generate_instance_secret
 from convexctl.secrets import Known, Source, fill, plan_secrets, read_env_file, secret_manifests
 from tests.support.certificates import Authority
-from tests.support.command_line import Done, assert_none_of, decoded, run
+from tests.support.command_line import Done, assert_none_of, decoded, on_samples, run
 from tests.support.kubectl_stub import KubectlStub
 from tests.support.overlay_cases import CASES, ROOT, Case, case, environment_of
 
@@ -76,7 +76,7 @@ def secrets(cluster: KubectlStub, capsys: pytest.CaptureFixture[str], monkeypatc
         with monkeypatch.context() as context:
             for name, value in environment.items():
                 context.setenv(name, value)
-            done = run(capsys, "secrets", *arguments)
+            done = run(capsys, "secrets", *on_samples(arguments))
         stream = cluster.applied if "--apply" in arguments else done.stdout
         made = [value for data in decoded(stream).values() for value in data.values()]
         open_values = {"eu-central-1", "https://s3.example.com", "convex-prod", "team-a"}
