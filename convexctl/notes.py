@@ -62,7 +62,7 @@ def readme(name: str, manifests: list[dict[str, Any]], boot: Boot, *, has_namesp
         f"# {name}\n\nMade from the overlay `{name}`: change that, not this folder.",
         _picture(objects, boot),
         _decisions(boot),
-        _secrets(name, objects),
+        _before(name, objects, has_namespace=has_namespace),
         _apply(name, objects, has_namespace=has_namespace),
         _reach(objects),
         _admin_key(name),
@@ -71,13 +71,22 @@ def readme(name: str, manifests: list[dict[str, Any]], boot: Boot, *, has_namesp
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
+def _before(name: str, objects: Objects, *, has_namespace: bool) -> str:
+    sections = ["## What must exist before"]
+    if has_namespace:
+        sections.append(f"The namespace: `kubectl apply -f dist/{name}/Namespace`.")
+    elif objects.namespace:
+        sections.append(f"The namespace: `kubectl create namespace {objects.namespace}`.")
+    return "\n\n".join([*sections, _secrets(name, objects)])
+
+
 def _secrets(name: str, objects: Objects) -> str:
     needed = [secret for secret in needed_secrets(objects.all) if secret.use != "certificate"]
     makers = dict(_makers(name, objects))
     by_hand = [secret for secret in needed if secret.name not in makers]
     new_instance = "INSTANCE_SECRET" in _targets(by_hand)
     asked = [secret for secret in by_hand if secret.use != "all keys" and (new_instance or not _is_admin_key(secret))]
-    lines = ["## What must exist before"]
+    lines = []
     if any(not secret.optional for secret in asked):
         names = ", ".join(f"`{secret.name}`" for secret in asked)
         included = ", the instance secret and the admin key included" if ADMIN_KEY in _targets(asked) else ""
@@ -91,7 +100,7 @@ def _secrets(name: str, objects: Objects) -> str:
     elif makers:
         lines.append("No Secret of yours: what the backend needs to start is made in the cluster, as told here.")
     else:
-        lines.append("Nothing: no Secret is needed to start.")
+        lines.append("No Secret is needed to start.")
     for secret in needed:
         text = makers[secret.name] if secret.name in makers else _secret(secret, objects)
         if secret.optional and secret.name not in makers:
@@ -101,8 +110,12 @@ def _secrets(name: str, objects: Objects) -> str:
     if certificates and objects.ingress:
         issuer = any(key.startswith("cert-manager.io/") for key in objects.ingress["metadata"].get("annotations") or {})
         names = ", ".join(f"`{secret.name}` ({secret.references[0].target})" for secret in certificates)
-        maker = "cert-manager makes it" if issuer else "you make it (type `kubernetes.io/tls`)"
-        lines.append(f"Certificates: {names}; {maker}.")
+        if issuer:
+            lines.append(f"Certificates: {names}; cert-manager makes them.")
+        else:
+            create = f"kubectl{objects.in_namespace} create secret tls"
+            commands = [f"{create} {secret.name} --cert=FILE --key=FILE" for secret in certificates]
+            lines.append("\n".join([f"Certificates: {names}:", "", "```sh", *commands, "```"]))
     return "\n\n".join(lines)
 
 
@@ -138,19 +151,25 @@ def _is_admin_key(secret: NeededSecret) -> bool:
 
 
 def _secret(secret: NeededSecret, objects: Objects) -> str:
+    create = f"kubectl{objects.in_namespace} create secret"
     if secret.use == "all keys":
-        return "All its keys become variables of the backend."
+        return (
+            "All its keys become variables of the backend.\n\n"
+            f"```sh\n{create} generic {secret.name} --from-env-file=FILE   # lines NAME=VALUE\n```"
+        )
     if secret.use == "image pull":
-        return "Credentials for the image registry (type `kubernetes.io/dockerconfigjson`)."
+        return (
+            "Credentials for the image registry, in a file as `docker login` writes it.\n\n"
+            f"```sh\n{create} docker-registry {secret.name} --from-file=.dockerconfigjson=FILE\n```"
+        )
     keys = secret.keys()
     rows = ["| key | what it is |", "|---|---|"]
     for key, reference in keys.items():
         rows.append(f"| `{key}` | {_meaning(reference, objects)}{' (optional)' if reference.optional else ''} |")
-    create = f"kubectl{objects.in_namespace} create secret generic {secret.name}"
     files = [f"--from-file={key}=FILE" for key, reference in keys.items() if reference.use == "file"]
     pairs = {key: VARIABLES[item.target].placeholder for key, item in keys.items() if item.target in VARIABLES}
     if not pairs:
-        commands = f"{create} {' '.join(files)}"
+        commands = f"{create} generic {secret.name} {' '.join(files)}"
     else:
         # The values go through a file, so that none of them ends in the shell's history.
         env_file = f"{secret.name}.env"
@@ -160,8 +179,8 @@ def _secret(secret: NeededSecret, objects: Objects) -> str:
                 *(f"{key}={placeholder}" for key, placeholder in pairs.items()),
                 "END",
                 f'"${{EDITOR:-vi}}" {env_file}   # put the values in',
-                f"{create} --from-env-file={env_file}{''.join(f' {file}' for file in files)}",
-                f"rm {env_file}",
+                f"{create} generic {secret.name} --from-env-file={env_file}{''.join(f' {file}' for file in files)} &&",
+                f"  rm {env_file}",
             ]
         )
     paragraphs = ["\n".join(rows), f"```sh\n{commands}\n```"]
@@ -228,7 +247,9 @@ def _reach(objects: Objects) -> str:
     api, actions = port_of(backend, "api"), port_of(backend, "http-actions")
     local_api = _local_port(data["CONVEX_CLOUD_ORIGIN"])
     local_actions = _local_port(data["CONVEX_SITE_ORIGIN"])
-    forwards = [f"{local_api or api}:{api}", f"{local_actions or actions}:{actions}"]
+    forwards = [f"{local_api or api}:{api}"]
+    if local_actions is None or local_actions != local_api:
+        forwards.append(f"{local_actions or actions}:{actions}")
     lines = [
         "## Reach it",
         "Each in a terminal of its own:",

@@ -31,6 +31,23 @@ def must_exist(environment: Environment) -> dict[str, str]:
     return {"": intro.strip()} | {name: text for name, _, text in (part[1:].partition("`") for part in rest)}
 
 
+def test_the_namespace_comes_before_all_else() -> None:
+    manifests = "postgres: {enabled: true}"
+    assert must_exist(environment_of(f"{{namespace: n, {manifests}}}"))[""].startswith(
+        "The namespace: `kubectl create namespace n`.\n\n`python main.py secrets test --apply`"
+    )
+    assert must_exist(environment_of(f"{{namespace: n, createNamespace: true, {manifests}}}"))[""].startswith(
+        "The namespace: `kubectl apply -f dist/test/Namespace`.\n\n`python main.py secrets test --apply`"
+    )
+    assert "namespace" not in must_exist(environment_of(f"{{{manifests}}}"))[""]
+
+
+def test_a_local_port_is_forwarded_once() -> None:
+    readme = environment_of("convexConfig: {siteOrigin: 'http://localhost:3210/http'}").files["README.md"]
+    assert "port-forward svc/convex-backend-svc 3210:3210\n" in readme
+    assert "port-forward svc/convex-backend-svc 3210:3210 3211:3211\n" in environment_of("{}").files["README.md"]
+
+
 def test_secrets_that_you_make() -> None:
     told = must_exist(environment_of("postgres: {enabled: true}"))
     assert told[""].startswith(
