@@ -246,6 +246,11 @@ FORMS = [
         "not 's3.example.com'",
     ),
     case(
+        "endpoint with a password",
+        "s3:\n  endpoint: https://key:hunter2@s3.example.com\n",
+        "2: s3.endpoint: must have no user name or password in it: write https://, the host and perhaps a port",
+    ),
+    case(
         "bucket with capitals",
         "s3:\n  buckets:\n    files: Files\n",
         f"3: s3.buckets.files: must be {BUCKET}, not 'Files'",
@@ -396,7 +401,8 @@ dashboard:
     case(
         "variable's name too long",
         f"backend:\n  env:\n    {'A' * 254}: x\n",
-        f"3: backend.env.{'A' * 254}: must be the name of an environment variable (letters, digits, _; at most 253)",
+        f"3: backend.env.{'A' * 254}: must be the name of an environment variable (letters, digits, _; at most 253): "
+        "it has 254 characters, and 253 are the most",
     ),
     case(
         "pull secret twice",
@@ -421,7 +427,8 @@ dashboard:
         "release name too long",
         f"releaseName: {'a' * 45}\n",
         "1: releaseName: must be a name of lower-case letters, digits and dashes that begins with a letter, "
-        "of at most 44 characters (a label made from it, <releaseName>-backend-<hash of ten>, may have 63)",
+        "of at most 44 characters (a label made from it, <releaseName>-backend-<hash of ten>, may have 63): "
+        "it has 45 characters, and 44 are the most",
     ),
     case(
         "release name that begins with a digit",

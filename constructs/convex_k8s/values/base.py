@@ -76,8 +76,10 @@ class TextLike:
         """Return the value, or raise what is wrong with it."""
         if self.optional and not value:
             return value
-        if not re.fullmatch(self.pattern, value) or (self.longest and len(value) > self.longest):
+        if not re.fullmatch(self.pattern, value):
             raise wrong(f"must be {self.what}{'' if self.hidden else shown(value)}")
+        if self.longest and len(value) > self.longest:
+            raise wrong(f"must be {self.what}: it has {len(value)} characters, and {self.longest} are the most")
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -104,6 +106,8 @@ class OriginLike:
         if not match:
             raise wrong(f"must be {self.what}: http:// or https://, a host and perhaps a port{shown(value)}")
         scheme, host, rest = match.groups()
+        if "@" in host:
+            raise wrong(f"must have no user name or password in it: write {scheme}://, the host and perhaps a port")
         name, _, port = host.partition(":")
         if not re.fullmatch(HOST, name):
             raise wrong(f"must have a host name or IPv4 address after {scheme}://{shown(value)}")
