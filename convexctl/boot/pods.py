@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from convexctl.boot.context import Context
@@ -12,6 +13,11 @@ from convexctl.boot.model import Decision
 from convexctl.boot.quantities import quantity
 
 _PROBES = {"startup_probe": "startupProbe", "readiness_probe": "readinessProbe", "liveness_probe": "livenessProbe"}
+
+LOCAL_URL = re.compile(
+    r"(?P<scheme>https?)://(localhost|127\.0\.0\.1|0\.0\.0\.0)(:(?P<port>[0-9]{1,5}))?(?P<path>/[^\s'\"?|;&<>)]*)?(?=[\s'\"?|;&<>)]|$)"
+)
+"""A URL of the pod itself in a command."""
 
 
 def shared(context: Context) -> dict[str, Any]:
@@ -114,7 +120,9 @@ def _probe(context: Context, key: str) -> Decision | None:
         shown = f"a connection to {port}"
     elif "exec" in probe:
         command = [text(part) for part in sequence(mapping(probe["exec"]).get("command"))]
-        value |= {"handler": "exec", "path": " ".join(command)}
+        # No more of the command than what it asks of the pod: there may be a password in it.
+        asked = LOCAL_URL.search(" ".join(command))
+        value |= {"handler": "exec", "path": asked[0] if asked else ""}
         shown = f"the command {command[0] if command else ''}"
     elif "grpc" in probe:
         value |= {"handler": "grpc", "port": number(mapping(probe["grpc"]).get("port"))}

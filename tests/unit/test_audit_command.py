@@ -385,8 +385,14 @@ class TestFormats:
             "AWS_SECRET_ACCESS_KEY": hidden,
             "CONVEX_ADMIN_KEY": f"a|01{hidden}",
         }
+        login = ["curl", "-u", f"me:{hidden}", "http://localhost:3210/version"]
+        commands = {
+            "livenessProbe": {"exec": {"command": login}},
+            "lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", f"curl -u me:{hidden} x; kill -INT 1"]}}},
+            "args": ["--instance-secret", hidden],
+        }
         manifests = [
-            backend(env),
+            backend(env, container=commands),
             dashboard({"NEXT_PUBLIC_ADMIN_KEY": f"a|01{hidden}"}),
             {"kind": "Secret", "metadata": {"name": "s"}, "stringData": {"K": hidden}},
         ]

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, at_edge, hit, hit_variable, obstacles, rule
 from convexctl.boot import Backend, Component, Dashboard, Decision
 from convexctl.boot.manifests import mapping, same_namespace
+from convexctl.boot.pods import LOCAL_URL
 
 LEAST_GRACE_S = 30
 LEAST_START_S = 60
 LEAST_MEMORY = 1024**3
 _HEALTH_PATHS = ("/version", "/instance_name", "/instance_version")
 _API_PORT = 3210
-_LOCAL_URL = re.compile(
-    r"(?P<scheme>https?)://(localhost|127\.0\.0\.1|0\.0\.0\.0)(:(?P<port>[0-9]{1,5}))?(?P<path>/[^\s'\"?|;&<>)]*)?(?=[\s'\"?|;&<>)]|$)"
-)
-"""A URL of the pod itself in a command."""
 
 
 @rule(
@@ -392,7 +388,7 @@ def _wrong(component: Component, probe: Decision) -> str:
         return "asks over HTTPS, which nothing in the pod speaks"
     if handler == "GET" and str(path).partition("?")[0] not in right_paths:
         return f"asks {path}"
-    asked = _LOCAL_URL.search(str(path)) if handler == "exec" else None
+    asked = LOCAL_URL.fullmatch(str(path)) if handler == "exec" else None
     if asked:
         if asked["scheme"] == "https":
             return "asks over HTTPS, which nothing in the pod speaks"
