@@ -20,6 +20,7 @@ from convexctl.errors import UserError
 from convexctl.irreversible import Change, changes, side_of
 from convexctl.kubectl import Kubectl
 from convexctl.synth import MANIFESTS, NAMESPACE, Environment
+from convexctl.words import cell
 
 Format = Literal["text", "markdown", "json"]
 State = Literal["new", "changed", "unchanged", "removed"]
@@ -202,8 +203,8 @@ def _markdown(difference: Difference) -> str:
     if difference.decisions:
         lines += ["| what the pods will do | before | after |", "|---|---|---|"]
         for change in difference.decisions:
-            before = _cell(change.before.sentence) if change.before else ""
-            after = _cell(change.after.sentence) if change.after else ""
+            before = cell(change.before.sentence) if change.before else ""
+            after = cell(change.after.sentence) if change.after else ""
             lines.append(f"| {change.title} ({change.component}) | {before} | {after} |")
         lines.append("")
     if difference.objects:
@@ -261,7 +262,3 @@ def _field(field: FieldChange) -> str:
 def _value(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")

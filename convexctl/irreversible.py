@@ -19,9 +19,9 @@ from convex_k8s.values.secrecy import NOT_SHOWN, secret_in
 from convexctl.boot import Backend, Decision, boot
 from convexctl.boot.compare import plain
 from convexctl.boot.database import TITLES
-from convexctl.boot.environment import listed
 from convexctl.boot.manifests import Manifest, Manifests, dig, items, mapping, sequence, source_of, text
 from convexctl.boot.quantities import quantity
+from convexctl.words import listed
 
 NO_CLAIM = "none"
 """The value of `claim` and `claim-template` where there is none."""

@@ -10,6 +10,7 @@ from convex_k8s.values.secrets import ADMIN_KEY
 
 from convexctl.boot import Boot
 from convexctl.references import VARIABLES, NeededSecret, Reference, file_variable, made_by_job, needed_secrets
+from convexctl.words import cell
 
 
 class Objects:
@@ -380,19 +381,15 @@ def _decisions(boot: Boot) -> str:
         rows = {row.name: row for row in backend.rows()}
         for topic in _TOPICS:
             if row := rows.get(topic):
-                lines.append(f"| {row.title} | {_cell(row.decision.sentence)} | {_cell(row.decision.why)} |")
+                lines.append(f"| {row.title} | {cell(row.decision.sentence)} | {cell(row.decision.why)} |")
         for obstacle in backend.obstacles:
-            lines.append(f"| Does not start | {_cell(obstacle.sentence)} | {_cell(obstacle.why)} |")
+            lines.append(f"| Does not start | {cell(obstacle.sentence)} | {cell(obstacle.why)} |")
     for dashboard in boot.dashboards:
         for row in dashboard.rows():
             if row.name in ("deployment_url", "admin_key", "replicas"):
                 title = f"Dashboard: {row.title[0].lower()}{row.title[1:]}" if row.title[1:2].islower() else row.title
-                lines.append(f"| {title} | {_cell(row.decision.sentence)} | {_cell(row.decision.why)} |")
+                lines.append(f"| {title} | {cell(row.decision.sentence)} | {cell(row.decision.why)} |")
     return lines[0] + "\n\n" + "\n".join(lines[1:])
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _picture(objects: Objects, boot: Boot) -> str:

@@ -11,11 +11,11 @@ from convexctl import irreversible
 from convexctl.adopt.release import Release
 from convexctl.audit import Finding, Severity, audit
 from convexctl.boot import Decision
-from convexctl.boot.environment import listed
 from convexctl.boot.manifests import mapping, source_of, text
 from convexctl.differences import identity
 from convexctl.references import needed_secrets
 from convexctl.synth import Environment
+from convexctl.words import listed
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from convexctl.adopt.release import Release
 from convexctl.boot import Backend, boot
 from convexctl.boot.backend import DEFAULT_NAME
 from convexctl.boot.database import DEFAULT_CONNECTIONS
-from convexctl.boot.environment import listed
 from convexctl.boot.find import ACTIONS_PORT, ImageName
 from convexctl.boot.manifests import dig, items, mapping, sequence, text
 from convexctl.errors import UserError
+from convexctl.words import listed
 
 _REFERENCE = re.compile(r"Secret/(?P<secret>.+)\[(?P<key>.+)\]")
 _RETENTION = "DOCUMENT_RETENTION_DELAY"

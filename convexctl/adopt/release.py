@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convexctl.boot.environment import listed
 from convexctl.boot.manifests import Manifests, mapping, text
 from convexctl.documents import DocumentError, Located, Place, load_all
 from convexctl.errors import UserError
 from convexctl.helm import Helm
 from convexctl.references import needed_secrets
+from convexctl.words import listed
 
 FLUX_LABEL = "helm.toolkit.fluxcd.io/name"
 """On every object of a release that Flux's HelmRelease installed."""

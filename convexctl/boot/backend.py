@@ -10,11 +10,11 @@ from convexctl.boot import files as files_model
 from convexctl.boot import lifecycle
 from convexctl.boot.context import Context, decision
 from convexctl.boot.database import database
-from convexctl.boot.environment import listed
 from convexctl.boot.manifests import number
 from convexctl.boot.model import Backend, Decision
 from convexctl.boot.pods import faults, security, shared
 from convexctl.boot.volumes import OUTLIVES_TEXT, Claim, Disk, claims, unused_claims
+from convexctl.words import listed
 
 DEFAULT_NAME = "convex-self-hosted"
 DATA = "/convex/data"

@@ -17,6 +17,7 @@ from typing import Any
 
 from convexctl.boot.manifests import Manifests, items, mapping, sequence, text
 from convexctl.boot.source import Source
+from convexctl.words import listed
 
 UNSEEN = "\ufdd0"
 """Stands in an outline for a piece that cannot be seen: a character that no text has."""
@@ -160,11 +161,6 @@ def unless(*readings: Reading) -> str:
         sources = dict.fromkeys(source for reading in readings for source in reading.may_set)
         conditions.append(f"{listed(list(sources))} sets {listed(names)}")
     return " or ".join(conditions)
-
-
-def listed(words: list[str], last: str = "or") -> str:
-    """Words as a list in a sentence: `a, b or c`."""
-    return f" {last} ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), words[-1]]) if words else ""
 
 
 class _Builder:

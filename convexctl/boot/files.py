@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from convexctl.boot.context import Context, decision
-from convexctl.boot.environment import listed, unless
+from convexctl.boot.environment import unless
 from convexctl.boot.model import Decision
 from convexctl.boot.volumes import OUTLIVES_TEXT
+from convexctl.words import listed
 
 BUCKETS = ("EXPORTS", "SNAPSHOT_IMPORTS", "MODULES", "FILES", "SEARCH")
 NEEDED = ("AWS_REGION", *(f"S3_STORAGE_{word}_BUCKET" for word in BUCKETS))

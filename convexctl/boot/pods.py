@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from convexctl.boot.context import Context
-from convexctl.boot.environment import listed
 from convexctl.boot.find import ImageName
 from convexctl.boot.manifests import mapping, number, sequence, text
 from convexctl.boot.model import Decision
 from convexctl.boot.quantities import quantity
+from convexctl.words import listed
 
 _PROBES = {"startup_probe": "startupProbe", "readiness_probe": "readinessProbe", "liveness_probe": "livenessProbe"}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexctl import node
+from convexctl.commands.prompts import check_that_somebody_answers, confirm
 from convexctl.errors import IRREVERSIBLE, WRONG_USAGE, UserError
 from convexctl.helm import Helm
 from convexctl.kubectl import Kubectl, KubectlError
@@ -75,8 +76,8 @@ def _check_usage(arguments: argparse.Namespace) -> None:
 
     if (arguments.values is None) != (arguments.manifest is None):
         raise UserError("--values and --manifest go together: without one, Helm is asked for both", WRONG_USAGE)
-    if arguments.apply and not arguments.yes and not sys.stdin.isatty():
-        raise UserError("--apply asks before it changes anything, and there is no terminal: add --yes", WRONG_USAGE)
+    if arguments.apply and not arguments.yes:
+        check_that_somebody_answers()
     if fault := name_fault(arguments.name or arguments.release):
         raise UserError(f"{fault}: set --name", WRONG_USAGE)
 
@@ -248,10 +249,7 @@ def _commands(arguments: argparse.Namespace, adoption: Adoption) -> int:
         print(f"{arguments.release}: adopted already, there is nothing to do")
         return 0
     if not arguments.yes:
-        sys.stdout.flush()
-        print(f"Change {adoption.kubectl.place()} in these steps? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise UserError("nothing was changed")
+        confirm(f"Change {adoption.kubectl.place()} in these steps?", "nothing was changed")
     for step in adoption.steps():
         _run(arguments, adoption, step)
     if not adoption.forgotten():

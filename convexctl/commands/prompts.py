@@ -1,10 +1,11 @@
-"""Questions at the terminal whose answers are not shown."""
+"""Questions at the terminal."""
 
 from __future__ import annotations
 
 import getpass
+import sys
 
-from convexctl.errors import UserError
+from convexctl.errors import WRONG_USAGE, UserError
 
 
 def ask_hidden(name: str, about: str = "") -> str:
@@ -15,3 +16,21 @@ def ask_hidden(name: str, about: str = "") -> str:
         raise UserError("the input ended: nothing was done") from None
     except UnicodeDecodeError:
         raise UserError(f"{name}: what was typed is no text in this terminal's encoding") from None
+
+
+def check_that_somebody_answers() -> None:
+    """Raise `UserError` where `--apply` could not ask: there is no terminal, and no `--yes`."""
+    if not sys.stdin.isatty():
+        raise UserError("--apply asks before it changes anything, and there is no terminal: add --yes", WRONG_USAGE)
+
+
+def confirm(question: str, otherwise: str) -> None:
+    """Ask a question, and raise `UserError` with `otherwise` for any answer but yes."""
+    sys.stdout.flush()
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    try:
+        answer = sys.stdin.readline()
+    except UnicodeDecodeError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise UserError(otherwise)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from convexctl import node
 from convexctl.commands import arguments as common
-from convexctl.commands.prompts import ask_hidden
+from convexctl.commands.prompts import ask_hidden, check_that_somebody_answers, confirm
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.kubectl import ClusterSecret, Kubectl, KubectlError
 from convexctl.overlays import Overlay
@@ -106,8 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_usage(arguments: argparse.Namespace) -> None:
     if arguments.apply and arguments.offline:
         raise UserError("--apply needs the cluster: leave --offline out", WRONG_USAGE)
-    if arguments.apply and not arguments.yes and not sys.stdin.isatty():
-        raise UserError("--apply asks before it changes anything, and there is no terminal: add --yes", WRONG_USAGE)
+    if arguments.apply and not arguments.yes:
+        check_that_somebody_answers()
     if not arguments.seal and (arguments.cert or arguments.controller_name or arguments.controller_namespace):
         raise UserError("--cert and --controller-… go with --seal", WRONG_USAGE)
 
@@ -196,9 +196,7 @@ def _note_unmanaged(cluster: Mapping[str, ClusterSecret], kubectl: Kubectl) -> N
 
 def _apply(manifests: str, kubectl: Kubectl, *, yes: bool) -> None:
     if not yes:
-        print(f"Apply to {kubectl.place()}? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise UserError("nothing was applied")
+        confirm(f"Apply to {kubectl.place()}?", "nothing was applied")
     try:
         print(kubectl.apply(manifests), end="")
     except KubectlError as error:
