@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
@@ -29,12 +30,16 @@ def main() -> int:
     sys.path.insert(0, str(HERE / "constructs"))
     interruptions = []
 
-    def interrupt(*_: object) -> NoReturn:
-        interruptions.append(True)
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interruptions.append(number)
+        if _imports(frame):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            return
         raise KeyboardInterrupt
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGALRM, interrupt)
     try:
         from convexctl.cli import run
 
@@ -50,6 +55,13 @@ def main() -> int:
         return INTERRUPTED
 
 
+def _imports(frame: FrameType | None) -> bool:
+    """Whether an import is under way: cut off there, it may leave locks behind that another thread waits for."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
 def run_and_leave() -> NoReturn:
     """Run the command line and end the process.
 
@@ -60,6 +72,7 @@ def run_and_leave() -> NoReturn:
     gc.disable()
     code = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
     if code != INTERRUPTED and (node := sys.modules.get("convexctl.node")):
         node.settle()
     atexit._run_exitfuncs()

@@ -356,6 +356,25 @@ class TestNode:
         done = subprocess.run(command, env=search, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (1, "1 False\n", "")
 
+    def test_an_interruption_waits_for_an_import(self) -> None:
+        """Cut off in the middle, one may leave locks behind that hang the process, or end in a library's own words."""
+        begun, ended = self.folder / "begun", self.folder / "ended"
+        (self.folder / "slow.py").write_text(
+            "import pathlib, time\n"
+            f"pathlib.Path({str(begun)!r}).touch()\n"
+            "try:\n    time.sleep(1)\nexcept BaseException:\n    time.sleep(60)\n"
+            f"pathlib.Path({str(ended)!r}).touch()\n"
+        )
+        search = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "constructs"), str(self.folder)])}
+        run = "cli.run = lambda arguments: __import__('slow') and time.sleep(60)"
+        code = f"import time, main; from convexctl import cli; {run}; main.run_and_leave()"
+        process = subprocess.Popen([sys.executable, "-c", code], env=search, stderr=subprocess.PIPE, text=True)
+        wait_until(begun.exists, "the import")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=50)
+        assert (process.returncode, said) == (130, "interrupted: nothing more was written\n")
+        assert ended.exists()
+
     def test_an_interruption_ends_in_one_line(self) -> None:
         folder = self.node("v24.0.0", "while read -r _; do :; done")
         process = subprocess.Popen(
