@@ -16,7 +16,7 @@ from convexctl import boot as model
 from convexctl import output
 from convexctl.differences import ABSENT, FieldChange, ObjectChange, compare
 from convexctl.documents import DocumentError, load_all
-from convexctl.errors import UserError
+from convexctl.errors import TROUBLE, UserError
 from convexctl.irreversible import Change, changes, side_of
 from convexctl.kubectl import Kubectl
 from convexctl.synth import MANIFESTS, NAMESPACE, Environment
@@ -25,8 +25,8 @@ from convexctl.words import cell
 Format = Literal["text", "markdown", "json"]
 State = Literal["new", "changed", "unchanged", "removed"]
 
-SAME, DIFFERENT, TROUBLE = 0, 1, 2
-"""Exit codes, as those of `kubectl diff`."""
+SAME, DIFFERENT = 0, 1
+"""Exit codes, as those of `kubectl diff`; the third is `errors.TROUBLE`."""
 
 _COLOURS = {"added": "\033[32m", "removed": "\033[31m", "changed": "\033[33m"}
 _RESET = "\033[0m"

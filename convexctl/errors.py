@@ -8,6 +8,8 @@ FAILED = 1
 """Exit code when the input or the environment is wrong."""
 WRONG_USAGE = 2
 """Exit code when the command line is wrong (argparse's own)."""
+TROUBLE = 2
+"""Exit code of `diff` when it cannot tell whether there are differences, as that of `kubectl diff`."""
 IRREVERSIBLE = 3
 """Exit code when the guard stopped a change that cannot be undone."""
 

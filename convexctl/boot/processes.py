@@ -54,7 +54,7 @@ def _under_shell(name: str, script: str, words: Sequence[str]) -> Ancestor:
                 return ancestor(words[words.index(script) + 2 :])
             if any(_base(word) in _SERVER for word in command):
                 return ancestor(command)
-    if not any(server in script for server in _SERVER):
+    if not any(server in word for command in simple for word in command for server in _SERVER):
         return "unknown"
     return "bash" if name == "bash" and _base(simple[-1][0]) in _SERVER else "shell"
 

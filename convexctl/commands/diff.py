@@ -7,11 +7,8 @@ import sys
 from pathlib import Path
 
 from convexctl import node
-from convexctl.errors import UserError
+from convexctl.errors import TROUBLE, UserError
 from convexctl.project import folder, output_folder
-
-TROUBLE = 2
-"""The exit code for trouble, as that of `kubectl diff`."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -72,6 +72,17 @@ def first_storage(query: Query, *, quote: str) -> FirstStorage | None:
     return _storage(_json(rows[0][0]).get("storageType"))
 
 
+def untold(name: str, server: str, reason: str, *, storage: str) -> Check:
+    """A check that a server (`Postgres`, `MySQL`) answered with an error, in its own words.
+
+    That named `storage` is no failure: what was written at the first start need not be readable.
+    """
+    if name == storage:
+        return skipped(name, f"unknown: {reason}")
+    cure = f"see the server's log, and whether what answers there is {server} itself, not a proxy or another database"
+    return failed(name, f"the server does not tell: {reason}", cure)
+
+
 def storage_check(
     name: str, read: Callable[[], FirstStorage | None], expected: Storage | None, instance_name: str
 ) -> Check:

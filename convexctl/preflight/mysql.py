@@ -9,7 +9,7 @@ from typing import Any
 
 from convexctl.preflight import tls
 from convexctl.preflight.check import Check, client, failed, ok, skipped, skipped_all, unreachable
-from convexctl.preflight.convex_tables import TABLES, Query, Storage, first_storage, storage_check
+from convexctl.preflight.convex_tables import TABLES, Query, Storage, first_storage, storage_check, untold
 from convexctl.provision import DEFAULT_MAX_CONNECTIONS
 from convexctl.secret_values import DatabaseUrl, database_name, database_url_problems, parse_database_url
 
@@ -18,7 +18,6 @@ CONNECTIONS, TABLES_CHECK, STORAGE = "mysql connections", "mysql tables", "mysql
 NAMES = (URL, TLS, LOGIN, SERVER, DATABASE, CONNECTIONS, TABLES_CHECK, STORAGE)
 """The checks, in the order in which each rests on the ones before it."""
 
-_NO_ANSWER = "see the server's log, and whether what answers there is MySQL itself, not a proxy or another database"
 _NO_TLS = 2026
 _UNREACHABLE = 2003
 _UNKNOWN_DATABASE = 1049
@@ -72,7 +71,7 @@ def check_mysql(
             for answer in _answers(connection, query, check, pool, storage, instance_name):
                 checks.append(answer)
         except client("pymysql").err.Error as error:
-            checks.append(_untold(NAMES[len(checks)], _message(error)))
+            checks.append(untold(NAMES[len(checks)], "MySQL", _message(error), storage=STORAGE))
     return _stop(checks)
 
 
@@ -138,13 +137,6 @@ def _message(error: Any) -> str:
     """The server's own words, in one line."""
     text = str(error.args[1]) if len(error.args) > 1 else "no reason given"
     return text.splitlines()[0] if text else "no reason given"
-
-
-def _untold(name: str, reason: str) -> Check:
-    """A check that ended in the server's own error. What was written at the first start need not be readable."""
-    if name == STORAGE:
-        return skipped(name, f"unknown: {reason}")
-    return failed(name, f"the server does not tell: {reason}", _NO_ANSWER)
 
 
 def _answers(

@@ -14,7 +14,7 @@ from typing import Any
 
 from convexctl.preflight import tls
 from convexctl.preflight.check import Check, Status, client, failed, ok, skipped, skipped_all, unreachable
-from convexctl.preflight.convex_tables import TABLES, Query, Storage, first_storage, storage_check
+from convexctl.preflight.convex_tables import TABLES, Query, Storage, first_storage, storage_check, untold
 from convexctl.provision import DEFAULT_MAX_CONNECTIONS
 from convexctl.secret_values import DatabaseUrl, database_name, database_url_problems, parse_database_url
 
@@ -23,7 +23,6 @@ CONNECTIONS, TABLES_CHECK, STORAGE = "postgres connections", "postgres tables", 
 NAMES = (URL, TLS, LOGIN, DATABASE, CONNECTIONS, TABLES_CHECK, STORAGE)
 """The checks, in the order in which each rests on the ones before it."""
 
-_NO_ANSWER = "see the server's log, and whether what answers there is Postgres itself, not a proxy or another database"
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PASSED_ON = ("options", "channel_binding")
 _DOCUMENT_COLUMNS = {"id", "ts", "table_id", "json_value", "deleted", "prev_ts"}
@@ -159,15 +158,8 @@ def _check_server(
             for check in _answers(query, session.url.user, database, pool, storage, instance_name):
                 checks.append(check)
         except psycopg.Error as error:
-            checks.append(_untold(NAMES[len(checks)], _message(error)))
+            checks.append(untold(NAMES[len(checks)], "Postgres", _message(error), storage=STORAGE))
     return _stop(checks)
-
-
-def _untold(name: str, reason: str) -> Check:
-    """A check that ended in the server's own error. What was written at the first start need not be readable."""
-    if name == STORAGE:
-        return skipped(name, f"unknown: {reason}")
-    return failed(name, f"the server does not tell: {reason}", _NO_ANSWER)
 
 
 def _answers(

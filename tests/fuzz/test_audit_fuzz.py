@@ -144,3 +144,46 @@ def put(value: Any, path: tuple[str | int, ...], junk: object) -> None:
         value[path[-1]] = junk
     except (KeyError, IndexError, TypeError):
         pass
+
+
+WORDS = st.sampled_from(
+    [
+        *[
+            "bash",
+            "sh",
+            "tini",
+            "dumb-init",
+            "env",
+            "X=1",
+            "-c",
+            "-ec",
+            "-g",
+            "--",
+            "exec",
+            "./run_backend.sh",
+            "kill",
+            "pkill",
+            "-INT",
+            "-s",
+            "1",
+        ],
+        *(["while", "{", "`", "'", "$(", "#", ";", "&&", "||", "|", "&"]),
+        '"$@"',
+        "",
+        "\n",
+    ]
+)
+COMMANDS = st.lists(WORDS | st.lists(WORDS, max_size=8).map(" ".join), max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(command=COMMANDS, hook=COMMANDS)
+def test_any_command_of_a_pod(command: list[str], hook: list[str]) -> None:
+    container = {"command": command, "lifecycle": {"preStop": {"exec": {"command": hook}}}}
+    (found,) = audit([backend(container=container)]).boot.backends
+    assert found.stop.value in ("clean", "killed")
+
+
+def test_a_server_in_a_comment_is_not_started() -> None:
+    (found,) = audit([backend(container={"command": ["bash", "-c", "# ./run_backend.sh"]})]).boot.backends
+    assert found.stop.value == "killed"
