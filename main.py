@@ -73,7 +73,7 @@ def run_and_leave() -> NoReturn:
     code = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
-    if code != INTERRUPTED and (node := sys.modules.get("convexctl.node")):
+    if code != INTERRUPTED and (node := sys.modules.get("convexctl.tools.node")):
         node.settle()
     atexit._run_exitfuncs()
     for stream in filter(None, (sys.stdout, sys.stderr)):

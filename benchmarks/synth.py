@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "constructs")]
 
-from convexctl.node import choose  # noqa: E402
+from convexctl.tools.node import choose  # noqa: E402
 
 EMPTY_APP = """\
 import sys

@@ -12,7 +12,7 @@ from convex_k8s.values.base import Model
 from convex_k8s.values.secrecy import secret_in
 
 from convexctl.boot.manifests import dig, text
-from convexctl.documents import Located
+from convexctl.located_yaml import Located
 
 DEFAULTS: dict[str, Any] = Values().model_dump(by_alias=True)
 """The defaults of all parameters, as an overlay would write them."""

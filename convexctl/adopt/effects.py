@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from convexctl import boot as model
-from convexctl import irreversible
 from convexctl.adopt.release import Release
 from convexctl.audit import Finding, Severity, audit
 from convexctl.boot import Decision
 from convexctl.boot.manifests import mapping, source_of, text
-from convexctl.differences import identity
-from convexctl.references import needed_secrets
-from convexctl.synth import Environment
-from convexctl.words import listed
+from convexctl.changes import irreversible
+from convexctl.changes.compare_objects import identity
+from convexctl.secrets.needed import needed_secrets
+from convexctl.synth.environment import Environment
+from convexctl.wording import listed
 
 
 @dataclass(frozen=True)

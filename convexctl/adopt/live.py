@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from convexctl.boot.manifests import dig, mapping, text
-from convexctl.differences import ObjectChange, compare, identity
-from convexctl.kubectl import Kubectl, KubectlError
+from convexctl.changes.compare_objects import ObjectChange, compare, identity
+from convexctl.tools.kubectl import Kubectl, KubectlError
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Object = dict[str, Any]

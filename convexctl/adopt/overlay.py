@@ -18,7 +18,6 @@ from convex_k8s.values.checks import INGRESS_CLASS_ANNOTATION, ON_THE_VOLUME, OW
 from convex_k8s.values.secrecy import named_like_a_secret, secret_in
 from convex_k8s.values.secrets import ADMIN_KEY
 
-from convexctl import node
 from convexctl.adopt.draft import DEFAULTS, Draft, differing, laid_over, split, switched_on
 from convexctl.adopt.release import Release
 from convexctl.boot import Backend, boot
@@ -27,7 +26,8 @@ from convexctl.boot.database import DEFAULT_CONNECTIONS
 from convexctl.boot.find import ACTIONS_PORT, ImageName
 from convexctl.boot.manifests import dig, items, mapping, sequence, text
 from convexctl.errors import UserError
-from convexctl.words import listed
+from convexctl.tools import node
+from convexctl.wording import listed
 
 _REFERENCE = re.compile(r"Secret/(?P<secret>.+)\[(?P<key>.+)\]")
 _RETENTION = "DOCUMENT_RETENTION_DELAY"

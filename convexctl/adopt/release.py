@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from convexctl.boot.manifests import Manifests, mapping, text
-from convexctl.documents import DocumentError, Located, Place, load_all
 from convexctl.errors import UserError
-from convexctl.helm import Helm
-from convexctl.references import needed_secrets
-from convexctl.words import listed
+from convexctl.located_yaml import DocumentError, Located, Place, load_all
+from convexctl.secrets.needed import needed_secrets
+from convexctl.tools.helm import Helm
+from convexctl.wording import listed
 
 FLUX_LABEL = "helm.toolkit.fluxcd.io/name"
 """On every object of a release that Flux's HelmRelease installed."""

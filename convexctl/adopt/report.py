@@ -5,13 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from convexctl import diff
 from convexctl.adopt.effects import Effects, advice
 from convexctl.adopt.live import Preview
 from convexctl.adopt.overlay import Derived
 from convexctl.adopt.steps import Adoption, Step
-from convexctl.irreversible import acknowledgement
-from convexctl.synth import Environment
+from convexctl.changes import diff
+from convexctl.changes.irreversible import acknowledgement
+from convexctl.synth.environment import Environment
 
 _WIDTH = 110
 

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from convexctl import irreversible, programs
 from convexctl.adopt.live import Preview, preview
 from convexctl.adopt.release import Release
 from convexctl.boot.manifests import dig, mapping, sequence, source_of, text
-from convexctl.differences import identity
+from convexctl.changes import irreversible
+from convexctl.changes.compare_objects import identity
 from convexctl.errors import UserError
-from convexctl.helm import Helm
-from convexctl.kubectl import Kubectl, KubectlError, as_stream
-from convexctl.synth import Environment
+from convexctl.synth.environment import Environment
+from convexctl.tools import run
+from convexctl.tools.helm import Helm
+from convexctl.tools.kubectl import Kubectl, KubectlError, as_stream
 
 _HELM_ANNOTATIONS = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 _MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -192,7 +193,7 @@ class Adoption:
         table = self.kubectl.run("get", ",".join(kinds), self._n, f"--output=jsonpath={_TEMPLATE}")
         for line in table.splitlines():
             kind, name, release, labels = line.split("\t", 3)
-            found = programs.parsed(labels, "kubectl", KubectlError) if labels else {}
+            found = run.parsed(labels, "kubectl", KubectlError) if labels else {}
             yield f"{kind.lower()}/{name}", release, found
 
     def _forget(self) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convexctl.kubectl import Kubectl, KubectlError
+from convexctl.tools.kubectl import Kubectl, KubectlError
 
 _KINDS = (
     "statefulsets.apps",

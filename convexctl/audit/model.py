@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from convexctl.boot import Boot, Component, Decision, Route, Source
 from convexctl.boot.environment import Reading
 from convexctl.boot.manifests import Manifests
-from convexctl.documents import Place
+from convexctl.located_yaml import Place
 
 
 class Severity(enum.StrEnum):

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from convexctl.boot import Source
-from convexctl.documents import DocumentError, Located, Place, load_all
 from convexctl.errors import UserError
+from convexctl.located_yaml import DocumentError, Located, Place, load_all
 
 ENDINGS = (".yaml", ".yml", ".json")
 MOST_NODES = 2_000_000

@@ -14,7 +14,7 @@ from convexctl.boot.manifests import number
 from convexctl.boot.model import Backend, Decision
 from convexctl.boot.pods import faults, security, shared
 from convexctl.boot.volumes import OUTLIVES_TEXT, Claim, Disk, claims, unused_claims
-from convexctl.words import listed
+from convexctl.wording import listed
 
 DEFAULT_NAME = "convex-self-hosted"
 DATA = "/convex/data"

@@ -17,7 +17,7 @@ from typing import Any
 
 from convexctl.boot.manifests import Manifests, items, mapping, sequence, text
 from convexctl.boot.source import Source
-from convexctl.words import listed
+from convexctl.wording import listed
 
 UNSEEN = "\ufdd0"
 """Stands in an outline for a piece that cannot be seen: a character that no text has."""

@@ -6,7 +6,7 @@ from convexctl.boot.context import Context, decision
 from convexctl.boot.environment import unless
 from convexctl.boot.model import Decision
 from convexctl.boot.volumes import OUTLIVES_TEXT
-from convexctl.words import listed
+from convexctl.wording import listed
 
 BUCKETS = ("EXPORTS", "SNAPSHOT_IMPORTS", "MODULES", "FILES", "SEARCH")
 NEEDED = ("AWS_REGION", *(f"S3_STORAGE_{word}_BUCKET" for word in BUCKETS))

@@ -10,7 +10,7 @@ from convexctl.boot.find import ImageName
 from convexctl.boot.manifests import mapping, number, sequence, text
 from convexctl.boot.model import Decision
 from convexctl.boot.quantities import quantity
-from convexctl.words import listed
+from convexctl.wording import listed
 
 _PROBES = {"startup_probe": "startupProbe", "readiness_probe": "readinessProbe", "liveness_probe": "livenessProbe"}
 

@@ -11,8 +11,8 @@ from convex_k8s.values.secrets import ADMIN_KEY
 from convexctl.commands import arguments as common
 from convexctl.commands.prompts import ask_hidden
 from convexctl.errors import WRONG_USAGE, UserError
-from convexctl.kubectl import Kubectl, KubectlError
-from convexctl.overlays import Overlay
+from convexctl.overlays.load import Overlay
+from convexctl.tools.kubectl import Kubectl, KubectlError
 
 _ASK = "-"
 _PATIENCE_S = 300
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the key, or what the given one is. Returns 0; a key that does not belong is a `UserError`."""
-    from convexctl.instance import InstanceNotFoundError, find_instance, how_to_make
+    from convexctl.secrets.instance import InstanceNotFoundError, find_instance, how_to_make
 
     checking = arguments.check is not None
     if checking and (arguments.read_only or arguments.env or arguments.member_id is not None):
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"note: {note}", file=sys.stderr)
     if checking:
         return _check(key, instance.name, instance.secret, instance.origin)
-    from convexctl.admin_key import GENERIC_ADMIN, make_admin_key
+    from convexctl.secrets.admin_key import GENERIC_ADMIN, make_admin_key
 
     member_id = GENERIC_ADMIN if arguments.member_id is None else arguments.member_id
     key = make_admin_key(instance.name, instance.secret, member_id=member_id, read_only=arguments.read_only)
@@ -106,7 +106,7 @@ def _key_to_check(given: str) -> str:
 
 
 def _check(key: str, name: str, secret: str, origin: str) -> int:
-    from convexctl.admin_key import GENERIC_ADMIN, open_admin_key
+    from convexctl.secrets.admin_key import GENERIC_ADMIN, open_admin_key
 
     opened = open_admin_key(key, name, secret)
     whose = {None: "the system", GENERIC_ADMIN: "nobody in particular (member 0)"}

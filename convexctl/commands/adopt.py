@@ -9,18 +9,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convexctl import node
 from convexctl.commands.prompts import check_that_somebody_answers, confirm
 from convexctl.errors import IRREVERSIBLE, WRONG_USAGE, UserError
-from convexctl.helm import Helm
-from convexctl.kubectl import Kubectl, KubectlError
 from convexctl.project import folder, output_folder
+from convexctl.tools import node
+from convexctl.tools.helm import Helm
+from convexctl.tools.kubectl import Kubectl, KubectlError
 
 if TYPE_CHECKING:
     from convexctl.adopt.live import Preview
     from convexctl.adopt.release import Release
     from convexctl.adopt.steps import Adoption, Step
-    from convexctl.synth import Environment
+    from convexctl.synth.environment import Environment
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +72,7 @@ def _seconds(value: str) -> int:
 
 
 def _check_usage(arguments: argparse.Namespace) -> None:
-    from convexctl.overlays import name_fault
+    from convexctl.overlays.load import name_fault
 
     if (arguments.values is None) != (arguments.manifest is None):
         raise UserError("--values and --manifest go together: without one, Helm is asked for both", WRONG_USAGE)
@@ -101,7 +101,7 @@ def _overlay_file(arguments: argparse.Namespace, name: str) -> Path | None:
 
 def _environment(arguments: argparse.Namespace, name: str, release: Release) -> Environment:
     """The environment of the overlay. Raises `UserError` where that is another one than the release."""
-    from convexctl.synth import synthesise_all
+    from convexctl.synth.environment import synthesise_all
 
     (environment,) = synthesise_all(_overlays(arguments), [name])
     values = environment.overlay.values
@@ -131,7 +131,7 @@ def _adoption(
 
 def _adopted(arguments: argparse.Namespace, name: str, kubectl: Kubectl) -> Environment:
     """The environment of a release that Helm does not know: one that was adopted. Raises `UserError` for any other."""
-    from convexctl.synth import synthesise_all
+    from convexctl.synth.environment import synthesise_all
 
     workload = kubectl.find("statefulset", f"{arguments.release}-backend")
     labels = (workload or {}).get("metadata", {}).get("labels", {})
@@ -155,10 +155,11 @@ def _finish(arguments: argparse.Namespace, adoption: Adoption) -> int:
 
 
 def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: Kubectl, helm: Helm) -> int:
-    from convexctl import guard, output
     from convexctl.adopt import report
     from convexctl.adopt.effects import effects, summary
     from convexctl.adopt.release import secret_names
+    from convexctl.changes import guard
+    from convexctl.synth import output
 
     secrets, offline = _secrets(arguments, kubectl, release)
     _write_overlay(arguments, name, release, secrets)

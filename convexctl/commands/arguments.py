@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from convexctl.errors import WRONG_USAGE, UserError
-from convexctl.kubectl import Kubectl
-from convexctl.overlays import Overlay, load_overlays
+from convexctl.overlays.load import Overlay, load_overlays
 from convexctl.project import folder
+from convexctl.tools.kubectl import Kubectl
 
 
 def add_overlay(parser: argparse.ArgumentParser) -> None:

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     images = dict(_image(entry) for entry in arguments.image)
 
     from convexctl.audit import Severity, audit, formats, live, reading
-    from convexctl.kubectl import Kubectl
+    from convexctl.tools.kubectl import Kubectl
 
     if arguments.live:
         documents = None

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from convexctl import node
 from convexctl.errors import TROUBLE, UserError
 from convexctl.project import folder, output_folder
+from convexctl.tools import node
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     node.warm_up()
-    from convexctl.diff import DIFFERENT, SAME, differences, live, rendered
-    from convexctl.synth import synthesise_all
+    from convexctl.changes.diff import DIFFERENT, SAME, differences, live, rendered
+    from convexctl.synth.environment import synthesise_all
 
     environments = synthesise_all(
         arguments.overlays or folder("overlays"), arguments.overlay, values_files=arguments.values

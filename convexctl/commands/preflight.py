@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from convexctl import node
 from convexctl.commands import arguments as common
 from convexctl.errors import FAILED, printable
+from convexctl.tools import node
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,11 +26,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the checks. Returns 1 where one failed."""
     node.warm_up()
-    from convexctl.overlays import warnings_of
+    from convexctl.overlays.load import warnings_of
     from convexctl.preflight.check import Status
     from convexctl.preflight.report import as_json, table
     from convexctl.preflight.run import preflight
-    from convexctl.synth import synthesise_all
+    from convexctl.synth.environment import synthesise_all
 
     folder = common.overlays_folder(arguments)
     (environment,) = synthesise_all(folder, [arguments.overlay], arguments.values)

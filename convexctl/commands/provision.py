@@ -8,8 +8,8 @@ import sys
 
 from convexctl.commands import arguments as common
 from convexctl.errors import WRONG_USAGE, UserError
-from convexctl.overlays import Overlay
-from convexctl.provision import SECTIONS, needs_instance_name, section
+from convexctl.overlays.load import Overlay
+from convexctl.preflight.provision import SECTIONS, needs_instance_name, section
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _instance_name(arguments: argparse.Namespace, overlay: Overlay) -> str:
-    from convexctl.instance import InstanceNotFoundError, find_name
-    from convexctl.secret_values import instance_name_problems
+    from convexctl.secrets.accepted import instance_name_problems
+    from convexctl.secrets.instance import InstanceNotFoundError, find_name
 
     values, given = overlay.values, arguments.instance_name
     if given and values.instance_name not in ("", given):

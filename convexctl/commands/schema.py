@@ -13,7 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write both from the model of the values."""
-    from convexctl.schema import FILE, schema_text, with_parameters
+    from convexctl.overlays.schema import FILE, schema_text, with_parameters
 
     schema, readme = folder("overlays") / FILE, folder("README.md")
     schema.write_text(schema_text(), encoding="utf-8")

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convexctl import node
 from convexctl.commands import arguments as common
 from convexctl.commands.prompts import ask_hidden, check_that_somebody_answers, confirm
 from convexctl.errors import WRONG_USAGE, UserError
-from convexctl.kubectl import ClusterSecret, Kubectl, KubectlError
-from convexctl.overlays import Overlay
-from convexctl.private_file import check_not_in_git, write_private
+from convexctl.overlays.load import Overlay
+from convexctl.secrets.private_file import check_not_in_git, write_private
+from convexctl.tools import node
+from convexctl.tools.kubectl import ClusterSecret, Kubectl, KubectlError
 
 if TYPE_CHECKING:
-    from convexctl.secrets import Entry, Filled, Plan, Source
+    from convexctl.secrets.fill import Entry, Filled, Plan, Source
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,14 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Collect the values, check them all, then print, write, apply or seal the Secrets."""
     _check_usage(arguments)
     node.warm_up()
-    from convexctl import sealing
-    from convexctl.instance import find_instance
-    from convexctl.secrets import Known, Source, fill, plan_secrets, read_env_file, secret_manifests, to_yaml
-    from convexctl.synth import synthesise
+    from convexctl.overlays import sealed_files
+    from convexctl.secrets.fill import Known, Source, fill, plan_secrets, read_env_file, secret_manifests, to_yaml
+    from convexctl.secrets.instance import find_instance
+    from convexctl.synth.environment import synthesise
 
     overlay = common.the_overlay(arguments)
     kubectl = common.kubectl_for(arguments, overlay)
-    file = sealing.sealed_file(common.overlays_folder(arguments), overlay.name)
+    file = sealed_files.sealed_file(common.overlays_folder(arguments), overlay.name)
     if arguments.seal:
         _check_sealing(overlay, kubectl)
     if arguments.output:
@@ -69,12 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
     sources = [Source(str(path), read_env_file(path)) for path in arguments.from_env_file]
     _note_unused(plan, sources)
     cluster, asked = _in_cluster(plan, kubectl, offline=arguments.offline, must=arguments.apply)
-    before = sealing.read_sealed(file) if arguments.seal else []
-    sealing.check_namespace(file, before, kubectl.namespace)
+    before = sealed_files.read_sealed(file) if arguments.seal else []
+    sealed_files.check_namespace(file, before, kubectl.namespace)
     known = Known(
         [*sources, Source("the environment", os.environ)],
         cluster,
-        sealing.sealed_keys(before),
+        sealed_files.sealed_keys(before),
         lambda: find_instance(overlay.values, asked, os.environ),
     )
     filled = fill(plan, known, ask=_ask if sys.stdin.isatty() else None, rotate=arguments.rotate)
@@ -83,14 +83,14 @@ def run(arguments: argparse.Namespace) -> int:
     if not filled.secrets():
         _say_nothing_to_write(overlay)
     elif arguments.seal:
-        kubeseal = sealing.Kubeseal(
+        kubeseal = sealed_files.Kubeseal(
             arguments.cert, arguments.controller_name, arguments.controller_namespace, arguments.context
         )
         kept: dict[str, list[str]] = {}
         for entry in filled.sealed:
             kept.setdefault(entry.secret, []).append(entry.key)
         new = [kubeseal.seal(manifest) for manifest in manifests]
-        sealing.write_sealed(file, overlay.name, sealing.merge_sealed(before, new, kept))
+        sealed_files.write_sealed(file, overlay.name, sealed_files.merge_sealed(before, new, kept))
         print(f"{file}: written; commit it, and `python main.py synth {overlay.name}` takes it into dist/")
         _note_unmanaged(cluster, kubectl)
     elif arguments.apply:
@@ -139,7 +139,7 @@ def _in_cluster(
 
 
 def _note_unused(plan: Plan, sources: list[Source]) -> None:
-    from convexctl.secrets import unused_names
+    from convexctl.secrets.fill import unused_names
 
     for source in sources:
         if unused := unused_names(plan, source.values):
@@ -147,7 +147,7 @@ def _note_unused(plan: Plan, sources: list[Source]) -> None:
 
 
 def _ask(entry: Entry, problems: list[str]) -> str:
-    from convexctl.references import VARIABLES
+    from convexctl.secrets.needed import VARIABLES
 
     for problem in problems:
         print(f"  {problem}", file=sys.stderr)
@@ -182,7 +182,7 @@ def _say_nothing_to_write(overlay: Overlay) -> None:
 
 
 def _note_unmanaged(cluster: Mapping[str, ClusterSecret], kubectl: Kubectl) -> None:
-    from convexctl.sealing import ANNOTATIONS
+    from convexctl.overlays.sealed_files import ANNOTATIONS
 
     for name, secret in cluster.items():
         if not ANNOTATIONS.items() <= secret.annotations.items():

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from convexctl import node
 from convexctl.errors import printable
 from convexctl.project import folder, output_folder
+from convexctl.tools import node
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,9 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Synthesise, and write only when every overlay is right and the guard has nothing against it."""
     node.warm_up()
-    from convexctl import guard, output, self_audit
-    from convexctl.overlays import warnings_of
-    from convexctl.synth import synthesise_all
+    from convexctl.changes import guard
+    from convexctl.overlays.load import warnings_of
+    from convexctl.synth import output, self_audit
+    from convexctl.synth.environment import synthesise_all
 
     overlays = arguments.overlays or folder("overlays")
     environments = synthesise_all(overlays, arguments.overlay, arguments.values)

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from convexctl.kubectl import Kubectl, KubectlError
 from convexctl.preflight.check import Check, failed, ok
 from convexctl.preflight.manifests import Manifest, not_ready, pods_of, words
 from convexctl.preflight.questions import Question
+from convexctl.tools.kubectl import Kubectl, KubectlError
 
 CLUSTER, NAMESPACE, POD_SECURITY = "cluster", "namespace", "pod security"
 

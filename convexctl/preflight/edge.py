@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from convexctl.kubectl import Kubectl
 from convexctl.preflight.check import Check, Status, failed, ok, skipped
 from convexctl.preflight.cluster import CLUSTER
 from convexctl.preflight.manifests import ISSUERS, Manifest, default_class, not_ready, words
 from convexctl.preflight.questions import Question
+from convexctl.tools.kubectl import Kubectl
 
 INGRESS_CLASS = "ingress class"
 

@@ -10,8 +10,8 @@ from typing import Any
 from convexctl.preflight import tls
 from convexctl.preflight.check import Check, client, failed, ok, skipped, skipped_all, unreachable
 from convexctl.preflight.convex_tables import TABLES, Query, Storage, first_storage, storage_check, untold
-from convexctl.provision import DEFAULT_MAX_CONNECTIONS
-from convexctl.secret_values import DatabaseUrl, database_name, database_url_problems, parse_database_url
+from convexctl.preflight.provision import DEFAULT_MAX_CONNECTIONS
+from convexctl.secrets.accepted import DatabaseUrl, database_name, database_url_problems, parse_database_url
 
 URL, TLS, LOGIN, SERVER, DATABASE = "mysql url", "mysql tls", "mysql login", "mysql server", "mysql database"
 CONNECTIONS, TABLES_CHECK, STORAGE = "mysql connections", "mysql tables", "mysql storage"

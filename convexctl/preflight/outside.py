@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from convex_k8s.values import Values
 
-from convexctl.instance import NAME
-from convexctl.kubectl import KubectlError
 from convexctl.preflight.check import Check, client, skipped, skipped_all
 from convexctl.preflight.convex_tables import Storage
 from convexctl.preflight.secrets import SecretChecks
+from convexctl.secrets.instance import NAME
+from convexctl.tools.kubectl import KubectlError
 
 DATABASE, FILES = "database", "files"
 """The checks where there is nothing outside to connect to."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from convexctl.kubectl import Kubectl, KubectlError
 from convexctl.preflight.check import Check, failed, ok, skipped
 from convexctl.preflight.cluster import CLUSTER, NAMESPACE, POD_SECURITY
 from convexctl.preflight.manifests import Manifest, pods_of
 from convexctl.preflight.questions import Question
+from convexctl.tools.kubectl import Kubectl, KubectlError
 
 _REFUSED = re.compile(r"is forbidden: |denied the request|is invalid|(Invalid|Required|Unsupported) value|Forbidden: ")
 _CURES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from convexctl.kubectl import KubectlError
 from convexctl.preflight.check import Check, Status, skipped
+from convexctl.tools.kubectl import KubectlError
 
 
 @dataclass(frozen=True)

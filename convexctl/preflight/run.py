@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from convexctl.kubectl import Kubectl
 from convexctl.preflight.check import Check
 from convexctl.preflight.cluster import base_questions, kind_questions, reference_questions
 from convexctl.preflight.edge import edge_questions
@@ -13,7 +12,8 @@ from convexctl.preflight.pods import pod_questions
 from convexctl.preflight.questions import Question, answers
 from convexctl.preflight.secrets import SecretChecks
 from convexctl.preflight.volumes import volume_questions
-from convexctl.synth import NAMESPACE, Environment
+from convexctl.synth.environment import NAMESPACE, Environment
+from convexctl.tools.kubectl import Kubectl
 
 
 def preflight(environment: Environment, kubectl: Kubectl, *, connect: bool = False) -> list[Check]:

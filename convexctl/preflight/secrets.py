@@ -13,16 +13,16 @@ from typing import Any
 
 from convex_k8s.values.secrets import ADMIN_KEY
 
-from convexctl.admin_key import AdminKeyError, open_admin_key
-from convexctl.instance import NAME, SECRET
-from convexctl.kubectl import ClusterSecret, Kubectl, KubectlError
 from convexctl.preflight.check import Check, failed, ok, skipped
 from convexctl.preflight.cluster import CLUSTER, NAMESPACE
 from convexctl.preflight.manifests import ISSUERS, not_ready
 from convexctl.preflight.questions import Question
-from convexctl.references import NeededSecret, made_by_job, needed_secrets
-from convexctl.secrets import PULL_TYPE, Entry, plan_secrets, value_problems
-from convexctl.synth import Environment
+from convexctl.secrets.admin_key import AdminKeyError, open_admin_key
+from convexctl.secrets.fill import PULL_TYPE, Entry, plan_secrets, value_problems
+from convexctl.secrets.instance import NAME, SECRET
+from convexctl.secrets.needed import NeededSecret, made_by_job, needed_secrets
+from convexctl.synth.environment import Environment
+from convexctl.tools.kubectl import ClusterSecret, Kubectl, KubectlError
 
 _CERTIFICATE_KEYS = ("tls.crt", "tls.key")
 

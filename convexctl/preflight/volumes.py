@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from convexctl.kubectl import Kubectl
 from convexctl.preflight.check import Check, failed, ok, skipped
 from convexctl.preflight.cluster import CLUSTER, NAMESPACE
 from convexctl.preflight.manifests import Manifest, default_class, pods_of
 from convexctl.preflight.questions import Question
+from convexctl.tools.kubectl import Kubectl
 
 STORAGE_CLASS = "storage class"
 

@@ -11,8 +11,8 @@ import yaml
 
 from convexctl.adopt.live import preview
 from convexctl.adopt.release import from_helm
-from convexctl.helm import Helm
-from convexctl.kubectl import Kubectl
+from convexctl.tools.helm import Helm
+from convexctl.tools.kubectl import Kubectl
 from tests.support.adoption import Adopter, content, snapshot, uids, versions
 from tests.support.command_line import Done, assert_none_of
 from tests.support.control_plane import ControlPlane, Object, missing_programs

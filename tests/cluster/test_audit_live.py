@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.synth import MANIFESTS
+from convexctl.synth.environment import MANIFESTS
 from tests.support.control_plane import ControlPlane, missing_programs
 from tests.support.helm_chart import EXAMPLE_VALUES, PORT_FORWARD_VALUES, SECRETS, install
 from tests.support.overlay_cases import case

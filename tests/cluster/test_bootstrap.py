@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from convexctl.admin_key import open_admin_key
-from convexctl.references import needed_secrets
-from convexctl.synth import Environment
+from convexctl.secrets.admin_key import open_admin_key
+from convexctl.secrets.needed import needed_secrets
+from convexctl.synth.environment import Environment
 from tests.support.bootstrap_pod import SCRIPT, STEPS, Pod
 from tests.support.control_plane import ControlPlane, Object
 from tests.support.deployment import write_files

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.synth import NAMESPACE
+from convexctl.synth.environment import NAMESPACE
 from tests.support.control_plane import ControlPlane, Object
 from tests.support.deployment import key, kinds, make_prerequisites, write_files
 from tests.support.overlay_cases import Case, case

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.references import needed_secrets
+from convexctl.secrets.needed import needed_secrets
 from tests.support.certificates import Authority
 from tests.support.control_plane import ControlPlane
 from tests.support.deployment import write_files

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from convexctl.kubectl import Kubectl
 from convexctl.preflight.check import Check, Status
 from convexctl.preflight.cluster import base_questions, kind_questions, reference_questions
 from convexctl.preflight.edge import edge_questions
 from convexctl.preflight.pods import pod_questions
 from convexctl.preflight.secrets import SecretChecks
 from convexctl.preflight.volumes import volume_questions
-from convexctl.synth import synthesise
+from convexctl.synth.environment import synthesise
+from convexctl.tools.kubectl import Kubectl
 from tests.support.certificates import Authority
 from tests.support.control_plane import ControlPlane, control_plane, missing_programs
 from tests.support.overlay_cases import environment_of, overlay_of

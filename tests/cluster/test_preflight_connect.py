@@ -11,8 +11,8 @@ import pytest
 
 from convexctl.preflight.check import Check, Status
 from convexctl.preflight.outside import check_outside
+from convexctl.preflight.provision import postgres_sql
 from convexctl.preflight.secrets import SecretChecks
-from convexctl.provision import postgres_sql
 from tests.support.certificates import Authority
 from tests.support.command_line import assert_none_of
 from tests.support.control_plane import ControlPlane

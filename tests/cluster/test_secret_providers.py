@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.references import needed_secrets
-from convexctl.sealing import Kubeseal
-from convexctl.secrets import Known, Source, fill, plan_secrets, secret_manifests
-from convexctl.synth import Environment, synthesise
+from convexctl.overlays.sealed_files import Kubeseal
+from convexctl.secrets.fill import Known, Source, fill, plan_secrets, secret_manifests
+from convexctl.secrets.needed import needed_secrets
+from convexctl.synth.environment import Environment, synthesise
 from tests.support.control_plane import ControlPlane, Object
 from tests.support.deployment import key as key_of
 from tests.support.deployment import kinds, write_files

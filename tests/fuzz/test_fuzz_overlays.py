@@ -20,10 +20,10 @@ from convex_k8s.values.messages import all_keys
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convexctl.documents import load_all, misread
-from convexctl.overlays import Overlay, OverlayError, load_overlays, merged
-from convexctl.schema import schema_text
-from convexctl.synth import synthesise
+from convexctl.located_yaml import load_all, misread
+from convexctl.overlays.load import Overlay, OverlayError, load_overlays, merged
+from convexctl.overlays.schema import schema_text
+from convexctl.synth.environment import synthesise
 from tests.support.overlay_cases import CASES, Case, case, one
 
 fixed = settings(derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])

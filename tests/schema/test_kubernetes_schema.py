@@ -13,7 +13,7 @@ import pytest
 import yaml
 from kubernetes_validate import utils
 
-from convexctl.synth import NAMESPACE
+from convexctl.synth.environment import NAMESPACE
 from tests.support.overlay_cases import CASES, case, one
 
 VERSIONS = [f"1.{minor}" for minor in range(27, 37)]

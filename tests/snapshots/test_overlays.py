@@ -8,7 +8,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from convexctl.synth import MANIFESTS, NAMESPACE
+from convexctl.synth.environment import MANIFESTS, NAMESPACE
 from tests.support.overlay_cases import CASES, Case
 
 

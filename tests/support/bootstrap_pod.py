@@ -17,7 +17,7 @@ STEPS = ["curl (get)", "openssl", "generate_key", "curl (post)"]
 GENERATE_KEY = """#!{python}
 import sys
 sys.path.insert(0, {root!r})
-from convexctl.admin_key import make_admin_key
+from convexctl.secrets.admin_key import make_admin_key
 print("Admin key:", file=sys.stderr)
 print(make_admin_key(*sys.argv[1:]))
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from convexctl.synth import Environment
+from convexctl.synth.environment import Environment
 from tests.support.control_plane import ControlPlane, Object
 
 WORKLOADS = ("StatefulSet", "Deployment", "Job")

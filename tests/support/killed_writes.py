@@ -16,7 +16,7 @@ import signal
 import sys
 from pathlib import Path
 
-from convexctl import output
+from convexctl.synth import output
 
 STEPS = ("open", "os.", "shutil.", "fcntl.", "ctypes.")
 """The audit events that Python raises right before it touches the file system."""

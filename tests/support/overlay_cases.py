@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from convexctl.overlays import Overlay, OverlayError, load_overlays
-from convexctl.synth import Environment, synthesise
+from convexctl.overlays.load import Overlay, OverlayError, load_overlays
+from convexctl.synth.environment import Environment, synthesise
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ROOT / "overlays"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.admin_key import make_admin_key
-from convexctl.kubectl import Kubectl
 from convexctl.preflight.check import Check, Status
 from convexctl.preflight.questions import Question, answers
+from convexctl.secrets.admin_key import make_admin_key
+from convexctl.tools.kubectl import Kubectl
 from tests.support.command_line import Done, assert_none_of, run
 from tests.support.control_plane import ControlPlane
 

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convexctl.admin_key import AdminKey, AdminKeyError, make_admin_key, open_admin_key
 from convexctl.errors import UserError
+from convexctl.secrets.admin_key import AdminKey, AdminKeyError, make_admin_key, open_admin_key
 
 # Sealed with aws-lc, the library that the backend uses.
 SECRET = "030a11181f262d343b424950575e656c737a81888f969da4abb2b9c0c7ced5dc"

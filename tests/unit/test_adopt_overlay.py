@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from convexctl import irreversible
 from convexctl.adopt.overlay import derive
 from convexctl.adopt.release import Release, from_files
 from convexctl.boot import boot
+from convexctl.changes import irreversible
 from convexctl.errors import UserError
-from convexctl.overlays import load_overlays
-from convexctl.synth import synthesise
+from convexctl.overlays.load import load_overlays
+from convexctl.synth.environment import synthesise
 from tests.support.command_line import Done, run
 from tests.support.overlay_cases import DATA
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.admin_key import open_admin_key
+from convexctl.secrets.admin_key import open_admin_key
 from tests.support.bootstrap_pod import SCRIPT, STEPS, Pod
 from tests.support.certificates import Authority
 

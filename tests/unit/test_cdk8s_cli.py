@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.output import RECORD, recorded
-from convexctl.overlays import overlay_names
+from convexctl.overlays.load import overlay_names
+from convexctl.synth.output import RECORD, recorded
 from tests.support.overlay_cases import OVERLAYS, ROOT
 
 CDK8S = os.environ.get("CDK8S_CLI") or shutil.which("cdk8s")

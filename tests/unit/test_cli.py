@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.overlays import overlay_names
+from convexctl.overlays.load import overlay_names
 from tests.support.command_line import run
 from tests.support.overlay_cases import OVERLAYS, ROOT
 from tests.support.processes import wait_until
@@ -340,7 +340,7 @@ class TestNode:
         """`dataclasses` looks for `typing` without waiting for another thread that imports it."""
         code = (
             f"import sys, importlib; importlib.import_module('convexctl.commands.{command}');"
-            "from convexctl import node; sys.exit('typing' not in sys.modules)"
+            "from convexctl.tools import node; sys.exit('typing' not in sys.modules)"
         )
         search = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "constructs")])}
         assert subprocess.run([sys.executable, "-c", code], env=search, check=False).returncode == 0
@@ -351,7 +351,8 @@ class TestNode:
         slow = "node.choose = lambda: time.sleep(0.5) or '/nonexistent'"
         fail = "cli.run = lambda arguments: node.warm_up() or 1"
         seen = "os._exit = lambda code: print(code, node._start().is_alive(), flush=True) or leave(code)"
-        code = f"import os, time, main; from convexctl import cli, node; {slow}; {fail}; leave = os._exit; {seen}"
+        code = "import os, time, main; from convexctl import cli; from convexctl.tools import node"
+        code += f"; {slow}; {fail}; leave = os._exit; {seen}"
         command = [sys.executable, "-c", f"{code}; main.run_and_leave()"]
         done = subprocess.run(command, env=search, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (1, "1 False\n", "")

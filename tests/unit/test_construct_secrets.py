@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from convexctl.references import needed_secrets
-from convexctl.synth import Environment
+from convexctl.secrets.needed import needed_secrets
+from convexctl.synth.environment import Environment
 from tests.support.overlay_cases import case, environment_of
 
 BOOTSTRAP = (

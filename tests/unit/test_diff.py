@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from convexctl import cli
-from convexctl.differences import ABSENT, compare
+from convexctl.changes.compare_objects import ABSENT, compare
 from tests.support.overlay_cases import SAMPLES
 
 SERVICE = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"name": "api", "port": 1}]}}

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from convexctl.synth import Environment, synthesise
+from convexctl.synth.environment import Environment, synthesise
 from tests.support.overlay_cases import CASES, Case, environment_of, overlay_of
 
 ADMIN = "convex-secrets"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from convexctl.documents import load_all
-from convexctl.overlays import overlay_names
+from convexctl.located_yaml import load_all
+from convexctl.overlays.load import overlay_names
 from tests.support.overlay_cases import CASES, OVERLAYS, ROOT, Case, case
 
 ASSETS = os.environ.get("KUBEBUILDER_ASSETS", "")

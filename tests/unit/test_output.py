@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from convexctl import output
 from convexctl.errors import UserError
-from convexctl.output import RECORD, digest, write
+from convexctl.synth import output
+from convexctl.synth.output import RECORD, digest, write
 from tests.support.overlay_cases import ROOT
 
 OLD = {
@@ -212,7 +212,7 @@ def test_a_target_that_cannot_be_written_is_an_error_in_one_line(dist: Path, tar
 SMALL_FILES_ONLY = """
 import json, pathlib, resource, sys
 from convexctl.errors import UserError
-from convexctl.output import write
+from convexctl.synth.output import write
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write(pathlib.Path(sys.argv[1]), {"a": {"convex.k8s.yaml": "new", "README.md": "x" * 2000}}, prune=False)
@@ -288,7 +288,7 @@ def test_a_kill_at_any_step_leaves_every_folder_as_it_was_or_as_it_will_be(dist:
 
 MANY_WRITES = """
 import pathlib, sys
-from convexctl.output import write
+from convexctl.synth.output import write
 for number in range(20):
     text = f"{sys.argv[2]} {number}"
     write(pathlib.Path(sys.argv[1]), {"a": {"one": text, "two": text}, "b": {"one": text}}, prune=True)

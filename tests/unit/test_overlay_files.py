@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.overlays import OverlayError, load_overlays, overlay_names, warnings_of
+from convexctl.overlays.load import OverlayError, load_overlays, overlay_names, warnings_of
 
 YAML_FAULTS = [
     pytest.param(

@@ -11,8 +11,8 @@ import yaml
 from convex_k8s import knobs
 from convex_k8s.values.checks import OWN_VARIABLES
 
-from convexctl import schema
-from convexctl.overlays import overlay_file
+from convexctl.overlays import schema
+from convexctl.overlays.load import overlay_file
 from tests.support.overlay_cases import CASES, INGRESS, OVERLAYS, SAMPLES, Case, faults_of, overlay_of
 
 SCHEMA: dict[str, Any] = json.loads((OVERLAYS / schema.FILE).read_text(encoding="utf-8"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from convexctl.kubectl import Kubectl
 from convexctl.preflight import mysql, outside, postgres, s3
 from convexctl.preflight.run import questions
 from convexctl.preflight.secrets import SecretChecks
+from convexctl.tools.kubectl import Kubectl
 from tests.support.overlay_cases import CASES, ROOT, Case
 
 DOCUMENT = (ROOT / "docs" / "preflight.md").read_text(encoding="utf-8")

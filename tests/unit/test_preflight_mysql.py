@@ -11,7 +11,7 @@ import pytest
 from convexctl.preflight import mysql as checks
 from convexctl.preflight.check import Check, Status
 from convexctl.preflight.mysql import check_mysql
-from convexctl.provision import mysql_sql
+from convexctl.preflight.provision import mysql_sql
 from tests.support.certificates import Authority
 from tests.support.convex_database import LOCAL, S3, mysql_script
 from tests.support.servers import MariadbServer, mariadb_server

@@ -18,7 +18,7 @@ from convexctl.errors import UserError
 from convexctl.preflight import postgres as checks
 from convexctl.preflight.check import Check, Status
 from convexctl.preflight.postgres import check_postgres
-from convexctl.provision import postgres_sql
+from convexctl.preflight.provision import postgres_sql
 from tests.support.certificates import Authority, Certificate
 from tests.support.convex_database import LOCAL, S3, postgres_script
 from tests.support.servers import PostgresServer, postgres_server

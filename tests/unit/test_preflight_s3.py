@@ -17,8 +17,8 @@ import pytest
 from convexctl.errors import UserError
 from convexctl.preflight import s3 as checks
 from convexctl.preflight.check import Check, Status
+from convexctl.preflight.provision import s3_policy
 from convexctl.preflight.s3 import S3Settings, check_s3
-from convexctl.provision import s3_policy
 from tests.support.servers import S3Server, s3_server
 
 SSE_AND_CHECKSUM = ("x-amz-server-side-encryption", "x-amz-checksum-algorithm", "x-amz-sdk-checksum-algorithm")

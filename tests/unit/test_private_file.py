@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from convexctl.errors import UserError
-from convexctl.private_file import check_not_in_git
+from convexctl.secrets.private_file import check_not_in_git
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convexctl import programs
 from convexctl.errors import UserError
+from convexctl.tools import run
 
 
 class ToolError(UserError):
@@ -28,12 +28,12 @@ def write(tool: Path, script: str) -> None:
 
 def test_what_it_prints_for_what_it_is_given(tool: Path) -> None:
     write(tool, '#!/bin/sh\nprintf "%s " "$@"\ncat\n')
-    assert programs.run("tool", ["a b", "c"], stdin="in") == "a b c in"
+    assert run.run("tool", ["a b", "c"], stdin="in") == "a b c in"
 
 
 def test_output_that_is_no_text_is_read_all_the_same(tool: Path) -> None:
     write(tool, "#!/bin/sh\nprintf '\\377'\n")
-    assert programs.run("tool", []) == "\ufffd"
+    assert run.run("tool", []) == "\ufffd"
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def test_output_that_is_no_text_is_read_all_the_same(tool: Path) -> None:
 def test_what_is_wrong_is_one_line(tool: Path, script: str, message: str) -> None:
     write(tool, script)
     with pytest.raises(ToolError) as caught:
-        programs.run("tool", [], timeout_s=0.2 if "sleep" in script else 60, error=ToolError, lead="failed: ")
+        run.run("tool", [], timeout_s=0.2 if "sleep" in script else 60, error=ToolError, lead="failed: ")
     assert str(caught.value) == message
 
 
 def test_one_that_is_missing() -> None:
     with pytest.raises(ToolError) as caught:
-        programs.run("no-such-tool", [], error=ToolError)
+        run.run("no-such-tool", [], error=ToolError)
     assert str(caught.value) == "no-such-tool is not installed, or not on PATH"

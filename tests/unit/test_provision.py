@@ -13,7 +13,7 @@ import pymysql
 import pytest
 
 from convexctl.errors import UserError
-from convexctl.provision import (
+from convexctl.preflight.provision import (
     aws_commands,
     connection_limit,
     dns_names,

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from convexctl.admin_key import open_admin_key
-from convexctl.overlays import OverlayError
-from convexctl.references import VARIABLES
-from convexctl.secret_values import generate_instance_secret
-from convexctl.synth import synthesise_all
+from convexctl.overlays.load import OverlayError
+from convexctl.secrets.accepted import generate_instance_secret
+from convexctl.secrets.admin_key import open_admin_key
+from convexctl.secrets.needed import VARIABLES
+from convexctl.synth.environment import synthesise_all
 from tests.support.command_line import Done, assert_none_of, run
 from tests.support.kubectl_stub import KubectlStub
 from tests.support.sealing_key import SealingKey

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convexctl.secret_values import (
+from convexctl.secrets.accepted import (
     DatabaseUrl,
     Engine,
     database_name,

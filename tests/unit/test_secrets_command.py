@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convexctl.admin_key import make_admin_key, open_admin_key
-from convexctl.instance import Instance
-from convexctl.references import VARIABLES, needed_secrets
-from convexctl.secret_values import generate_instance_secret
-from convexctl.secrets import Known, Source, fill, plan_secrets, read_env_file, secret_manifests
+from convexctl.secrets.accepted import generate_instance_secret
+from convexctl.secrets.admin_key import make_admin_key, open_admin_key
+from convexctl.secrets.fill import Known, Source, fill, plan_secrets, read_env_file, secret_manifests
+from convexctl.secrets.instance import Instance
+from convexctl.secrets.needed import VARIABLES, needed_secrets
 from tests.support.certificates import Authority
 from tests.support.command_line import Done, assert_none_of, decoded, on_samples, run
 from tests.support.kubectl_stub import KubectlStub

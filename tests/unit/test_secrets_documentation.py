@@ -10,7 +10,7 @@ import shlex
 import pytest
 from convex_k8s.values.secrets import ADMIN_KEY
 
-from convexctl.references import VARIABLES
+from convexctl.secrets.needed import VARIABLES
 from tests.support.overlay_cases import ROOT, overlay_of
 
 TEXT = (ROOT / "docs" / "secrets.md").read_text()

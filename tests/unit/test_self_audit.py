@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from convexctl import self_audit
 from convexctl.audit import Severity, audit
-from convexctl.synth import synthesise_all
+from convexctl.synth import self_audit
+from convexctl.synth.environment import synthesise_all
 from tests.support.command_line import run
 from tests.support.overlay_cases import CASES, INGRESS, SAMPLES, Case, overlay_of
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from convexctl import schema
-from convexctl.output import RECORD, digest, recorded
-from convexctl.overlays import overlay_names
-from convexctl.synth import synthesise_all
+from convexctl.overlays import schema
+from convexctl.overlays.load import overlay_names
+from convexctl.synth.environment import synthesise_all
+from convexctl.synth.output import RECORD, digest, recorded
 from tests.support.overlay_cases import OVERLAYS, ROOT
 
 DIST = ROOT / "dist"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from convex_k8s.values import Values
 
-from convexctl.overlays import OverlayError, load_overlays
+from convexctl.overlays.load import OverlayError, load_overlays
 from tests.support.overlay_cases import case, faults_of, overlay_of
 
 PATHS = [{"path": "/", "pathType": "Prefix"}]

@@ -16,7 +16,7 @@ from convex_k8s.values import Values
 from convex_k8s.values.base import Model
 from convex_k8s.values.checks import OWN_VARIABLES
 
-from convexctl.overlays import EXTENDS
+from convexctl.overlays.load import EXTENDS
 
 FILE = "schema.json"
 _TABLE_BEGINS = "<!-- parameters: written by `make schema` -->"

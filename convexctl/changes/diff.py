@@ -13,14 +13,14 @@ from typing import Any, Literal
 from convex_k8s.values.secrecy import NOT_SHOWN, named_like_a_secret, secret_in
 
 from convexctl import boot as model
-from convexctl import output
-from convexctl.differences import ABSENT, FieldChange, ObjectChange, compare
-from convexctl.documents import DocumentError, load_all
+from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare
+from convexctl.changes.irreversible import Change, changes, side_of
 from convexctl.errors import TROUBLE, UserError
-from convexctl.irreversible import Change, changes, side_of
-from convexctl.kubectl import Kubectl
-from convexctl.synth import MANIFESTS, NAMESPACE, Environment
-from convexctl.words import cell
+from convexctl.located_yaml import DocumentError, load_all
+from convexctl.synth import output
+from convexctl.synth.environment import MANIFESTS, NAMESPACE, Environment
+from convexctl.tools.kubectl import Kubectl
+from convexctl.wording import cell
 
 Format = Literal["text", "markdown", "json"]
 State = Literal["new", "changed", "unchanged", "removed"]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from convexctl import programs
 from convexctl.errors import UserError
+from convexctl.tools import run
 
 FIELD_MANAGER = "convex-k8s"
 """Under which name the API server notes the fields that are set from here."""
@@ -46,7 +46,7 @@ class Kubectl:
     def run(self, *arguments: str, stdin: str = "", timeout_s: int = _TIMEOUT_S) -> str:
         """Run kubectl and return what it prints. Raises `KubectlError` when it fails or takes too long."""
         where = [*(["--context", self.context] if self.context else []), f"--request-timeout={_REQUEST_TIMEOUT_S}s"]
-        return programs.run("kubectl", [*where, *arguments], stdin=stdin, timeout_s=timeout_s, error=KubectlError)
+        return run.run("kubectl", [*where, *arguments], stdin=stdin, timeout_s=timeout_s, error=KubectlError)
 
     def place(self) -> str:
         """`namespace X, context Y`, for messages."""
@@ -167,7 +167,7 @@ class Kubectl:
         )
 
     def _raw(self, path: str) -> dict[str, Any]:
-        return programs.parsed(self.run("get", "--raw", path), "kubectl", KubectlError)
+        return run.parsed(self.run("get", "--raw", path), "kubectl", KubectlError)
 
     def _setting(self, *arguments: str) -> str:
         try:
@@ -187,7 +187,7 @@ def as_stream(manifests: Iterable[Mapping[str, Any]]) -> str:
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """The objects that kubectl printed; Lists are taken apart."""
-    for answer in programs.parsed_all(text, "kubectl", KubectlError):
+    for answer in run.parsed_all(text, "kubectl", KubectlError):
         items = answer["items"] if isinstance(answer.get("items"), list) else [answer]
         for item in items:
             metadata = item.get("metadata") if isinstance(item, dict) else None

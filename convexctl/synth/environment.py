@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 from convex_k8s.values import Values
 
-from convexctl import node
 from convexctl.boot import boot
-from convexctl.documents import Loader
-from convexctl.notes import readme
-from convexctl.overlays import Overlay, load_overlays, overlay_names
-from convexctl.sealing import sealed_secrets
+from convexctl.located_yaml import Loader
+from convexctl.overlays.load import Overlay, load_overlays, overlay_names
+from convexctl.overlays.sealed_files import sealed_secrets
+from convexctl.synth.readme import readme
+from convexctl.tools import node
 
 MANIFESTS = "convex.k8s.yaml"
 """All objects of an environment, in apply order: one file, because `cdk8s synth --stdout` joins files without `---`."""

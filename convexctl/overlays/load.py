@@ -13,8 +13,8 @@ from convex_k8s.problems import Problem, ValuesError, dotted
 from convex_k8s.values import Values
 from convex_k8s.values.secrecy import secret_in
 
-from convexctl.documents import DocumentError, Located, Place, load_all, misread
 from convexctl.errors import UserError
+from convexctl.located_yaml import DocumentError, Located, Place, load_all, misread
 
 EXTENDS = "extends"
 _LONGEST_CHAIN = 100

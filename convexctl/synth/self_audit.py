@@ -10,8 +10,8 @@ from convex_k8s import problems
 
 from convexctl.audit import Severity, audit
 from convexctl.audit.model import Finding
-from convexctl.overlays import overlay_file
-from convexctl.synth import Environment
+from convexctl.overlays.load import overlay_file
+from convexctl.synth.environment import Environment
 
 
 def warnings(environments: Sequence[Environment], overlays: Path) -> list[str]:

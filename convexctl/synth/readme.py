@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from convex_k8s.values.secrets import ADMIN_KEY
 
 from convexctl.boot import Boot
-from convexctl.references import VARIABLES, NeededSecret, Reference, file_variable, made_by_job, needed_secrets
-from convexctl.words import cell
+from convexctl.secrets.needed import VARIABLES, NeededSecret, Reference, file_variable, made_by_job, needed_secrets
+from convexctl.wording import cell
 
 
 class Objects:

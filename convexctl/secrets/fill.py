@@ -20,12 +20,8 @@ from convex_k8s.values import Values
 from convex_k8s.values.secrets import ADMIN_KEY
 from cryptography import x509
 
-from convexctl.admin_key import AdminKeyError, make_admin_key, open_admin_key
 from convexctl.errors import UserError
-from convexctl.instance import NAME, SECRET, Instance
-from convexctl.kubectl import ClusterSecret
-from convexctl.references import FILES, PULL_CONFIG, VARIABLES, Reference, file_variable, made_by_job, needed_secrets
-from convexctl.secret_values import (
+from convexctl.secrets.accepted import (
     Engine,
     database_url_problems,
     generate_instance_secret,
@@ -36,6 +32,18 @@ from convexctl.secret_values import (
     s3_region_problems,
     s3_secret_access_key_problems,
 )
+from convexctl.secrets.admin_key import AdminKeyError, make_admin_key, open_admin_key
+from convexctl.secrets.instance import NAME, SECRET, Instance
+from convexctl.secrets.needed import (
+    FILES,
+    PULL_CONFIG,
+    VARIABLES,
+    Reference,
+    file_variable,
+    made_by_job,
+    needed_secrets,
+)
+from convexctl.tools.kubectl import ClusterSecret
 
 _PULL_KEY = ".dockerconfigjson"
 PULL_TYPE = "kubernetes.io/dockerconfigjson"

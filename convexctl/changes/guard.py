@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from convexctl.boot.manifests import Manifest, Manifests, dig, mapping, sequence, text
 from convexctl.errors import IRREVERSIBLE, UserError
-from convexctl.overlays import overlay_file
-from convexctl.synth import MANIFESTS, Environment
+from convexctl.overlays.load import overlay_file
+from convexctl.synth.environment import MANIFESTS, Environment
 
 if TYPE_CHECKING:
-    from convexctl.irreversible import Change
+    from convexctl.changes.irreversible import Change
 
 _RESERVED = re.compile(r"(^|\.)example(\.(com|net|org))?$")
 DOCUMENTATION = "docs/irreversible-changes.md"
@@ -37,10 +37,10 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
     """
     if not live and all(_is_as_written(environment, root) for environment in environments):
         return []
-    from convexctl import baseline
-    from convexctl.irreversible import side_of, state, unacknowledged
+    from convexctl.changes import previous
+    from convexctl.changes.irreversible import side_of, state, unacknowledged
 
-    before = baseline.in_cluster(environments) if live else baseline.written(environments, root)
+    before = previous.in_cluster(environments) if live else previous.written(environments, root)
     warnings = [its.warning for its in before.values() if its.warning]
     stops: list[_Stop] = []
     for environment in environments:
@@ -87,7 +87,7 @@ def _is_sample(manifests: Iterable[Manifest]) -> bool:
 
 
 def _message(stops: Sequence[_Stop], gone: Sequence[Path], *, live: bool) -> str:
-    from convexctl.irreversible import acknowledgement
+    from convexctl.changes.irreversible import acknowledgement
 
     lines: list[str] = []
     for stop in stops:

@@ -10,11 +10,11 @@ import yaml
 
 from convexctl.boot import boot
 from convexctl.boot.manifests import Manifest, source_of
-from convexctl.committed import GitError, committed
-from convexctl.documents import UNREADABLE, DocumentError, Loader, check_depth
 from convexctl.errors import UserError
-from convexctl.kubectl import Kubectl
-from convexctl.synth import MANIFESTS, Environment
+from convexctl.located_yaml import UNREADABLE, DocumentError, Loader, check_depth
+from convexctl.synth.environment import MANIFESTS, Environment
+from convexctl.tools.git import GitError, committed
+from convexctl.tools.kubectl import Kubectl
 
 _LIVE_KINDS = {"v1": ("ConfigMap",), "apps/v1": ("StatefulSet", "Deployment")}
 """What is read from a cluster: enough to know what the pods do, and no Secret."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convexctl import programs
 from convexctl.errors import UserError
+from convexctl.tools import run
 
 _NOT_FOUND = "release: not found"
 
@@ -35,7 +35,7 @@ class Helm:
     def record(self, release: str) -> Record | None:
         """The record of a release; None where there is none. Raises `HelmError` where that cannot be told."""
         try:
-            status = programs.parsed(self._run("status", release, "--output=json"), "helm", HelmError)
+            status = run.parsed(self._run("status", release, "--output=json"), "helm", HelmError)
         except HelmError as error:
             if _NOT_FOUND in str(error):
                 return None
@@ -61,4 +61,4 @@ class Helm:
     def _run(self, *arguments: str) -> str:
         where = [f"--kube-context={self.context}"] if self.context else []
         where += [f"--namespace={self.namespace}"] if self.namespace else []
-        return programs.run("helm", [*arguments, *where], error=HelmError)
+        return run.run("helm", [*arguments, *where], error=HelmError)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from convex_k8s.values import Values
 
 from convexctl.errors import UserError
-from convexctl.kubectl import Kubectl, KubectlError
-from convexctl.secret_values import instance_name_problems, instance_secret_problems
+from convexctl.secrets.accepted import instance_name_problems, instance_secret_problems
+from convexctl.tools.kubectl import Kubectl, KubectlError
 
 NAME, SECRET = "INSTANCE_NAME", "INSTANCE_SECRET"
 """The variables of the backend, and of the environment here."""

@@ -21,7 +21,7 @@ from convexctl.boot.compare import plain
 from convexctl.boot.database import TITLES
 from convexctl.boot.manifests import Manifest, Manifests, dig, items, mapping, sequence, source_of, text
 from convexctl.boot.quantities import quantity
-from convexctl.words import listed
+from convexctl.wording import listed
 
 NO_CLAIM = "none"
 """The value of `claim` and `claim-template` where there is none."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from convexctl import node, programs
-from convexctl.documents import DocumentError, Located, Place, load_all
 from convexctl.errors import UserError
-from convexctl.overlays import Overlay, OverlayError
+from convexctl.located_yaml import DocumentError, Located, Place, load_all
+from convexctl.overlays.load import Overlay, OverlayError
+from convexctl.tools import node, run
 
 FOLDER = "sealed"
 """Folder of the sealed files, below that of the overlays."""
@@ -45,13 +45,13 @@ class Kubeseal:
     def seal(self, secret: Mapping[str, Any]) -> dict[str, Any]:
         """Seal a Secret for its name and namespace alone. Raises `UserError` where kubeseal is not there or fails."""
         metadata = {**secret["metadata"], "annotations": ANNOTATIONS}
-        said = programs.run(
+        said = run.run(
             "kubeseal",
             ["--format=json", "--scope=strict", *self._options()],
             stdin=json.dumps({**secret, "metadata": metadata}),
             lead="kubeseal failed: ",
         )
-        sealed = programs.parsed(said, "kubeseal")
+        sealed = run.parsed(said, "kubeseal")
         if _fault(sealed):
             raise UserError(f"kubeseal answered something that is no whole {KIND}")
         return {

@@ -18,7 +18,7 @@ from convex_k8s.origins import Origins
 from convex_k8s.values import Values
 
 from convexctl.errors import UserError
-from convexctl.secret_values import Engine, database_name, instance_name_problems
+from convexctl.secrets.accepted import Engine, database_name, instance_name_problems
 
 SectionName = Literal["sql", "policy", "buckets", "dns"]
 

@@ -1,0 +1,1 @@
+"""Overlay files: found, layered and checked, their schema, and the sealed files beside them."""

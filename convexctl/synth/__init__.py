@@ -1,0 +1,1 @@
+"""Values in, the files of an environment out."""

@@ -1,0 +1,1 @@
+"""Every external program: nothing else in this package starts one."""
