@@ -125,6 +125,22 @@ class Rule(NamedTuple):
     explain: Callable[[Side, Side], Explanation]
 
 
+Explain = Callable[[Side, Side], Explanation]
+
+
+def rule(
+    id: IrreversibleChange,
+    value: Callable[[Side], str | None],
+    counts: Callable[[Side, Side], bool] = lambda before, after: True,
+) -> Callable[[Explain], Rule]:
+    """Make a rule of the function that explains a change."""
+
+    def make(explain: Explain) -> Rule:
+        return Rule(id, value, counts, explain)
+
+    return make
+
+
 def side_of(overlay: str, documents: Iterable[Manifest], like: Side | None = None) -> Side | None:
     """An environment with its backend: of several the one called as that of `like`. None where there is no backend."""
     manifests = list(documents)
@@ -161,10 +177,6 @@ def acknowledgement(overlay: Mapping[IrreversibleChange, str], found: Iterable[C
 def _without_secret(value: str) -> str:
     """A value as a message may show it: manifests that somebody edited may hold anything."""
     return NOT_SHOWN if any(map(secret_in, value.split())) else value
-
-
-def _always(before: Side, after: Side) -> bool:
-    return True
 
 
 def _moved(before: Side, after: Side) -> bool:
@@ -212,12 +224,16 @@ def _renamed(before: Side, after: Side) -> bool:
     return before.backend.name != after.backend.name
 
 
-def _explain_release_name(before: Side, after: Side) -> Explanation:
+@rule("release-name", _release_name, _renamed)
+def release_name(before: Side, after: Side) -> Explanation:
+    """Every object gets a new name."""
     cure = "keep releaseName: nobody outside the cluster sees it. Otherwise stop the old environment first"
     return _explain_new_objects(before, after, "every object gets a new name, and those of the old name stay", cure)
 
 
-def _explain_namespace(before: Side, after: Side) -> Explanation:
+@rule("namespace", lambda side: side.backend.namespace)
+def namespace(before: Side, after: Side) -> Explanation:
+    """Every object moves to another namespace."""
     old, new = before.backend.namespace, after.backend.namespace
     cure = "keep the namespace. Otherwise make the Secrets in the new one, and stop the old environment first"
     if not old or not new:
@@ -293,7 +309,9 @@ def _differs(name: str) -> Callable[[Side, Side], bool]:
     return differs
 
 
-def _explain_instance_name(before: Side, after: Side) -> Explanation:
+@rule("instance-name", _reference("instance_name"), _differs("instance_name"))
+def instance_name(before: Side, after: Side) -> Explanation:
+    """The instance is renamed."""
     old, new = _shown(before, "instance_name"), _shown(after, "instance_name")
     if after.server:
         happens = (
@@ -313,7 +331,9 @@ def _shown(side: Side, name: str) -> str:
     return _without_secret(_reference(name)(side) or "")
 
 
-def _explain_instance_secret(before: Side, after: Side) -> Explanation:
+@rule("instance-secret", _reference("instance_secret"), _differs("instance_secret"))
+def instance_secret(before: Side, after: Side) -> Explanation:
+    """The instance secret comes from elsewhere."""
     happens = "with another instance secret every admin key, upload token and cursor is void; the documents stay"
     cure = "bring the old secret along, while the old pod runs: this takes it from there, unless the new Secret has one"
     if after.backend.instance_secret.value == "generated":
@@ -329,7 +349,9 @@ def _explain_instance_secret(before: Side, after: Side) -> Explanation:
 # Documents.
 
 
-def _explain_engine(before: Side, after: Side) -> Explanation:
+@rule("database-engine", _value("engine"))
+def database_engine(before: Side, after: Side) -> Explanation:
+    """The data is kept by another kind of database."""
     old, new = before.server or "SQLite", after.server or "SQLite"
     happens = f"documents do not move by themselves: the backend starts with what is in {new}, all others stay in {old}"
     cure = "export while the old database runs, and import into the new one"
@@ -340,7 +362,9 @@ def _database_counts(before: Side, after: Side) -> bool:
     return before.backend.engine.value == after.backend.engine.value and _differs("database_url")(before, after)
 
 
-def _explain_database(before: Side, after: Side) -> Explanation:
+@rule("database-secret", _reference("database_url"), _database_counts)
+def database_secret(before: Side, after: Side) -> Explanation:
+    """The database URL comes from elsewhere."""
     happens = (
         f"the URL may lead to another {after.server} server: the backend starts with what it finds there, "
         "and the documents stay where they are"
@@ -357,7 +381,9 @@ def _explain_database(before: Side, after: Side) -> Explanation:
 # Files.
 
 
-def _explain_files_kind(before: Side, after: Side) -> Explanation:
+@rule("files-kind", _value("files"))
+def files_kind(before: Side, after: Side) -> Explanation:
+    """Files move between disk and S3."""
     happens = (
         "the backend wrote the kind of storage into its database at the first start and refuses to start with another: "
         "deployed functions, files, exports and search indexes would not be found"
@@ -386,16 +412,22 @@ def _copy_of_files(before: Side, what: str, extra: str = "") -> Explanation:
     return Explanation(happens, cure, (stop, f"{copy}   # or `aws s3 sync` within one service"))
 
 
-def _explain_buckets(before: Side, after: Side) -> Explanation:
+@rule("files-buckets", _buckets)
+def files_buckets(before: Side, after: Side) -> Explanation:
+    """Files are kept in other buckets."""
     return _copy_of_files(before, "another bucket is another place")
 
 
-def _explain_endpoint(before: Side, after: Side) -> Explanation:
+@rule("files-endpoint", _reference("s3_endpoint"), _differs("s3_endpoint"))
+def files_endpoint(before: Side, after: Side) -> Explanation:
+    """Files are kept by another S3 service."""
     same = ". Where it is only another name of the same service, the acknowledgement alone is enough"
     return _copy_of_files(before, "another endpoint may be another service with other buckets", same)
 
 
-def _explain_region(before: Side, after: Side) -> Explanation:
+@rule("files-region", _reference("s3_region"), _differs("s3_region"))
+def files_region(before: Side, after: Side) -> Explanation:
+    """Files are kept in another region."""
     same = ". Where the service is the same and takes any region (MinIO, R2), the acknowledgement alone is enough"
     return _copy_of_files(before, "a bucket lies in one region: in another there is none, or another one", same)
 
@@ -428,7 +460,9 @@ def _recreate(side: Side, *, keep_pod: bool = False) -> tuple[str, ...]:
     return ("# acknowledge and synth, then:", delete, f"kubectl apply -f dist/{side.overlay}/")
 
 
-def _explain_claim(before: Side, after: Side) -> Explanation:
+@rule("claim", _claim, _claim_counts)
+def volume_claim(before: Side, after: Side) -> Explanation:
+    """Another volume claim is mounted."""
     old, new = before.backend.claim, after.backend.claim
     lost = before.on_volume()
     what = listed(lost, "and")
@@ -469,7 +503,9 @@ def _in_place(before: Side, after: Side) -> bool:
     return not _moved(before, after) and _claim(before) == _claim(after)
 
 
-def _explain_template(before: Side, after: Side) -> Explanation:
+@rule("claim-template", _template_names, _in_place)
+def claim_template(before: Side, after: Side) -> Explanation:
+    """A claim template is added, removed or renamed."""
     happens = "Kubernetes lets nobody add or remove a claim template of a StatefulSet: apply would fail"
     cure = "let the StatefulSet be made anew; its claims stay"
     return Explanation(happens, cure, _recreate(after))
@@ -489,7 +525,9 @@ def _shrinks(before: Side, after: Side) -> bool:
     return new < old
 
 
-def _explain_size(before: Side, after: Side) -> Explanation:
+@rule("claim-size", _value("claim_size"), _size_counts)
+def claim_size(before: Side, after: Side) -> Explanation:
+    """The claim gets another size."""
     claim, size = _claim(after), _value("claim_size")(after)
     if _shrinks(before, after):
         happens = f"Kubernetes shrinks no claim: {claim} keeps its size, and apply would fail"
@@ -509,7 +547,9 @@ def _class(side: Side) -> str | None:
     return "default" if decision.value is None else text(decision.value) or "none"
 
 
-def _explain_class(before: Side, after: Side) -> Explanation:
+@rule("claim-class", _class, _in_place)
+def claim_class(before: Side, after: Side) -> Explanation:
+    """The claim gets another StorageClass."""
     claim = _claim(after)
     happens = f"the class of a claim that is there cannot be changed: {claim} keeps its own, and apply would fail"
     cure = (
@@ -525,7 +565,9 @@ def _access_mode(side: Side) -> str | None:
     return None if decision is None else ", ".join(map(text, sequence(plain(decision.value))))
 
 
-def _explain_access_mode(before: Side, after: Side) -> Explanation:
+@rule("access-mode", _access_mode, _in_place)
+def access_mode(before: Side, after: Side) -> Explanation:
+    """The claim gets other access modes."""
     claim = _claim(after)
     happens = f"the access mode of a claim that is there cannot be changed: {claim} keeps its own, and apply would fail"
     cure = "keep the mode, or let the StatefulSet be made anew: then the mode holds for claims that are made later"
@@ -567,7 +609,9 @@ def _changed_fields(before: Side, after: Side) -> list[str]:
     return [name for name in new if name in old and old[name] != new[name]]
 
 
-def _explain_immutable(before: Side, after: Side) -> Explanation:
+@rule("immutable-field", _digest, lambda before, after: bool(_changed_fields(before, after)))
+def immutable_field(before: Side, after: Side) -> Explanation:
+    """A field changes that the API server lets nobody change."""
     fields = _changed_fields(before, after)
     happens = f"Kubernetes lets nobody change {listed(fields, 'and')}: apply would fail"
     cure = "keep them, or delete the objects and let them be made anew: the pods start again, claims stay"
@@ -581,7 +625,9 @@ def _explain_immutable(before: Side, after: Side) -> Explanation:
 # Retention.
 
 
-def _explain_retention(before: Side, after: Side) -> Explanation:
+@rule("retention", _value("retention"))
+def retention(before: Side, after: Side) -> Explanation:
+    """Old versions of documents are kept for another time."""
     old, new = before.backend.retention.value, after.backend.retention.value
     lowered = isinstance(old, int) and isinstance(new, int) and new < old
     if lowered:
@@ -599,37 +645,22 @@ def _explain_retention(before: Side, after: Side) -> Explanation:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("release-name", _release_name, _renamed, _explain_release_name),
-    Rule("namespace", lambda side: side.backend.namespace, _always, _explain_namespace),
-    Rule(
-        "instance-name",
-        _reference("instance_name"),
-        _differs("instance_name"),
-        _explain_instance_name,
-    ),
-    Rule(
-        "instance-secret",
-        _reference("instance_secret"),
-        _differs("instance_secret"),
-        _explain_instance_secret,
-    ),
-    Rule("database-engine", _value("engine"), _always, _explain_engine),
-    Rule("database-secret", _reference("database_url"), _database_counts, _explain_database),
-    Rule("files-kind", _value("files"), _always, _explain_files_kind),
-    Rule("files-buckets", _buckets, _always, _explain_buckets),
-    Rule("files-endpoint", _reference("s3_endpoint"), _differs("s3_endpoint"), _explain_endpoint),
-    Rule("files-region", _reference("s3_region"), _differs("s3_region"), _explain_region),
-    Rule("claim", _claim, _claim_counts, _explain_claim),
-    Rule("claim-template", _template_names, _in_place, _explain_template),
-    Rule("claim-size", _value("claim_size"), _size_counts, _explain_size),
-    Rule("claim-class", _class, _in_place, _explain_class),
-    Rule("access-mode", _access_mode, _in_place, _explain_access_mode),
-    Rule(
-        "immutable-field",
-        _digest,
-        lambda before, after: bool(_changed_fields(before, after)),
-        _explain_immutable,
-    ),
-    Rule("retention", _value("retention"), _always, _explain_retention),
+    release_name,
+    namespace,
+    instance_name,
+    instance_secret,
+    database_engine,
+    database_secret,
+    files_kind,
+    files_buckets,
+    files_endpoint,
+    files_region,
+    volume_claim,
+    claim_template,
+    claim_size,
+    claim_class,
+    access_mode,
+    immutable_field,
+    retention,
 )
 """What the guard stops, in the order of its messages."""
