@@ -14,7 +14,8 @@ from convex_k8s.values.secrecy import NOT_SHOWN, named_like_a_secret, secret_in
 
 from convexctl import boot as model
 from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare
-from convexctl.changes.irreversible import Change, changes, side_of
+from convexctl.changes.irreversible import changes
+from convexctl.changes.irreversible.model import Change, side_of
 from convexctl.errors import TROUBLE, UserError
 from convexctl.located_yaml import DocumentError, load_all
 from convexctl.synth import output

@@ -14,7 +14,7 @@ from convexctl.overlays.load import overlay_file
 from convexctl.synth.environment import MANIFESTS, Environment
 
 if TYPE_CHECKING:
-    from convexctl.changes.irreversible import Change
+    from convexctl.changes.irreversible.model import Change
 
 _RESERVED = re.compile(r"(^|\.)example(\.(com|net|org))?$")
 DOCUMENTATION = "docs/irreversible-changes.md"
@@ -38,7 +38,8 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
     if not live and all(_is_as_written(environment, root) for environment in environments):
         return []
     from convexctl.changes import previous
-    from convexctl.changes.irreversible import side_of, state, unacknowledged
+    from convexctl.changes.irreversible import state, unacknowledged
+    from convexctl.changes.irreversible.model import side_of
 
     before = previous.in_cluster(environments) if live else previous.written(environments, root)
     warnings = [its.warning for its in before.values() if its.warning]

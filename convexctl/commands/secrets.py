@@ -18,7 +18,8 @@ from convexctl.tools import node
 from convexctl.tools.kubectl import ClusterSecret, Kubectl, KubectlError
 
 if TYPE_CHECKING:
-    from convexctl.secrets.fill import Entry, Filled, Plan, Source
+    from convexctl.secrets.fill import Filled, Source
+    from convexctl.secrets.plan import Entry, Plan
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
     _check_usage(arguments)
     node.warm_up()
     from convexctl.overlays import sealed_files
-    from convexctl.secrets.fill import Known, Source, fill, plan_secrets, read_env_file, secret_manifests, to_yaml
+    from convexctl.secrets.env_file import read_env_file
+    from convexctl.secrets.fill import Known, Source, fill
     from convexctl.secrets.instance import find_instance
+    from convexctl.secrets.plan import plan_secrets
+    from convexctl.secrets.write import secret_manifests, to_yaml
     from convexctl.synth.environment import synthesise
+    from convexctl.tools.kubeseal import Kubeseal
 
     overlay = common.the_overlay(arguments)
     kubectl = common.kubectl_for(arguments, overlay)
@@ -83,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not filled.secrets():
         _say_nothing_to_write(overlay)
     elif arguments.seal:
-        kubeseal = sealed_files.Kubeseal(
+        kubeseal = Kubeseal(
             arguments.cert, arguments.controller_name, arguments.controller_namespace, arguments.context
         )
         kept: dict[str, list[str]] = {}
@@ -139,7 +144,7 @@ def _in_cluster(
 
 
 def _note_unused(plan: Plan, sources: list[Source]) -> None:
-    from convexctl.secrets.fill import unused_names
+    from convexctl.secrets.plan import unused_names
 
     for source in sources:
         if unused := unused_names(plan, source.values):
@@ -182,7 +187,7 @@ def _say_nothing_to_write(overlay: Overlay) -> None:
 
 
 def _note_unmanaged(cluster: Mapping[str, ClusterSecret], kubectl: Kubectl) -> None:
-    from convexctl.overlays.sealed_files import ANNOTATIONS
+    from convexctl.tools.kubeseal import ANNOTATIONS
 
     for name, secret in cluster.items():
         if not ANNOTATIONS.items() <= secret.annotations.items():

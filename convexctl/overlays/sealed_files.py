@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,69 +11,16 @@ import yaml
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all
 from convexctl.overlays.load import Overlay, OverlayError
-from convexctl.tools import node, run
+from convexctl.tools import node
+from convexctl.tools.kubeseal import sealed_fault
 
 FOLDER = "sealed"
 """Folder of the sealed files, below that of the overlays."""
-KIND = "SealedSecret"
 
-ANNOTATIONS = {
-    "sealedsecrets.bitnami.com/managed": "true",
-    "sealedsecrets.bitnami.com/skip-set-owner-references": "true",
-}
-"""What the controller is told, through the unsealed Secret: the Secret outlives the SealedSecret, because it has no
-owner, and the controller updates it all the same, which it does not without `managed`."""
 
 _HEADER = (
     "# Sealed by `python main.py secrets {name} --seal`, to be committed: only the cluster's controller can open it.\n"
 )
-
-
-@dataclass(frozen=True)
-class Kubeseal:
-    """How `kubeseal` finds the key to seal with: a certificate's file, or the controller in the cluster."""
-
-    certificate: Path | None = None
-    controller_name: str = ""
-    """Empty: kubeseal's default."""
-    controller_namespace: str = ""
-    """Empty: kubeseal's default."""
-    context: str = ""
-
-    def seal(self, secret: Mapping[str, Any]) -> dict[str, Any]:
-        """Seal a Secret for its name and namespace alone. Raises `UserError` where kubeseal is not there or fails."""
-        metadata = {**secret["metadata"], "annotations": ANNOTATIONS}
-        said = run.run(
-            "kubeseal",
-            ["--format=json", "--scope=strict", *self._options()],
-            stdin=json.dumps({**secret, "metadata": metadata}),
-            lead="kubeseal failed: ",
-        )
-        sealed = run.parsed(said, "kubeseal")
-        if _fault(sealed):
-            raise UserError(f"kubeseal answered something that is no whole {KIND}")
-        return {
-            "apiVersion": sealed["apiVersion"],
-            "kind": sealed["kind"],
-            "metadata": {key: sealed["metadata"][key] for key in ("name", "namespace")},
-            "spec": {
-                "encryptedData": sealed["spec"]["encryptedData"],
-                "template": {
-                    "metadata": {"annotations": ANNOTATIONS},
-                    "type": secret["type"],
-                },
-            },
-        }
-
-    def _options(self) -> list[str]:
-        if self.certificate:
-            return [f"--cert={self.certificate}"]
-        given = {
-            "controller-name": self.controller_name,
-            "controller-namespace": self.controller_namespace,
-            "context": self.context,
-        }
-        return [f"--{name}={value}" for name, value in given.items() if value]
 
 
 def sealed_file(folder: Path, name: str) -> Path:
@@ -202,7 +147,7 @@ def _documents(file: Path) -> list[Located]:
     faults: list[str] = []
     places: dict[str, Place] = {}
     for document in documents:
-        fault = _fault(document.plain())
+        fault = sealed_fault(document.plain())
         if not fault:
             name = document.plain()["metadata"]["name"]
             first = places.setdefault(name, document.place)
@@ -212,18 +157,3 @@ def _documents(file: Path) -> list[Located]:
     if faults:
         raise OverlayError(faults)
     return documents
-
-
-def _fault(manifest: Any) -> str:
-    """Why this is no SealedSecret; empty where it is one."""
-    kind = manifest.get("kind") if isinstance(manifest, dict) else None
-    if kind == "Secret":
-        return "is a Secret in plain text: take it out of the repository, and treat its values as known to others"
-    group = str(manifest.get("apiVersion", "")).partition("/")[0] if isinstance(manifest, dict) else ""
-    if kind != KIND or group != "bitnami.com":
-        return f"must be a {KIND} of bitnami.com: only these belong into this file"
-    metadata, spec = manifest.get("metadata"), manifest.get("spec")
-    named = isinstance(metadata, dict) and all(isinstance(metadata.get(key), str) for key in ("name", "namespace"))
-    data = spec.get("encryptedData") if isinstance(spec, dict) else None
-    sealed = isinstance(data, dict) and all(isinstance(value, str) for value in data.values())
-    return "" if named and sealed else f"is no whole {KIND}: it needs metadata.name, .namespace and spec.encryptedData"

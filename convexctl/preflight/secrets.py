@@ -18,9 +18,10 @@ from convexctl.preflight.cluster import CLUSTER, NAMESPACE
 from convexctl.preflight.manifests import ISSUERS, not_ready
 from convexctl.preflight.questions import Question
 from convexctl.secrets.admin_key import AdminKeyError, open_admin_key
-from convexctl.secrets.fill import PULL_TYPE, Entry, plan_secrets, value_problems
 from convexctl.secrets.instance import NAME, SECRET
 from convexctl.secrets.needed import NeededSecret, made_by_job, needed_secrets
+from convexctl.secrets.plan import PULL_TYPE, Entry, plan_secrets
+from convexctl.secrets.value_problems import value_problems
 from convexctl.synth.environment import Environment
 from convexctl.tools.kubectl import ClusterSecret, Kubectl, KubectlError
 

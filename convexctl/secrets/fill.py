@@ -6,31 +6,18 @@ exists anywhere in sight is never replaced unless that is what the user wants.
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
 from convex_k8s.values import Values
 from convex_k8s.values.secrets import ADMIN_KEY
-from cryptography import x509
 
 from convexctl.errors import UserError
 from convexctl.secrets.accepted import (
-    Engine,
-    database_url_problems,
     generate_instance_secret,
-    instance_name_problems,
     instance_secret_problems,
-    s3_access_key_id_problems,
-    s3_endpoint_problems,
-    s3_region_problems,
-    s3_secret_access_key_problems,
 )
 from convexctl.secrets.admin_key import AdminKeyError, make_admin_key, open_admin_key
 from convexctl.secrets.instance import NAME, SECRET, Instance
@@ -38,44 +25,13 @@ from convexctl.secrets.needed import (
     FILES,
     PULL_CONFIG,
     VARIABLES,
-    Reference,
-    file_variable,
-    made_by_job,
-    needed_secrets,
 )
+from convexctl.secrets.plan import Entry, Plan, variable_names
+from convexctl.secrets.value_problems import value_problems
 from convexctl.tools.kubectl import ClusterSecret
-
-_PULL_KEY = ".dockerconfigjson"
-PULL_TYPE = "kubernetes.io/dockerconfigjson"
-"""The type of a Secret with the credentials of an image registry."""
-_OPAQUE = "Opaque"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One key of one Secret, and the name under which its value is given: the backend's own variable."""
-
-    secret: str
-    key: str
-    variable: str
-    """Empty for a key that is only kept because the cluster's Secret has it."""
-    optional: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.secret}/{self.key}"
-
 
 Ask = Callable[[Entry, list[str]], str]
 """Asks the user for the value of an entry; the texts are what was wrong with the answer before."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Every key that has to be written, in the order of the references, and what is not written and why."""
-
-    values: Values
-    entries: tuple[Entry, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -123,66 +79,6 @@ class Filled:
         return list(dict.fromkeys(entry.secret for entry in [*self.values, *self.sealed]))
 
 
-def plan_secrets(values: Values, manifests: Sequence[Mapping[str, Any]], *, everything: bool = False) -> Plan:
-    """Plan the Secrets that the manifests refer to.
-
-    Those that something in the manifests makes (an ExternalSecret, the bootstrap Job) are left out and noted, unless
-    `everything` is asked for.
-    """
-    makers = dict(_makers(manifests))
-    entries: dict[tuple[str, str], Entry] = {}
-    notes: list[str] = []
-    for needed in needed_secrets(manifests):
-        if needed.name in makers and not everything:
-            notes.append(makers[needed.name])
-            continue
-        for reference in needed.references:
-            entry = _entry(reference, values)
-            if entry is None:
-                notes.append(_not_ours(reference, manifests))
-            elif entries.setdefault((entry.secret, entry.key), entry).optional and not entry.optional:
-                entries[entry.secret, entry.key] = entry
-        if needed.name in makers and values.secrets.provider == "bootstrap":
-            # The Job finds a Secret of its own form only when it names the instance too.
-            entries.setdefault((needed.name, NAME), Entry(needed.name, NAME, NAME))
-    return Plan(values, tuple(entries.values()), tuple(dict.fromkeys(notes)))
-
-
-def read_env_file(path: Path) -> dict[str, str]:
-    """Read lines of the form NAME=VALUE, as `kubectl create secret --from-env-file` does: the value is taken as it is.
-
-    Empty lines and those that begin with `#` are skipped. Raises `UserError`, with all wrong lines and no values.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not a text file in UTF-8") from None
-    values: dict[str, str] = {}
-    faults: list[str] = []
-    for number, line in enumerate(lines, 1):
-        text = line.lstrip()
-        if not text or text.startswith("#"):
-            continue
-        name, separator, value = text.partition("=")
-        if not separator or not re.fullmatch(r"[A-Za-z_.][A-Za-z0-9_.-]*", name):
-            faults.append(f"{path}:{number}: is not of the form NAME=VALUE, without spaces around the name")
-        elif name in values:
-            faults.append(f"{path}:{number}: {name} stands there a second time")
-        else:
-            values[name] = value
-    if faults:
-        raise UserError("\n".join(faults))
-    return values
-
-
-def unused_names(plan: Plan, names: Iterable[str]) -> list[str]:
-    """Those of the names that no entry of the plan takes its value from."""
-    known = {name for entry in plan.entries if entry.variable != ADMIN_KEY for name in _names(plan, entry)}
-    return [name for name in names if name not in known]
-
-
 def fill(plan: Plan, known: Known, *, ask: Ask | None = None, rotate: bool = False) -> Filled:
     """Give every entry of the plan its value: what was given, else what is there, else what is generated or asked for.
 
@@ -190,31 +86,6 @@ def fill(plan: Plan, known: Known, *, ask: Ask | None = None, rotate: bool = Fal
     without a value, when something is.
     """
     return _Filler(plan, known, rotate=rotate).run(ask)
-
-
-def secret_manifests(filled: Filled, namespace: str) -> list[dict[str, Any]]:
-    """The Secrets, in the order of the plan.
-
-    The values are base64 in `data`, because server-side apply loses track of `stringData`.
-    """
-    manifests = []
-    for name in dict.fromkeys(entry.secret for entry in filled.values):
-        data = {entry.key: value for entry, value in filled.values.items() if entry.secret == name}
-        manifests.append(
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": name, **({"namespace": namespace} if namespace else {})},
-                "type": filled.types.get(name) or (PULL_TYPE if _PULL_KEY in data else _OPAQUE),
-                "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
-            }
-        )
-    return manifests
-
-
-def to_yaml(manifests: Iterable[Mapping[str, Any]]) -> str:
-    """A YAML stream of the manifests, with `---` between them."""
-    return yaml.safe_dump_all([dict(manifest) for manifest in manifests], sort_keys=False, width=2**20)
 
 
 class _Filler:
@@ -399,7 +270,7 @@ class _Filler:
 
     def _given(self, entry: Entry) -> tuple[str, Source] | None:
         for source in self._known.sources:
-            for name in _names(self._plan, entry):
+            for name in variable_names(self._plan, entry):
                 if name in source.values:
                     return name, source
         return None
@@ -433,6 +304,8 @@ def _failure(faults: list[str]) -> str:
 
 
 _KEPT = "kept as it is in the cluster"
+
+
 _ROTATED = (
     "ROTATED: with the new instance secret every admin key and deploy key, upload URL and session that was made with "
     "the old one stops working. The data stays. A backend that runs goes on with the old one until it is restarted"
@@ -446,62 +319,6 @@ def _no_rotation(values: Values) -> str:
             "is made, or ask for it with --all"
         )
     return "the instance secret is on the backend's volume, not in a Secret: set instance.existingSecret to rotate it"
-
-
-def _entry(reference: Reference, values: Values) -> Entry | None:
-    match reference.use:
-        case "variable":
-            return Entry(reference.secret, reference.key, reference.target, reference.optional)
-        case "file":
-            variable = file_variable(reference, values.engine)
-            return Entry(reference.secret, reference.key, variable, reference.optional)
-        case "image pull":
-            # A pod starts without it where the image is public or the node has the credentials.
-            return Entry(reference.secret, _PULL_KEY, PULL_CONFIG, optional=True)
-        case _:
-            return None
-
-
-def _not_ours(reference: Reference, manifests: Iterable[Mapping[str, Any]]) -> str:
-    if reference.use == "all keys":
-        return (
-            f"Secret {reference.secret} (backend.envFrom): not written; all its keys become variables of the backend, "
-            "and only you know them"
-        )
-    annotations = [key for m in manifests if m["kind"] == "Ingress" for key in m["metadata"].get("annotations") or {}]
-    issued = any(key.startswith("cert-manager.io/") for key in annotations)
-    maker = "cert-manager makes it" if issued else "make it with `kubectl create secret tls`, or let cert-manager do so"
-    return f"Secret {reference.secret} (certificate of {reference.target}): not written; {maker}"
-
-
-def _makers(manifests: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Secrets that an object of the environment makes, each with a text that says so."""
-    for manifest in manifests:
-        spec = manifest.get("spec") or {}
-        if manifest["kind"] == "ExternalSecret":
-            name = spec["target"]["name"]
-            store = spec["secretStoreRef"]
-            wanted = []
-            for item in spec["data"]:
-                remote = item["remoteRef"]
-                prop = f", property {remote['property']}" if "property" in remote else ""
-                wanted.append(f"    {remote['key']}{prop}   (the key {item['secretKey']})")
-            yield (
-                name,
-                f"Secret {name}: not written; External Secrets Operator makes it from the {store['kind']} "
-                f"{store['name']}, which must hold:\n" + "\n".join(wanted),
-            )
-        elif manifest["kind"] == "Job":
-            for name in made_by_job(manifest):
-                yield name, f"Secret {name}: not written; the Job {manifest['metadata']['name']} makes it"
-
-
-def _names(plan: Plan, entry: Entry) -> list[str]:
-    """The names under which an entry's value may be given: the variable's and, where it is clear, the key's."""
-    same_key = {other.variable for other in plan.entries if other.key == entry.key}
-    taken = {other.variable for other in plan.entries} - {entry.variable}
-    clear = len(same_key) == 1 and entry.key not in taken and entry.variable not in FILES
-    return [entry.variable, entry.key] if clear else [entry.variable]
 
 
 def _without(variable: str) -> str:
@@ -535,58 +352,3 @@ def _read(variable: str, text: str) -> tuple[bytes, list[str]]:
         return Path(text).expanduser().read_bytes(), []
     except (OSError, ValueError) as error:
         return b"", [f"the file cannot be read: {getattr(error, 'strerror', None) or 'no such path'}"]
-
-
-def value_problems(variable: str, value: bytes, engine: Engine | None) -> list[str]:
-    """What is wrong with the value of a variable, or with the content of a file; nothing of it is shown."""
-    if variable == PULL_CONFIG:
-        return _pull_config_problems(value)
-    if variable in FILES:
-        return _certificate_problems(value)
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        return ["it is no text"]
-    match variable:
-        case "POSTGRES_URL":
-            return database_url_problems(text, "postgres")
-        case "MYSQL_URL":
-            return database_url_problems(text, "mysql")
-        case "INSTANCE_NAME":
-            return instance_name_problems(text, engine)
-        case "INSTANCE_SECRET":
-            return instance_secret_problems(text)
-        case "AWS_ACCESS_KEY_ID":
-            return s3_access_key_id_problems(text)
-        case "AWS_SECRET_ACCESS_KEY":
-            return s3_secret_access_key_problems(text)
-        case "AWS_REGION":
-            return s3_region_problems(text)
-        case "S3_ENDPOINT_URL":
-            return s3_endpoint_problems(text)
-        case _:
-            return [] if text else ["it is empty"]
-
-
-def _certificate_problems(value: bytes) -> list[str]:
-    if b"PRIVATE KEY-----" in value:
-        return ["the file holds a private key: only the certificate of the CA belongs there"]
-    try:
-        x509.load_pem_x509_certificates(value)
-    except ValueError:
-        return ["the file holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"]
-    return []
-
-
-def _pull_config_problems(value: bytes) -> list[str]:
-    try:
-        registries = json.loads(value)["auths"]
-        complete = registries and all("auth" in item or "username" in item for item in registries.values())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return ["the file is not one that `docker login` writes: JSON with a map `auths`"]
-    if not complete:
-        return [
-            "the file holds no credentials (a credential helper keeps them): make the Secret with "
-            "`kubectl create secret docker-registry`"
-        ]
-    return []

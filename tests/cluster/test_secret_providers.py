@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.overlays.sealed_files import Kubeseal
-from convexctl.secrets.fill import Known, Source, fill, plan_secrets, secret_manifests
+from convexctl.secrets.fill import Known, Source, fill
 from convexctl.secrets.needed import needed_secrets
+from convexctl.secrets.plan import plan_secrets
+from convexctl.secrets.write import secret_manifests
 from convexctl.synth.environment import Environment, synthesise
+from convexctl.tools.kubeseal import Kubeseal
 from tests.support.control_plane import ControlPlane, Object
 from tests.support.deployment import key as key_of
 from tests.support.deployment import kinds, write_files

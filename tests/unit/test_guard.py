@@ -14,7 +14,8 @@ import pytest
 import yaml
 from convex_k8s.values.acknowledge import IrreversibleChange
 
-from convexctl.changes.irreversible import RULES, changes, side_of
+from convexctl.changes.irreversible import RULES, changes
+from convexctl.changes.irreversible.model import side_of
 from tests.support.command_line import Done, run
 from tests.support.overlay_cases import ROOT, SAMPLES, environment_of
 

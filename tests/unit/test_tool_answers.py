@@ -11,9 +11,9 @@ import pytest
 
 from convexctl.adopt.live import LAST_APPLIED, last_applied
 from convexctl.errors import UserError
-from convexctl.overlays.sealed_files import Kubeseal
 from convexctl.tools.helm import Helm, HelmError, Record
 from convexctl.tools.kubectl import Kubectl, KubectlError
+from convexctl.tools.kubeseal import Kubeseal
 
 HIDDEN = "hunter2"
 PAGE = f"<html>Sign in {HIDDEN}</html>"

@@ -1,0 +1,145 @@
+"""The part of an environment's README about its Secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from convex_k8s.values.secrets import ADMIN_KEY
+
+from convexctl.secrets.needed import VARIABLES, NeededSecret, Reference, file_variable, made_by_job, needed_secrets
+from convexctl.synth.readme_objects import Objects, name_of
+
+
+def secrets(name: str, objects: Objects) -> str:
+    """Every Secret that the environment needs: who makes it, its keys, and the commands to make it by hand."""
+    needed = [secret for secret in needed_secrets(objects.all) if secret.use != "certificate"]
+    makers = dict(_makers(name, objects))
+    by_hand = [secret for secret in needed if secret.name not in makers]
+    new_instance = "INSTANCE_SECRET" in _targets(by_hand)
+    asked = [secret for secret in by_hand if secret.use != "all keys" and (new_instance or not _is_admin_key(secret))]
+    lines = []
+    if any(not secret.optional for secret in asked):
+        names = ", ".join(f"`{secret.name}`" for secret in asked)
+        included = ", the instance secret and the admin key included" if ADMIN_KEY in _targets(asked) else ""
+        included = included or (", the instance secret included" if new_instance else "")
+        lines.append(
+            f"`python main.py secrets {name} --apply` asks for the values, checks them and makes {names}{included}. "
+            "By hand:"
+        )
+    elif any(not secret.optional for secret in by_hand):
+        lines.append("Of what is not optional here only you know the keys:")
+    elif makers:
+        lines.append("No Secret of yours: what the backend needs to start is made in the cluster, as told here.")
+    else:
+        lines.append("No Secret is needed to start.")
+    for secret in needed:
+        text = makers[secret.name] if secret.name in makers else _secret(secret, objects)
+        if secret.optional and secret.name not in makers:
+            text = f"{_optional(name, secret, objects, new_instance=new_instance)}\n\n{text}"
+        lines.append(f"### Secret `{secret.name}`\n\n{text}")
+    certificates = [secret for secret in needed_secrets(objects.all) if secret.use == "certificate"]
+    if certificates and objects.ingress:
+        issuer = any(key.startswith("cert-manager.io/") for key in objects.ingress["metadata"].get("annotations") or {})
+        names = ", ".join(f"`{secret.name}` ({secret.references[0].target})" for secret in certificates)
+        if issuer:
+            lines.append(f"Certificates: {names}; cert-manager makes them.")
+        else:
+            create = f"kubectl{objects.in_namespace} create secret tls"
+            commands = [f"{create} {secret.name} --cert=FILE --key=FILE" for secret in certificates]
+            lines.append("\n".join([f"Certificates: {names}:", "", "```sh", *commands, "```"]))
+    return "\n\n".join(lines)
+
+
+def _makers(name: str, objects: Objects) -> Iterator[tuple[str, str]]:
+    """The Secrets that something in the manifests makes, each with a text that says so."""
+    for manifest in objects.all:
+        if manifest["kind"] == "ExternalSecret":
+            store = manifest["spec"]["secretStoreRef"]
+            yield (
+                manifest["spec"]["target"]["name"],
+                f"External Secrets Operator makes it from the {store['kind']} `{store['name']}`: "
+                f"`python main.py secrets {name}` says what that must hold.",
+            )
+        elif manifest["kind"] == "SealedSecret":
+            yield (
+                name_of(manifest),
+                "The controller of Sealed Secrets makes it from the SealedSecret in `convex.k8s.yaml`: "
+                f"`python main.py secrets {name} --seal` seals other values.",
+            )
+        for secret in made_by_job(manifest):
+            yield (
+                secret,
+                f"The Job `{name_of(manifest)}` makes it in the cluster, once: it is never changed afterwards.",
+            )
+
+
+def _targets(secrets: Iterable[NeededSecret]) -> set[str]:
+    return {reference.target for secret in secrets for reference in secret.references}
+
+
+def _is_admin_key(secret: NeededSecret) -> bool:
+    return _targets([secret]) == {ADMIN_KEY}
+
+
+def _secret(secret: NeededSecret, objects: Objects) -> str:
+    create = f"kubectl{objects.in_namespace} create secret"
+    if secret.use == "all keys":
+        return (
+            "All its keys become variables of the backend.\n\n"
+            f"```sh\n{create} generic {secret.name} --from-env-file=FILE   # lines NAME=VALUE\n```"
+        )
+    if secret.use == "image pull":
+        return (
+            "Credentials for the image registry, in a file as `docker login` writes it.\n\n"
+            f"```sh\n{create} docker-registry {secret.name} --from-file=.dockerconfigjson=FILE\n```"
+        )
+    keys = secret.keys()
+    rows = ["| key | what it is |", "|---|---|"]
+    for key, reference in keys.items():
+        rows.append(f"| `{key}` | {_meaning(reference, objects)}{' (optional)' if reference.optional else ''} |")
+    files = [f"--from-file={key}=FILE" for key, reference in keys.items() if reference.use == "file"]
+    pairs = {key: VARIABLES[item.target].placeholder for key, item in keys.items() if item.target in VARIABLES}
+    if not pairs:
+        commands = f"{create} generic {secret.name} {' '.join(files)}"
+    else:
+        # The values go through a file, so that none of them ends in the shell's history.
+        env_file = f"{secret.name}.env"
+        commands = "\n".join(
+            [
+                f"(umask 077; cat > {env_file}) <<'END'",
+                *(f"{key}={placeholder}" for key, placeholder in pairs.items()),
+                "END",
+                f'"${{EDITOR:-vi}}" {env_file}   # put the values in',
+                f"{create} generic {secret.name} --from-env-file={env_file}{''.join(f' {file}' for file in files)} &&",
+                f"  rm {env_file}",
+            ]
+        )
+    paragraphs = ["\n".join(rows), f"```sh\n{commands}\n```"]
+    for key, reference in keys.items():
+        if reference.target == "S3_ENDPOINT_URL" and reference.optional:
+            paragraphs.insert(
+                -1,
+                f"For Amazon S3 itself delete the line `{key}` from the file: an empty value would be taken for an "
+                "endpoint.",
+            )
+    return "\n\n".join(paragraphs)
+
+
+def _meaning(reference: Reference, objects: Objects) -> str:
+    if reference.use == "file":
+        postgres = "POSTGRES_URL" in _targets(needed_secrets(objects.all))
+        return VARIABLES[file_variable(reference, "postgres" if postgres else "mysql")].meaning
+    return VARIABLES[reference.target].meaning
+
+
+def _optional(name: str, secret: NeededSecret, objects: Objects, *, new_instance: bool) -> str:
+    text = "Optional: everything starts without it."
+    if not _is_admin_key(secret):
+        return text
+    if not new_instance:
+        text += f" `python main.py secrets {name} --apply` makes it once the backend has its instance secret."
+    restart = f"kubectl{objects.in_namespace} rollout restart statefulset/{name_of(objects.backend)}"
+    return (
+        f"{text} Where it is made while the pod runs, its key becomes a variable of the pod with the next start "
+        f"(`{restart}`). The dashboard, and `npx convex` outside the pod, need neither."
+    )
