@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from convexctl.audit.model import Rule, Severity
-from convexctl.audit.rules import data, edge, lifecycle, variables
+from convexctl.audit.rules import CHAPTERS
 
-_CHAPTERS = (
-    ("Variables", variables.RULES),
-    ("Database, files, volumes and instance", data.RULES),
-    ("Start, stop and writers", lifecycle.RULES),
-    ("Origins and the edge", edge.RULES),
-)
 _MEANINGS = {
     Severity.ERROR: "it loses data, opens what should be closed, or does not work",
     Severity.WARNING: "it works and will hurt",
@@ -51,9 +45,9 @@ def markdown() -> str:
     lines = [_HEAD, "## Severities", "", "| severity | meaning |", "|---|---|"]
     lines += [f"| {severity} | {meaning} |" for severity, meaning in _MEANINGS.items()]
     lines += ["", "## Rules", "", "| rule | severity | what it finds |", "|---|---|---|"]
-    for _, rules in _CHAPTERS:
+    for rules in CHAPTERS.values():
         lines += [f"| [`{rule.id}`](#{rule.id}) | {rule.severity} | {rule.title} |" for rule in rules]
-    for title, rules in _CHAPTERS:
+    for title, rules in CHAPTERS.items():
         lines += ["", f"## {title}"]
         for rule in rules:
             lines += ["", *_rule(rule)]

@@ -1,8 +1,50 @@
-"""The rules, by what they are about. Each stands beside the check that finds it."""
+"""The rules, a file per family. Each rule stands beside the check that finds it."""
 
 from __future__ import annotations
 
-from convexctl.audit.rules import data, edge, lifecycle, variables
+from convexctl.audit.model import Rule
+from convexctl.audit.rules import (
+    dashboard,
+    database,
+    images,
+    instance,
+    literal_secrets,
+    origins,
+    pod,
+    proxy_limits,
+    routes,
+    s3,
+    stop_and_probes,
+    variables,
+    volume,
+    writers,
+)
 
-RULES = (*variables.RULES, *data.RULES, *lifecycle.RULES, *edge.RULES)
+FAMILIES = {
+    "Variables": variables,
+    "Volume": volume,
+    "S3": s3,
+    "Database": database,
+    "Instance": instance,
+    "Secrets in sight": literal_secrets,
+    "Writers": writers,
+    "Start and stop": stop_and_probes,
+    "Pod": pod,
+    "Images": images,
+    "Origins": origins,
+    "Routes": routes,
+    "Proxy limits": proxy_limits,
+    "Dashboard": dashboard,
+}
+"""The files, under the titles of their chapters in the documentation."""
+
+CHAPTERS = {
+    title: tuple(
+        item for item in vars(family).values() if isinstance(item, Rule) and item.check.__module__ == family.__name__
+    )
+    for title, family in FAMILIES.items()
+}
+"""The rules of each chapter, in the order of its file."""
+
+RULES = tuple(rule for rules in CHAPTERS.values() for rule in rules)
 """All rules, in the order of the documentation."""

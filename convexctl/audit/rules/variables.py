@@ -281,16 +281,3 @@ def out_of_sight(view: View) -> Iterator[Hit]:
     for component in view.boot.components:
         if component.out_of_sight:
             yield hit(component, component.out_of_sight, component.out_of_sight.text)
-
-
-RULES = (
-    presence_false,
-    presence_empty,
-    rust_boolean,
-    number,
-    dead_variable,
-    unread_variable,
-    endpoint_nonsense,
-    unresolved_variable,
-    out_of_sight,
-)

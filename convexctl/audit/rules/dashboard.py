@@ -1,0 +1,63 @@
+"""The dashboard: the API that it shows, and the admin key in its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import SplitResult
+
+from convexctl.audit.model import Hit, Severity, View, at_edge, hit, rule
+from convexctl.audit.rules.origins import split_origin
+
+
+@rule(
+    "deployment-url",
+    Severity.WARNING,
+    "The dashboard does not know the API",
+    reason="The dashboard calls NEXT_PUBLIC_DEPLOYMENT_URL, which is the API's origin as the browser sees it. Without "
+    "it, or with another than the backend's CONVEX_CLOUD_ORIGIN, it shows another deployment or none.",
+    basis="the dashboard's image",
+    parameter="convexConfig.deploymentUrl, or ingress.backend.host (both are set from it)",
+    change="set it to the value of CONVEX_CLOUD_ORIGIN",
+)
+def deployment_url(view: View) -> Iterator[Hit]:
+    """Dashboards without the API's URL, or with that of no backend here."""
+    for dashboard in view.boot.dashboards:
+        url = dashboard.deployment_url
+        if url.value == "":
+            yield hit(dashboard, url, "NEXT_PUBLIC_DEPLOYMENT_URL is not set")
+            continue
+        parts = split_origin(url)
+        clouds = [split_origin(backend.cloud_origin) for backend in view.boot.backends]
+        known = {_origin_of(cloud) for cloud in clouds if cloud}
+        if parts and known and len(clouds) == len(known) and _origin_of(parts) not in known:
+            message = f"NEXT_PUBLIC_DEPLOYMENT_URL is {url.text}, CONVEX_CLOUD_ORIGIN {', '.join(sorted(known))}"
+            yield hit(dashboard, url, message)
+
+
+@rule(
+    "admin-key-prefilled",
+    Severity.ERROR,
+    "The dashboard hands out the admin key",
+    reason="NEXT_PUBLIC_ADMIN_KEY is part of the page: everybody who opens it has the admin key, and with it all data.",
+    basis="the dashboard's image",
+    parameter="none: it is never set",
+    change="remove NEXT_PUBLIC_ADMIN_KEY, and change the instance secret: the key is known",
+)
+def admin_key_prefilled(view: View) -> Iterator[Hit]:
+    """Admin keys in the page; where no rule of the edge leads to it, that is good to know only."""
+    for dashboard in view.boot.dashboards:
+        if dashboard.admin_key.value is None:
+            continue
+        ways = at_edge(view, dashboard)
+        if ways:
+            where = ways[0].host or f"Service {ways[0].service}"
+            yield hit(dashboard, dashboard.admin_key, f"everybody who opens {where} gets the admin key")
+        else:
+            message = "everybody who reaches the page gets the admin key"
+            yield hit(dashboard, dashboard.admin_key, message, Severity.INFORMATION)
+
+
+def _origin_of(parts: SplitResult) -> str:
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    default = port == {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{parts.hostname}{'' if default else f':{port}'}"

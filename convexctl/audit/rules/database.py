@@ -1,0 +1,190 @@
+"""The database: TLS, URL, connections, and who shares it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+
+from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
+from convexctl.audit.rules.variables import presence_false
+from convexctl.boot import Decision
+from convexctl.boot.manifests import same_namespace
+
+STOCK_CONNECTIONS = {"postgres": 97, "mysql": 151}
+"""What an unchanged server grants: Postgres 100 less 3 for superusers, MySQL 151."""
+
+
+@rule(
+    "database-tls",
+    Severity.WARNING,
+    "TLS to the database is not required",
+    reason="With DO_NOT_REQUIRE_SSL Postgres is asked for TLS and taken without it, and MySQL is spoken to in plain "
+    "text unless MYSQL_CA_FILE is set: passwords and documents can be read on the way.",
+    basis="entry point of the backend's image; the server's database clients",
+    parameter="convexConfig.requireSsl: true, with postgres.caSecret for a CA of your own",
+    change="remove DO_NOT_REQUIRE_SSL; for a CA of your own mount it and set PG_CA_FILE or MYSQL_CA_FILE",
+)
+def database_tls(view: View) -> Iterator[Hit]:
+    """TLS that is switched off on purpose; by accident is a rule of its own."""
+    accidents = {found.source for found in presence_false.check(view)}
+    for backend in view.boot.backends:
+        tls = backend.database_tls
+        if tls and tls.value != "required" and tls.source not in accidents:
+            yield Hit(backend, tls.source, f"TLS is {tls.text}")
+
+
+@rule(
+    "database-in-url",
+    Severity.ERROR,
+    "A database name in the URL",
+    reason="The database is named after INSTANCE_NAME, every - being a _. A Postgres URL with a path other than / is "
+    "refused at the start.",
+    basis="the server's Postgres client",
+    parameter="instance.name (or the key INSTANCE_NAME of postgres.existingSecret)",
+    change="cut the URL after host and port, and name the instance after the database",
+)
+def database_in_url(view: View) -> Iterator[Hit]:
+    """Postgres URLs with a path."""
+    yield from obstacles(view, "database in URL")
+
+
+@rule(
+    "database-url",
+    Severity.ERROR,
+    "A database URL that the backend cannot use",
+    reason="It must be a URL with the scheme of its database, with a user and a host: the backend ends at once when it "
+    "cannot read it. A /, ? or # that is not percent-encoded ends the password, and @ behind it names no host.",
+    basis="the server's database clients",
+    parameter="postgres.existingSecret, mysql.existingSecret (`main.py secrets` checks the value)",
+    change="write postgresql://USER:PASSWORD@HOST:5432, special characters percent-encoded",
+)
+def database_url(view: View) -> Iterator[Hit]:
+    """URLs that are none, of another database, or without user or host."""
+    yield from obstacles(view, "database URL", "no database user")
+
+
+@rule(
+    "database-url-deprecated",
+    Severity.WARNING,
+    "The database is given in DATABASE_URL",
+    reason="DATABASE_URL is deprecated. It means Postgres whatever its scheme, and counts only where POSTGRES_URL and "
+    "MYSQL_URL have no value.",
+    basis="entry point of the backend's image",
+    parameter="postgres.enabled: true (the Secret's key may be called DATABASE_URL)",
+    change="rename the variable to POSTGRES_URL",
+)
+def database_url_deprecated(view: View) -> Iterator[Hit]:
+    """DATABASE_URL in use."""
+    for backend in view.boot.backends:
+        reading = backend.environment.read("DATABASE_URL")
+        if backend.database_url and reading.filled and backend.database_url.source == reading.source:
+            yield hit_variable(backend, reading, "DATABASE_URL decides the database")
+
+
+@rule(
+    "database-ignored",
+    Severity.ERROR,
+    "Two databases, of which one is not used",
+    reason="The first of POSTGRES_URL, MYSQL_URL and DATABASE_URL that has a value counts; the others are not read.",
+    basis="entry point of the backend's image",
+    parameter="postgres.enabled or mysql.enabled, not both",
+    change="remove the variable that does not count",
+)
+def database_ignored(view: View) -> Iterator[Hit]:
+    """Database URLs after the first."""
+    for backend in view.boot.backends:
+        readings = [backend.environment.read(name) for name in ("POSTGRES_URL", "MYSQL_URL", "DATABASE_URL")]
+        filled = [reading for reading in readings if reading.filled]
+        for reading in filled[1:]:
+            message = f"{reading.name} is not read, because {filled[0].name} has a value"
+            conditions = [each.variable.unless for each in (filled[0], reading) if each.variable]
+            yield Hit(backend, reading.source, message, unless=" or ".join(filter(None, conditions)))
+
+
+@rule(
+    "database-optional",
+    Severity.WARNING,
+    "The database hangs on a reference that is optional",
+    reason="Where an optional key is missing, its variable is not set, and the backend starts with the next database, "
+    "in the end with an empty SQLite file: healthy, and without a document. A pod that cannot start is better.",
+    basis="Kubernetes: optional references; entry point of the backend's image",
+    parameter="none: the database's URL is always required there",
+    change="remove `optional: true`",
+)
+def database_optional(view: View) -> Iterator[Hit]:
+    """Optional references to the URL that decides."""
+    for backend in view.boot.backends:
+        deciding = next(
+            (variable for variable in backend.environment if variable.source == backend.engine.source), None
+        )
+        if deciding and deciding.unless and backend.engine.value != "sqlite":
+            message = f"another database than {backend.engine.text} is opened when {deciding.unless}"
+            yield Hit(backend, deciding.source, message)
+
+
+@rule(
+    "database-pool",
+    Severity.WARNING,
+    "More connections than a stock server grants",
+    reason="The backend opens up to 128 connections unless POSTGRES_MAX_CONNECTIONS or MYSQL_MAX_CONNECTIONS says "
+    "less. A stock Postgres grants 100 in all, three of them to superusers only; a stock MySQL 151.",
+    basis="the server's connection pools; the defaults of Postgres and MySQL",
+    parameter="postgres.maxConnections, mysql.maxConnections",
+    change="set the variable below the server's max_connections, or raise that",
+)
+def database_pool(view: View) -> Iterator[Hit]:
+    """Pools that a stock server would refuse."""
+    for backend in view.boot.backends:
+        pool = backend.database_connections
+        most = STOCK_CONNECTIONS.get(str(backend.engine.value))
+        if pool and most and isinstance(pool.value, int) and pool.value > most:
+            yield hit(backend, pool, f"up to {pool.value} connections, and a stock server grants {most}")
+
+
+@rule(
+    "database-ca",
+    Severity.ERROR,
+    "A CA file that is not there",
+    reason="PG_CA_FILE and MYSQL_CA_FILE name a file in the container; one that cannot be read stops the backend.",
+    basis="the server's database clients",
+    parameter="postgres.caSecret, mysql.caSecret (mounted and named together)",
+    change="mount the Secret or ConfigMap with the certificate where the variable points to",
+)
+def database_ca(view: View) -> Iterator[Hit]:
+    """CA files that nothing provides."""
+    yield from obstacles(view, "no CA file")
+
+
+@rule(
+    "shared-database",
+    Severity.ERROR,
+    "Two backends in one database",
+    reason="The database is named after the instance with every - as _, so that `a-b` and `a_b` meet in one. Two "
+    "backends in one database fight over its lease: the loser ends with code 0 at its next transaction.",
+    basis="the server's lease in Postgres and MySQL",
+    parameter="instance.name: another for each environment",
+    change="name the instances differently, or use another server",
+)
+def shared_database(view: View) -> Iterator[Hit]:
+    """Backends with the same server and the same database name."""
+    for one, other in itertools.combinations(view.boot.backends, 2):
+        if not (one.database_url and other.database_url and one.database_name and other.database_name):
+            continue
+        # A literal without a host, and a Secret in another namespace, may be different servers.
+        server = _server(one.database_url)
+        same_server = server == _server(other.database_url) != "literal"
+        in_sight = "://" in server or same_namespace(one.namespace, other.namespace)
+        if same_server and in_sight and one.database_name.value == other.database_name.value:
+            yield hit(other, other.database_name, f"{one} uses the same database, {one.database_name.text}")
+
+
+def _server(url: Decision) -> str:
+    """A database's server in one spelling: one scheme for Postgres, the port always there."""
+    value = str(url.value)
+    scheme, colon, host = value.partition("://")
+    if not colon:
+        return value
+    scheme = scheme.replace("postgresql", "postgres")
+    port = "" if re.search(r":[0-9]+$", host) else ":3306" if scheme == "mysql" else ":5432"
+    return f"{scheme}://{host.lower()}{port}"

@@ -1,0 +1,52 @@
+"""Name and secret of the instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convexctl.audit.model import Hit, Severity, View, hit, obstacles, rule
+
+
+@rule(
+    "instance-secret-unstable",
+    Severity.ERROR,
+    "An instance secret that does not stay",
+    reason="Without INSTANCE_SECRET the entry point makes a secret and keeps it on /convex/data. Where that does not "
+    "last, every restart makes a new one: all admin keys, upload tokens and cursors die, the data stays.",
+    basis="entry point of the backend's image (`read_credentials.sh`)",
+    parameter="instance.existingSecret (or the key INSTANCE_SECRET of postgres.existingSecret)",
+    change="set INSTANCE_SECRET from a Secret, 64 hex digits from `openssl rand -hex 32`",
+)
+def instance_secret_unstable(view: View) -> Iterator[Hit]:
+    """Secrets made anew."""
+    for backend in view.boot.backends:
+        if backend.secret_stable.value is False:
+            yield hit(backend, backend.secret_stable, backend.secret_stable.text.removeprefix("no: "))
+
+
+@rule(
+    "instance-secret-form",
+    Severity.ERROR,
+    "An instance secret of the wrong form",
+    reason="The backend takes 64 hex digits (32 bytes) and nothing else: base64 and passwords stop the start.",
+    basis="the server's instance secret",
+    parameter="instance.existingSecret (`main.py secrets` makes and checks it)",
+    change="use `openssl rand -hex 32`",
+)
+def instance_secret_form(view: View) -> Iterator[Hit]:
+    """Secrets in sight that are not 64 hex digits."""
+    yield from obstacles(view, "instance secret")
+
+
+@rule(
+    "instance-name",
+    Severity.ERROR,
+    "An instance name that no admin key can carry",
+    reason="An admin key reads <instance name>|<hex>: a name with : or | in it is refused.",
+    basis="the server's admin keys",
+    parameter="instance.name",
+    change="use letters, digits, - and _ only",
+)
+def instance_name(view: View) -> Iterator[Hit]:
+    """Names with a separator in them."""
+    yield from obstacles(view, "instance name")

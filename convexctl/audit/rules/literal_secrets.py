@@ -1,0 +1,77 @@
+"""Secrets that stand in a manifest for everybody to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from convexctl.audit.model import Hit, Severity, View, rule
+from convexctl.boot import Component, Source
+
+
+@rule(
+    "literal-secret",
+    Severity.ERROR,
+    "A secret that stands in the manifest",
+    reason="What stands in `env` or in a ConfigMap is read by everybody who may read the object, the repository or "
+    "the release's history.",
+    basis="Kubernetes: ConfigMaps and pod specs are not protected as Secrets are",
+    parameter="postgres.existingSecret, instance.existingSecret, s3.existingSecret",
+    change="put the value into a Secret, refer to it with secretKeyRef, and change the secret: it is known",
+)
+def literal_secret(view: View) -> Iterator[Hit]:
+    """Values of secrets in plain text."""
+    for component in view.boot.components:
+        for variable in component.environment:
+            if not variable.from_secret and _is_secret(variable.name, variable.literal):
+                where = f" of {variable.reference.partition('[')[0]}" if variable.reference else ""
+                yield Hit(component, variable.source, f"{variable.name}{where} holds a secret in plain text")
+        for source, what in _secret_arguments(component):
+            yield Hit(component, source, f"{what} holds a secret in plain text")
+
+
+def _secret_arguments(component: Component) -> Iterator[tuple[Source, str]]:
+    """Arguments of the pod that are secrets; `$(NAME)` in one comes from elsewhere."""
+    previous = ""
+    for source, argument in component.arguments:
+        literal = re.sub(r"\$\([^)]*\)", "", argument)
+        option, _, value = literal.partition("=")
+        if previous == "--instance-secret" or option == "--instance-secret":
+            if literal if previous == "--instance-secret" else value:
+                yield source, "--instance-secret"
+        elif _is_secret("", literal):
+            yield source, "an argument"
+        previous = argument
+
+
+_SECRET_NAMES = re.compile(
+    r"(CONVEX_)?INSTANCE_SECRET|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)|\w*ADMIN_KEY|\w*(PASSWORD|PASSWD|SECRET_KEY|TOKEN)|PGPASSWORD"
+)
+
+
+_NOT_SECRETS = re.compile(r"AWS_WEB_IDENTITY_TOKEN_FILE|\w*_FILE")
+
+
+_URL_WITH_PASSWORD = re.compile(
+    r"(?<![a-z0-9+.-])(?!https?://[^/?#@\s]*:[0-9]{1,5}[/?#])[a-z][a-z0-9+.-]*://[^:@/?#\s]*:"
+    r"(?!@[a-z0-9_.-]+(:[0-9]+)?[/?])(?P<password>\S*)@",
+    re.IGNORECASE,
+)
+"""The password goes up to the last `@`: it may hold any character that was not escaped."""
+
+
+_PASSWORD_IN_QUERY = re.compile(r"[a-z][a-z0-9+.-]*://\S*[?&](password|pwd)=[^&\s]", re.IGNORECASE)
+
+
+_ADMIN_KEY = re.compile(r"[\w-]+\|01[0-9a-f]{40,}")
+
+
+def _is_secret(name: str, literal: str) -> bool:
+    if not literal:
+        return False
+    url = _URL_WITH_PASSWORD.search(literal)
+    if url:
+        return bool(url["password"])
+    if _PASSWORD_IN_QUERY.search(literal) or _ADMIN_KEY.search(literal):
+        return True
+    return bool(_SECRET_NAMES.fullmatch(name)) and not _NOT_SECRETS.fullmatch(name)

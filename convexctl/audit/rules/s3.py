@@ -1,0 +1,84 @@
+"""Files in S3: what is missing, and where they go instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, rule
+
+
+@rule(
+    "s3-partial",
+    Severity.ERROR,
+    "S3 is set in part, so it is not used",
+    reason="S3 is used only when AWS_REGION and all five S3_STORAGE_..._BUCKET have a value. With one missing the "
+    "backend logs a warning and uses the disk, and the first start writes the kind of storage into the "
+    "database: afterwards a change in either direction refuses to start.",
+    basis="entry point of the backend's image; the server's storage initialisation",
+    parameter="s3.bucket (or s3.buckets.*) and s3.region",
+    change="give all six a value; where the first start is past, export and import",
+)
+def s3_partial(view: View) -> Iterator[Hit]:
+    """Some of the six variables."""
+    for backend in view.boot.backends:
+        if backend.files_missing:
+            yield hit(backend, backend.files_missing, f"without a value: {backend.files_missing.text}")
+
+
+@rule(
+    "s3-optional",
+    Severity.WARNING,
+    "S3 hangs on a reference that is optional",
+    reason="Where an optional key is missing, its variable is not set, S3 is not used, and the first start pins the "
+    "database to local files for good. A pod that cannot start is better.",
+    basis="Kubernetes: optional references; the server's storage initialisation",
+    parameter="none: what S3 needs is always required there",
+    change="remove `optional: true`",
+)
+def s3_optional(view: View) -> Iterator[Hit]:
+    """Optional references among the six."""
+    for backend in view.boot.backends:
+        if backend.files.value == "s3" and backend.files.unless:
+            yield Hit(backend, backend.files.source, f"files go to the disk when {backend.files.unless}")
+
+
+@rule(
+    "s3-endpoint",
+    Severity.ERROR,
+    "An S3 endpoint that is no URL",
+    reason="S3_ENDPOINT_URL is a URL with its scheme. Not set means AWS; set to nothing is not the same: nothing is "
+    "taken as an endpoint.",
+    basis="the server's S3 client",
+    parameter="s3.endpoint, or s3.keys.endpoint where it stands in the Secret",
+    change="give the URL with https://, or remove the variable",
+)
+def s3_endpoint(view: View) -> Iterator[Hit]:
+    """Endpoints that are empty or have no scheme."""
+    for backend in view.boot.backends:
+        reading = backend.environment.read("S3_ENDPOINT_URL")
+        if backend.s3_endpoint and reading.variable and reading.text is not None:
+            if reading.empty:
+                yield hit_variable(backend, reading, "S3_ENDPOINT_URL is set to nothing")
+            elif not re.match(r"https?://", reading.text):
+                yield hit_variable(backend, reading, f'S3_ENDPOINT_URL is "{reading.shown}", without a scheme')
+
+
+@rule(
+    "s3-half-keys",
+    Severity.WARNING,
+    "One of the two S3 keys",
+    reason="Static keys are used when both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have a value; with one of them "
+    "the AWS default chain is asked instead.",
+    basis="entry point of the backend's image",
+    parameter="s3.existingSecret with s3.keys.accessKeyId and s3.keys.secretAccessKey",
+    change="set both, or none",
+)
+def s3_half_keys(view: View) -> Iterator[Hit]:
+    """A key id without a key, or the other way round."""
+    for backend in view.boot.backends:
+        readings = [backend.environment.read(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
+        there = [reading for reading in readings if reading.filled]
+        if backend.files.value == "s3" and len(there) == 1:
+            missing = next(reading for reading in readings if not reading.filled)
+            yield hit_variable(backend, missing, f"{there[0].name} has a value, and {missing.name} has none")

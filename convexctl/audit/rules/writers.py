@@ -1,0 +1,88 @@
+"""Writers: what lets two backends run at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from convexctl.audit.model import Hit, Severity, View, hit, rule
+from convexctl.boot import Decision
+from convexctl.boot.manifests import same_namespace
+
+
+@rule(
+    "several-writers",
+    Severity.ERROR,
+    "More than one backend at a time",
+    reason="A backend is one process. On Postgres and MySQL a second one takes the lease, and the first ends with "
+    "code 0 at its next transaction, by turns; on SQLite nothing guards the file, and two pods on one volume "
+    "corrupt it.",
+    basis="the server's lease; SQLite has none",
+    parameter="replicaCount: 1 (the backend is always one; dashboard.replicaCount scales the dashboard)",
+    change="set replicas to 1 and remove the autoscaler",
+)
+def several_writers(view: View) -> Iterator[Hit]:
+    """Replicas, autoscalers and DaemonSets."""
+    for backend in view.boot.backends:
+        if backend.writers.value == "several":
+            message = f"{backend.writers.text} backends at a time ({backend.writers.why})"
+            yield hit(backend, backend.writers, message)
+
+
+@rule(
+    "overlapping-update",
+    Severity.ERROR,
+    "An update starts the new backend beside the old one",
+    reason="A Deployment's rolling update starts the new pod first. Two backends then fight over the database's "
+    "lease, or write to one SQLite file; with a ReadWriteOnce volume on another node the update hangs instead.",
+    basis="Kubernetes: Deployment strategy; the server's lease",
+    parameter="none: the backend is a StatefulSet, which ends the old pod first",
+    change="set strategy.type: Recreate, or use a StatefulSet",
+)
+def overlapping_update(view: View) -> Iterator[Hit]:
+    """Rolling updates with a surge."""
+    for backend in view.boot.backends:
+        if backend.writers.value == "overlap":
+            yield hit(backend, backend.writers, f"at an update: {backend.writers.why}")
+
+
+@rule(
+    "shared-volume",
+    Severity.WARNING,
+    "SQLite on a volume that several nodes may mount",
+    reason="SQLite's file has no guard against a second writer, and ReadWriteMany lets one on another node in. File "
+    "locks over a network are no help.",
+    basis="the server's SQLite storage; Kubernetes' access modes",
+    parameter="backend.persistence.accessMode: ReadWriteOncePod (or ReadWriteOnce)",
+    change="use ReadWriteOncePod, or ReadWriteOnce where the cluster lacks it",
+)
+def shared_volume(view: View) -> Iterator[Hit]:
+    """ReadWriteMany under SQLite."""
+    for backend in view.boot.backends:
+        modes = backend.access_modes
+        if modes and backend.engine.value == "sqlite" and "ReadWriteMany" in _texts(modes):
+            yield Hit(backend, modes.source, f"the claim's access modes: {modes.text}", unless=backend.engine.unless)
+
+
+@rule(
+    "shared-claim",
+    Severity.ERROR,
+    "Two backends on one volume claim",
+    reason="On one node both pods mount the claim, also a ReadWriteOnce one. They write to one SQLite file, which has "
+    "no guard, or into one folder of files, and read each other's instance secret; on two nodes the second never "
+    "starts.",
+    basis="entry point of the backend's image; Kubernetes' access modes",
+    parameter="backend.persistence.existingClaim: another for each release",
+    change="give each backend a claim of its own",
+)
+def shared_claim(view: View) -> Iterator[Hit]:
+    """Backends whose data lie on the same claim."""
+    for one, other in itertools.combinations(view.boot.backends, 2):
+        if not (one.claim and other.claim and same_namespace(one.namespace, other.namespace)):
+            continue
+        if one.claim.value == other.claim.value and (one.kind, one.name) != (other.kind, other.name):
+            yield hit(other, other.claim, f"{one} mounts {other.claim.text} too")
+
+
+def _texts(decision: Decision) -> tuple[str, ...]:
+    return decision.value if isinstance(decision.value, tuple) else ()
