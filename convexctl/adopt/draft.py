@@ -11,7 +11,7 @@ from convex_k8s.values import Values
 from convex_k8s.values.base import Model
 from convex_k8s.values.secrecy import secret_in
 
-from convexctl.boot.manifests import dig, text
+from convexctl.behaviour.manifests import dig, text
 from convexctl.located_yaml import Located
 
 DEFAULTS: dict[str, Any] = Values().model_dump(by_alias=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convexctl import boot as model
+from convexctl import behaviour as model
 from convexctl.adopt.release import Release
 from convexctl.audit import Finding, Severity, audit
-from convexctl.boot import Decision
-from convexctl.boot.manifests import mapping, source_of, text
+from convexctl.behaviour import Decision
+from convexctl.behaviour.manifests import mapping, source_of, text
 from convexctl.changes import irreversible
 from convexctl.changes.compare_objects import identity
 from convexctl.secrets.needed import needed_secrets
@@ -46,10 +46,10 @@ def effects(release: Release, environment: Environment, secrets: Iterable[Mappin
     return Effects(
         faults=faults,
         cured=frozenset(finding.rule.id for finding in faults) - still,
-        changes=tuple(model.compare(report_before.boot, report_after.boot)),
+        changes=tuple(model.compare(report_before.behaviour, report_after.behaviour)),
         stops=tuple(_stops(environment, before, after)),
         missing=() if secrets is None else tuple(_missing(environment, known)),
-        leftovers=tuple(_leftovers(release, environment, report_after.boot)),
+        leftovers=tuple(_leftovers(release, environment, report_after.behaviour)),
     )
 
 
@@ -61,7 +61,7 @@ def _stops(
     return irreversible.unacknowledged(old, new, environment.overlay.values.acknowledge) if old and new else ()
 
 
-def _leftovers(release: Release, environment: Environment, after: model.Boot) -> Iterable[str]:
+def _leftovers(release: Release, environment: Environment, after: model.Behaviour) -> Iterable[str]:
     ours = {identity(manifest) for manifest in environment.manifests}
     claims = {text(backend.claim.value) for backend in after.backends if backend.claim}
     for manifest in release.manifests:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convexctl.boot.manifests import dig, mapping, text
+from convexctl.behaviour.manifests import dig, mapping, text
 from convexctl.changes.compare_objects import ObjectChange, compare, identity
 from convexctl.tools.kubectl import Kubectl, KubectlError
 

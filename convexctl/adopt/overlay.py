@@ -20,11 +20,11 @@ from convex_k8s.values.secrets import ADMIN_KEY
 
 from convexctl.adopt.draft import DEFAULTS, Draft, differing, laid_over, split, switched_on
 from convexctl.adopt.release import Release
-from convexctl.boot import Backend, boot
-from convexctl.boot.backend import DEFAULT_NAME
-from convexctl.boot.database import DEFAULT_CONNECTIONS
-from convexctl.boot.find import ACTIONS_PORT, ImageName
-from convexctl.boot.manifests import dig, items, mapping, sequence, text
+from convexctl.behaviour import Backend, predict
+from convexctl.behaviour.backend import DEFAULT_NAME
+from convexctl.behaviour.database import DEFAULT_CONNECTIONS
+from convexctl.behaviour.find import ACTIONS_PORT, ImageName
+from convexctl.behaviour.manifests import dig, items, mapping, sequence, text
 from convexctl.errors import UserError
 from convexctl.tools import node
 from convexctl.wording import listed
@@ -95,7 +95,7 @@ def derive(release: Release, secrets: Iterable[Mapping[str, Any]] | None) -> Der
 
 def the_backend(release: Release, secrets: Iterable[Mapping[str, Any]] = ()) -> Backend:
     """What the release's backend does. Raises `UserError` where it is no Convex."""
-    for backend in boot([*release.manifests, *secrets]).backends:
+    for backend in predict([*release.manifests, *secrets]).backends:
         if (backend.kind, backend.name) == ("StatefulSet", f"{release.name}-backend"):
             return backend
     raise UserError(f"StatefulSet/{release.name}-backend runs no Convex backend, by its image, command and ports")

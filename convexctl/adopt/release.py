@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convexctl.boot.manifests import Manifests, mapping, text
+from convexctl.behaviour.manifests import Manifests, mapping, text
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all
 from convexctl.secrets.needed import needed_secrets

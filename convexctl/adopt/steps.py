@@ -14,7 +14,7 @@ from typing import Any
 
 from convexctl.adopt.live import Preview, preview
 from convexctl.adopt.release import Release
-from convexctl.boot.manifests import dig, mapping, sequence, source_of, text
+from convexctl.behaviour.manifests import dig, mapping, sequence, source_of, text
 from convexctl.changes import irreversible
 from convexctl.changes.compare_objects import identity
 from convexctl.errors import UserError

@@ -9,8 +9,8 @@ from typing import Any
 from convexctl.audit.model import Finding, Hit, Rule, Severity, View
 from convexctl.audit.reading import Documents
 from convexctl.audit.rules import RULES
-from convexctl.boot import Boot, Role, boot
-from convexctl.boot.manifests import Manifests
+from convexctl.behaviour import Behaviour, Role, predict
+from convexctl.behaviour.manifests import Manifests
 
 __all__ = ["RULES", "Finding", "Report", "Rule", "Severity", "audit"]
 
@@ -19,7 +19,7 @@ __all__ = ["RULES", "Finding", "Report", "Rule", "Severity", "audit"]
 class Report:
     """What an audit says: the decisions, and the findings, worst first."""
 
-    boot: Boot
+    behaviour: Behaviour
     findings: tuple[Finding, ...]
 
     def count(self, severity: Severity) -> int:
@@ -37,9 +37,9 @@ def audit(
     documents: Documents | None = None,
     images: Mapping[str, Role] | None = None,
 ) -> Report:
-    """Judge manifests. `documents` knows their lines, `images` are further image names (see `boot`)."""
+    """Judge manifests. `documents` knows their lines, `images` are further image names (see `predict`)."""
     objects = list(manifests)
-    model = boot(objects, images=images)
+    model = predict(objects, images=images)
     view = View(Manifests(objects), model)
     findings = [_finding(rule, found, documents) for rule in RULES for found in rule.check(view)]
     return Report(model, tuple(sorted(findings, key=lambda finding: finding.severity.rank)))

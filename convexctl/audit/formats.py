@@ -14,7 +14,7 @@ from convexctl.audit import Report
 from convexctl.audit.model import Finding, Rule, Severity
 from convexctl.audit.reading import STDIN_NAME
 from convexctl.audit.rules import RULES
-from convexctl.boot import Component, as_dict
+from convexctl.behaviour import Component, as_dict
 from convexctl.errors import printable
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -24,8 +24,8 @@ _WIDTH = 110
 
 def text(report: Report) -> str:
     """Tables of decisions, then the findings, worst first, each with reason and cure."""
-    parts = [_table(component) for component in report.boot.components]
-    edge = [_route(route) for route in (*report.boot.routes, *report.boot.exposed) if route.role]
+    parts = [_table(component) for component in report.behaviour.components]
+    edge = [_route(route) for route in (*report.behaviour.routes, *report.behaviour.exposed) if route.role]
     if edge:
         parts.append("\n".join(["Edge", *edge]))
     if report.findings:
@@ -38,7 +38,7 @@ def text(report: Report) -> str:
 def as_json(report: Report) -> str:
     """The decisions and the findings as JSON."""
     data = {
-        "decisions": as_dict(report.boot),
+        "decisions": as_dict(report.behaviour),
         "findings": [_finding_dict(finding) for finding in report.findings],
         "summary": {str(severity): report.count(severity) for severity in Severity},
     }

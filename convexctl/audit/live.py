@@ -28,7 +28,7 @@ _CUSTOM_KINDS = (
 
 
 def read(kubectl: Kubectl) -> list[dict[str, Any]]:
-    """The objects of kubectl's namespace that the boot model looks at.
+    """The objects of kubectl's namespace that the behaviour model looks at.
 
     Secrets come with their keys and without values; where they may not be listed they are left out, and count as out of
     sight. Raises `KubectlError` where the rest cannot be read.

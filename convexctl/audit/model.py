@@ -6,9 +6,9 @@ import enum
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from convexctl.boot import Boot, Component, Decision, Route, Source
-from convexctl.boot.environment import Reading
-from convexctl.boot.manifests import Manifests
+from convexctl.behaviour import Behaviour, Component, Decision, Route, Source
+from convexctl.behaviour.environment import Reading
+from convexctl.behaviour.manifests import Manifests
 from convexctl.located_yaml import Place
 
 
@@ -32,10 +32,10 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True)
 class View:
-    """What the rules look at: the manifests and what the boot model makes of them."""
+    """What the rules look at: the manifests and what the behaviour model makes of them."""
 
     manifests: Manifests
-    boot: Boot
+    behaviour: Behaviour
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def hit_variable(component: Component, reading: Reading, message: str, severity:
 
 
 def obstacles(view: View, *kinds: str) -> Iterator[Hit]:
-    """The obstacles of some kinds that the boot model sees."""
-    for component in view.boot.components:
+    """The obstacles of some kinds that the behaviour model sees."""
+    for component in view.behaviour.components:
         for obstacle in component.obstacles:
             if obstacle.value in kinds:
                 yield hit(component, obstacle, obstacle.text)
@@ -123,8 +123,8 @@ def obstacles(view: View, *kinds: str) -> Iterator[Hit]:
 
 def at_edge(view: View, component: Component) -> list[Route]:
     """The routes by which the world outside the cluster reaches a component."""
-    exposed = [route for route in view.boot.exposed if _ends_at(route, component)]
-    return [*view.boot.routes_to(component), *exposed]
+    exposed = [route for route in view.behaviour.exposed if _ends_at(route, component)]
+    return [*view.behaviour.routes_to(component), *exposed]
 
 
 def _ends_at(route: Route, component: Component) -> bool:

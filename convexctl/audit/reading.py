@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convexctl.boot import Source
+from convexctl.behaviour import Source
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from convex_k8s.values.secrecy import NOT_SHOWN, named_like_a_secret, secret_in
 
-from convexctl import boot as model
+from convexctl import behaviour as model
 from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare
 from convexctl.changes.irreversible import changes
 from convexctl.changes.irreversible.model import Change, side_of
@@ -81,7 +81,7 @@ def _difference(folder: Path, environment: Environment) -> Difference:
         environment.name,
         "changed" if files or stale else "unchanged",
         irreversible=tuple(changes(old, new)) if old and new else (),
-        decisions=tuple(model.compare(model.boot(before), model.boot(after))),
+        decisions=tuple(model.compare(model.predict(before), model.predict(after))),
         objects=tuple(compare(before, after)),
         files=tuple(name for name in (*files, *stale) if name not in (MANIFESTS, NAMESPACE)),
     )

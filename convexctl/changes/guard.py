@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convexctl.boot.manifests import Manifest, Manifests, dig, mapping, sequence, text
+from convexctl.behaviour.manifests import Manifest, Manifests, dig, mapping, sequence, text
 from convexctl.errors import IRREVERSIBLE, UserError
 from convexctl.overlays.load import overlay_file
 from convexctl.synth.environment import MANIFESTS, Environment

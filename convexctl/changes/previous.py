@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from convexctl.boot import boot
-from convexctl.boot.manifests import Manifest, source_of
+from convexctl.behaviour import predict
+from convexctl.behaviour.manifests import Manifest, source_of
 from convexctl.errors import UserError
 from convexctl.located_yaml import UNREADABLE, DocumentError, Loader, check_depth
 from convexctl.synth.environment import MANIFESTS, Environment
@@ -76,7 +76,7 @@ def _manifests(content: bytes, name: str) -> list[Manifest]:
         raise _UnreadableError(f"{name}{line}: is not valid YAML") from None
     except (*UNREADABLE, RecursionError):
         raise _UnreadableError(f"{name}: is not valid YAML") from None
-    if not boot(found).backends:
+    if not predict(found).backends:
         raise _UnreadableError(f"{name}: holds no Convex backend")
     return found
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from convexctl.errors import FAILED, WRONG_USAGE, UserError
 
 if TYPE_CHECKING:
-    from convexctl.boot import Role
+    from convexctl.behaviour import Role
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         documents = reading.read(arguments.file)
         manifests = documents.plain()
     report = audit(manifests, documents=documents, images=images)
-    if not report.boot.components:
+    if not report.behaviour.components:
         raise UserError(
             f"audit: no Convex backend or dashboard among {len(manifests)} objects "
             "(an image of another name is named with --image backend=NAME)"

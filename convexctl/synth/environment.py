@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from convex_k8s.values import Values
 
-from convexctl.boot import boot
+from convexctl.behaviour import predict
 from convexctl.located_yaml import Loader
 from convexctl.overlays.load import Overlay, load_overlays, overlay_names
 from convexctl.overlays.sealed_files import sealed_secrets
@@ -70,7 +70,7 @@ def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> En
     if namespace:
         files[NAMESPACE] = note + namespace
     documents = [document for document in yaml.load_all(manifests, Loader=Loader) if document]
-    files[README] = readme(overlay.name, documents, boot(documents), has_namespace=bool(namespace))
+    files[README] = readme(overlay.name, documents, predict(documents), has_namespace=bool(namespace))
     return Environment(overlay, documents, files)
 
 

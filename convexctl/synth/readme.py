@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from convexctl.boot import Boot
+from convexctl.behaviour import Behaviour
 from convexctl.secrets.needed import needed_secrets
 from convexctl.synth.readme_objects import Objects, name_of, port_of
 from convexctl.synth.readme_picture import picture
@@ -14,18 +14,18 @@ from convexctl.synth.readme_secrets import secrets
 from convexctl.wording import cell
 
 
-def readme(name: str, manifests: list[dict[str, Any]], boot: Boot, *, has_namespace: bool) -> str:
+def readme(name: str, manifests: list[dict[str, Any]], behaviour: Behaviour, *, has_namespace: bool) -> str:
     """The README of the environment `name`, in Markdown."""
     objects = Objects(manifests)
     sections = [
         f"# {name}\n\nMade from the overlay `{name}`: change that, not this folder.",
-        picture(objects, boot),
-        _decisions(boot),
+        picture(objects, behaviour),
+        _decisions(behaviour),
         _before(name, objects, has_namespace=has_namespace),
         _apply(name, objects, has_namespace=has_namespace),
         _reach(objects),
         _admin_key(name),
-        _remove(name, objects, boot, has_namespace=has_namespace),
+        _remove(name, objects, behaviour, has_namespace=has_namespace),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -127,8 +127,8 @@ def _local_port(origin: str) -> int | None:
     return (parts.port or 80) if parts.hostname in ("localhost", "127.0.0.1") else None
 
 
-def _remove(name: str, objects: Objects, boot: Boot, *, has_namespace: bool) -> str:
-    stays = list(_left_behind(objects, boot))
+def _remove(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace: bool) -> str:
+    stays = list(_left_behind(objects, behaviour))
     if has_namespace:
         stays.append(f"the Namespace `{objects.namespace}`, with everything else in it")
     lines = [
@@ -150,7 +150,7 @@ def _volumes(objects: Objects) -> list[dict[str, Any]]:
     return list(objects.backend["spec"]["template"]["spec"]["volumes"])
 
 
-def _left_behind(objects: Objects, boot: Boot) -> Iterator[str]:
+def _left_behind(objects: Objects, behaviour: Behaviour) -> Iterator[str]:
     if objects.claim:
         yield f"the volume claim `{objects.claim}` with all data on it"
     secrets = [secret.name for secret in needed_secrets(objects.all)]
@@ -196,19 +196,19 @@ _TOPICS = (
     "tag",
     "out_of_sight",
 )
-"""What the table says of the backend, of everything that the boot model decides."""
+"""What the table says of the backend, of everything that the behaviour model decides."""
 
 
-def _decisions(boot: Boot) -> str:
+def _decisions(behaviour: Behaviour) -> str:
     lines = ["## What the pods will do", "| | | why |", "|---|---|---|"]
-    for backend in boot.backends:
+    for backend in behaviour.backends:
         rows = {row.name: row for row in backend.rows()}
         for topic in _TOPICS:
             if row := rows.get(topic):
                 lines.append(f"| {row.title} | {cell(row.decision.sentence)} | {cell(row.decision.why)} |")
         for obstacle in backend.obstacles:
             lines.append(f"| Does not start | {cell(obstacle.sentence)} | {cell(obstacle.why)} |")
-    for dashboard in boot.dashboards:
+    for dashboard in behaviour.dashboards:
         for row in dashboard.rows():
             if row.name in ("deployment_url", "admin_key", "replicas"):
                 title = f"Dashboard: {row.title[0].lower()}{row.title[1:]}" if row.title[1:2].islower() else row.title

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from convexctl.boot import Boot
+from convexctl.behaviour import Behaviour
 from convexctl.secrets.needed import needed_secrets
 from convexctl.synth.readme_objects import Objects, name_of
 
 
-def picture(objects: Objects, boot: Boot) -> str:
+def picture(objects: Objects, behaviour: Behaviour) -> str:
     """A Mermaid picture of the objects, and of the way that a request takes."""
     backend, dashboard = name_of(objects.backend), name_of(objects.dashboard)
     lines = [
@@ -24,7 +24,7 @@ def picture(objects: Objects, boot: Boot) -> str:
     }
     if objects.ingress:
         lines.append(f'  ingress["Ingress {name_of(objects.ingress)}"]')
-        for route in boot.routes:
+        for route in behaviour.routes:
             who = "browser" if route.role == "dashboard" else "client"
             lines.append(f'  {who} -->|"https://{route.host}{route.path}"| ingress')
             lines.append(f'  ingress -->|"{route.role or "nowhere"}"| {services.get(route.service, "nowhere")}')
@@ -35,7 +35,7 @@ def picture(objects: Objects, boot: Boot) -> str:
     for number, secret in enumerate(needed_secrets(objects.all)):
         if secret.use in ("variable", "file", "all keys"):
             lines.append(f'  secret{number}[/"Secret {secret.name}"/] -.-> backend')
-    for model in boot.backends:
+    for model in behaviour.backends:
         if model.engine and model.engine.value != "sqlite":
             lines.append(f'  backend --> database[("{_label(model.engine.text)}")]')
         if model.files and model.files.value == "s3" and model.buckets:

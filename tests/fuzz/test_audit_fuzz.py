@@ -1,4 +1,4 @@
-"""Boot model and audit take whatever stands in a manifest: they may know nothing, and never fail."""
+"""Behaviour model and audit take whatever stands in a manifest: they may know nothing, and never fail."""
 
 from __future__ import annotations
 
@@ -180,10 +180,10 @@ COMMANDS = st.lists(WORDS | st.lists(WORDS, max_size=8).map(" ".join), max_size=
 @given(command=COMMANDS, hook=COMMANDS)
 def test_any_command_of_a_pod(command: list[str], hook: list[str]) -> None:
     container = {"command": command, "lifecycle": {"preStop": {"exec": {"command": hook}}}}
-    (found,) = audit([backend(container=container)]).boot.backends
+    (found,) = audit([backend(container=container)]).behaviour.backends
     assert found.stop.value in ("clean", "killed")
 
 
 def test_a_server_in_a_comment_is_not_started() -> None:
-    (found,) = audit([backend(container={"command": ["bash", "-c", "# ./run_backend.sh"]})]).boot.backends
+    (found,) = audit([backend(container={"command": ["bash", "-c", "# ./run_backend.sh"]})]).behaviour.backends
     assert found.stop.value == "killed"

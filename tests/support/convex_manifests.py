@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from convexctl.boot import Backend, Dashboard, boot
+from convexctl.behaviour import Backend, Dashboard, predict
 
 Object = dict[str, Any]
 
@@ -165,11 +165,11 @@ def mounted(path: str = "/convex/data", name: str = "data", **more: object) -> O
 
 def only_backend(*manifests: Object) -> Backend:
     """What the one backend of some manifests will do."""
-    (model,) = boot(copy.deepcopy(list(manifests))).backends
+    (model,) = predict(copy.deepcopy(list(manifests))).backends
     return model
 
 
 def only_dashboard(*manifests: Object) -> Dashboard:
     """What the one dashboard of some manifests will do."""
-    (model,) = boot(copy.deepcopy(list(manifests))).dashboards
+    (model,) = predict(copy.deepcopy(list(manifests))).dashboards
     return model

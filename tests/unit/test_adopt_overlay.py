@@ -12,7 +12,7 @@ import yaml
 
 from convexctl.adopt.overlay import derive
 from convexctl.adopt.release import Release, from_files
-from convexctl.boot import boot
+from convexctl.behaviour import predict
 from convexctl.changes import irreversible
 from convexctl.errors import UserError
 from convexctl.overlays.load import load_overlays
@@ -444,7 +444,7 @@ def test_an_older_release_that_takes_its_secret_whole(
     assert values["postgres"] == {"enabled": True}
     assert values["s3"] == {"enabled": False}
     assert at(values, "backend.envFrom") == source
-    before = boot([*its_release.manifests, *there]).backends[0]
+    before = predict([*its_release.manifests, *there]).backends[0]
     assert before.files.value == ("s3" if further else "disk")
 
 

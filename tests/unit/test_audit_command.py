@@ -18,8 +18,8 @@ import yaml
 
 from convexctl.audit import RULES
 from convexctl.audit.documentation import markdown
-from convexctl.boot import Source
-from convexctl.boot.source import Item
+from convexctl.behaviour import Source
+from convexctl.behaviour.source import Item
 from tests.support.command_line import Done, run
 from tests.support.control_plane import missing_programs
 from tests.support.convex_manifests import INSTANCE_SECRET, backend, claim_template, config_map, dashboard, mounted

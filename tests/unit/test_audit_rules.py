@@ -980,7 +980,7 @@ class TestSeverity:
         optional = secret_variable("POSTGRES_URL", "db", "URL", optional=True)
         both = env_of(optional, secret_variable("MYSQL_URL", "db", "M"))
         assert found(both)["database-ignored"] is Severity.WARNING
-        (model,) = audit(both).boot.backends
+        (model,) = audit(both).behaviour.backends
         assert model.database_outlives.unless == "Secret/db has no key URL"
 
     def test_a_variable_in_sight_is_taken_at_its_word(self) -> None:
@@ -1040,7 +1040,7 @@ def test_user_and_password_of_a_url_are_shown_nowhere(value: str) -> None:
     report = audit([backend({**S3, **dict.fromkeys(names, value)}), page, *SERVICES, ingress(RULES_OF_EDGE)])
     for write in (formats.text, formats.as_json, formats.sarif):
         assert "hunter2" not in write(report)
-    (model,) = report.boot.backends
+    (model,) = report.behaviour.backends
     assert model.s3_endpoint is not None
     assert model.s3_endpoint.text.endswith("…@s3.example.com")
 

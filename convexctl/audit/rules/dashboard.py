@@ -21,13 +21,13 @@ from convexctl.audit.rules.origins import split_origin
 )
 def deployment_url(view: View) -> Iterator[Hit]:
     """Dashboards without the API's URL, or with that of no backend here."""
-    for dashboard in view.boot.dashboards:
+    for dashboard in view.behaviour.dashboards:
         url = dashboard.deployment_url
         if url.value == "":
             yield hit(dashboard, url, "NEXT_PUBLIC_DEPLOYMENT_URL is not set")
             continue
         parts = split_origin(url)
-        clouds = [split_origin(backend.cloud_origin) for backend in view.boot.backends]
+        clouds = [split_origin(backend.cloud_origin) for backend in view.behaviour.backends]
         known = {_origin_of(cloud) for cloud in clouds if cloud}
         if parts and known and len(clouds) == len(known) and _origin_of(parts) not in known:
             message = f"NEXT_PUBLIC_DEPLOYMENT_URL is {url.text}, CONVEX_CLOUD_ORIGIN {', '.join(sorted(known))}"
@@ -45,7 +45,7 @@ def deployment_url(view: View) -> Iterator[Hit]:
 )
 def admin_key_prefilled(view: View) -> Iterator[Hit]:
     """Admin keys in the page; where no rule of the edge leads to it, that is good to know only."""
-    for dashboard in view.boot.dashboards:
+    for dashboard in view.behaviour.dashboards:
         if dashboard.admin_key.value is None:
             continue
         ways = at_edge(view, dashboard)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
 from convexctl.audit.rules.variables import presence_false
-from convexctl.boot import Decision
-from convexctl.boot.manifests import same_namespace
+from convexctl.behaviour import Decision
+from convexctl.behaviour.manifests import same_namespace
 
 STOCK_CONNECTIONS = {"postgres": 97, "mysql": 151}
 """What an unchanged server grants: Postgres 100 less 3 for superusers, MySQL 151."""
@@ -28,7 +28,7 @@ STOCK_CONNECTIONS = {"postgres": 97, "mysql": 151}
 def database_tls(view: View) -> Iterator[Hit]:
     """TLS that is switched off on purpose; by accident is a rule of its own."""
     accidents = {found.source for found in presence_false.check(view)}
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         tls = backend.database_tls
         if tls and tls.value != "required" and tls.source not in accidents:
             yield Hit(backend, tls.source, f"TLS is {tls.text}")
@@ -76,7 +76,7 @@ def database_url(view: View) -> Iterator[Hit]:
 )
 def database_url_deprecated(view: View) -> Iterator[Hit]:
     """DATABASE_URL in use."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         reading = backend.environment.read("DATABASE_URL")
         if backend.database_url and reading.filled and backend.database_url.source == reading.source:
             yield hit_variable(backend, reading, "DATABASE_URL decides the database")
@@ -93,7 +93,7 @@ def database_url_deprecated(view: View) -> Iterator[Hit]:
 )
 def database_ignored(view: View) -> Iterator[Hit]:
     """Database URLs after the first."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         readings = [backend.environment.read(name) for name in ("POSTGRES_URL", "MYSQL_URL", "DATABASE_URL")]
         filled = [reading for reading in readings if reading.filled]
         for reading in filled[1:]:
@@ -114,7 +114,7 @@ def database_ignored(view: View) -> Iterator[Hit]:
 )
 def database_optional(view: View) -> Iterator[Hit]:
     """Optional references to the URL that decides."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         deciding = next(
             (variable for variable in backend.environment if variable.source == backend.engine.source), None
         )
@@ -135,7 +135,7 @@ def database_optional(view: View) -> Iterator[Hit]:
 )
 def database_pool(view: View) -> Iterator[Hit]:
     """Pools that a stock server would refuse."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         pool = backend.database_connections
         most = STOCK_CONNECTIONS.get(str(backend.engine.value))
         if pool and most and isinstance(pool.value, int) and pool.value > most:
@@ -168,7 +168,7 @@ def database_ca(view: View) -> Iterator[Hit]:
 )
 def shared_database(view: View) -> Iterator[Hit]:
     """Backends with the same server and the same database name."""
-    for one, other in itertools.combinations(view.boot.backends, 2):
+    for one, other in itertools.combinations(view.behaviour.backends, 2):
         if not (one.database_url and other.database_url and one.database_name and other.database_name):
             continue
         # A literal without a host, and a Secret in another namespace, may be different servers.

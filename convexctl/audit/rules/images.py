@@ -19,8 +19,8 @@ from convexctl.audit.model import Hit, Severity, View, at_edge, hit, rule
 )
 def tag_latest(view: View) -> Iterator[Hit]:
     """Images that are not pinned; for those that nobody outside reaches it is good to know only."""
-    public = any(at_edge(view, component) for component in view.boot.components)
-    for component in view.boot.components:
+    public = any(at_edge(view, component) for component in view.behaviour.components)
+    for component in view.behaviour.components:
         if component.tag.value == "latest":
             severity = None if public else Severity.INFORMATION
             yield hit(component, component.tag, f"{component.image.text} has the tag latest", severity)
@@ -38,8 +38,8 @@ def tag_latest(view: View) -> Iterator[Hit]:
 )
 def tag_skew(view: View) -> Iterator[Hit]:
     """Tags that differ within a namespace."""
-    for dashboard in view.boot.dashboards:
-        backends = [backend for backend in view.boot.backends if backend.namespace == dashboard.namespace]
+    for dashboard in view.behaviour.dashboards:
+        backends = [backend for backend in view.behaviour.backends if backend.namespace == dashboard.namespace]
         tags = {str(backend.tag.value) for backend in backends}
         comparable = not any(tag.startswith("sha256:") for tag in (*tags, str(dashboard.tag.value)))
         if backends and comparable and str(dashboard.tag.value) not in tags:
@@ -59,7 +59,7 @@ def tag_skew(view: View) -> Iterator[Hit]:
 )
 def tag_unknown(view: View) -> Iterator[Hit]:
     """Tags of upstream's own registry that are neither."""
-    for component in view.boot.components:
+    for component in view.behaviour.components:
         tag = str(component.tag.value)
         is_sha = len(tag) == 40 and all(letter in "0123456789abcdef" for letter in tag)
         upstream = str(component.image.value).startswith("ghcr.io/get-convex/")
@@ -79,6 +79,6 @@ def tag_unknown(view: View) -> Iterator[Hit]:
 )
 def entry_point(view: View) -> Iterator[Hit]:
     """Commands that are not run_backend.sh."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.entry_point.value != "run_backend.sh":
             yield hit(backend, backend.entry_point, f"the pod runs {backend.entry_point.text}")

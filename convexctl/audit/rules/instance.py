@@ -19,7 +19,7 @@ from convexctl.audit.model import Hit, Severity, View, hit, obstacles, rule
 )
 def instance_secret_unstable(view: View) -> Iterator[Hit]:
     """Secrets made anew."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.secret_stable.value is False:
             yield hit(backend, backend.secret_stable, backend.secret_stable.text.removeprefix("no: "))
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, rule
-from convexctl.boot import Component, Source
+from convexctl.behaviour import Component, Source
 
 
 @rule(
@@ -21,7 +21,7 @@ from convexctl.boot import Component, Source
 )
 def literal_secret(view: View) -> Iterator[Hit]:
     """Values of secrets in plain text."""
-    for component in view.boot.components:
+    for component in view.behaviour.components:
         for variable in component.environment:
             if not variable.from_secret and _is_secret(variable.name, variable.literal):
                 where = f" of {variable.reference.partition('[')[0]}" if variable.reference else ""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from convexctl.audit.model import Hit, Severity, View, hit, obstacles, rule
-from convexctl.boot import Backend, Component, Decision, Route
+from convexctl.behaviour import Backend, Component, Decision, Route
 
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104
 
@@ -29,7 +29,7 @@ _POD_ANSWERS = (("http://localhost:3210",), ("http://localhost:3211", "http://lo
 )
 def origin_missing(view: View) -> Iterator[Hit]:
     """Origins without a value."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for name, origin in origins(backend):
             if origin.value == "":
                 yield hit(backend, origin, f"{name} is not set")
@@ -100,7 +100,7 @@ def origin_trailing_slash(view: View) -> Iterator[Hit]:
 )
 def origin_local(view: View) -> Iterator[Hit]:
     """Local origins with other ports."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for (name, origin), right in zip(origins(backend), _POD_ANSWERS, strict=True):
             parts = split_origin(origin)
             if parts is None or not _is_local(parts):
@@ -123,9 +123,9 @@ def origin_local(view: View) -> Iterator[Hit]:
 )
 def mixed_content(view: View) -> Iterator[Hit]:
     """Dashboards with TLS and an API without."""
-    for dashboard in view.boot.dashboards:
+    for dashboard in view.behaviour.dashboards:
         parts = split_origin(dashboard.deployment_url)
-        pages = [route for route in view.boot.routes_to(dashboard) if route.tls]
+        pages = [route for route in view.behaviour.routes_to(dashboard) if route.tls]
         if parts and parts.scheme == "http" and pages and is_public(parts):
             message = f"https://{pages[0].host} calls {dashboard.deployment_url.text}"
             yield hit(dashboard, dashboard.deployment_url, message)
@@ -144,11 +144,11 @@ def mixed_content(view: View) -> Iterator[Hit]:
 )
 def page_over_http(view: View) -> Iterator[Hit]:
     """Dashboards without TLS while the API's host has it, so that it does not end further out."""
-    for dashboard in view.boot.dashboards:
+    for dashboard in view.behaviour.dashboards:
         parts = split_origin(dashboard.deployment_url)
         api = reached(view, dashboard.deployment_url)
         if parts and parts.scheme == "https" and api and api.tls:
-            for route in view.boot.routes_to(dashboard):
+            for route in view.behaviour.routes_to(dashboard):
                 if route.role == "dashboard" and not route.tls and not _hides_metrics(route):
                     yield Hit(dashboard, route.source, f"{route.host or 'every host'} has no TLS, and {api.host} has")
 
@@ -165,13 +165,13 @@ def page_over_http(view: View) -> Iterator[Hit]:
 )
 def cluster_only_url(view: View) -> Iterator[Hit]:
     """Cluster DNS where a browser must follow."""
-    for dashboard in view.boot.dashboards:
+    for dashboard in view.behaviour.dashboards:
         parts = split_origin(dashboard.deployment_url)
         if parts and _is_cluster_only(parts):
             yield hit(
                 dashboard, dashboard.deployment_url, f"NEXT_PUBLIC_DEPLOYMENT_URL is {dashboard.deployment_url.text}"
             )
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for name, origin in origins(backend):
             parts = split_origin(origin)
             if parts and _is_cluster_only(parts):
@@ -197,10 +197,10 @@ def split_origin(decision: Decision) -> SplitResult | None:
 
 def _urls(view: View) -> Iterator[tuple[Component, str, Decision]]:
     """Every URL of Convex that a pod is told, with its variable."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for name, origin in origins(backend):
             yield backend, name, origin
-    for dashboard in view.boot.dashboards:
+    for dashboard in view.behaviour.dashboards:
         yield dashboard, "NEXT_PUBLIC_DEPLOYMENT_URL", dashboard.deployment_url
 
 
@@ -233,7 +233,7 @@ def reached(view: View, origin: Decision, path: str = "/x") -> Route | None:
     parts = split_origin(origin)
     if parts is None or not is_public(parts):
         return None
-    return view.boot.reached(parts.hostname or "", asked(origin, path))
+    return view.behaviour.reached(parts.hostname or "", asked(origin, path))
 
 
 def asked(origin: Decision, path: str) -> str:

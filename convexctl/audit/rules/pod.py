@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
-from convexctl.boot import Backend, Dashboard
+from convexctl.behaviour import Backend, Dashboard
 
 LEAST_MEMORY = 1024**3
 
@@ -52,7 +52,7 @@ def dashboard_user(view: View) -> Iterator[Hit]:
 )
 def dashboard_hostname(view: View) -> Iterator[Hit]:
     """Another address than every one; where none is set, that is good to know only."""
-    for dashboard in view.boot.dashboards:
+    for dashboard in view.behaviour.dashboards:
         reading = dashboard.environment.read("HOSTNAME")
         if not reading.filled:
             yield hit_variable(dashboard, reading, "HOSTNAME is not set", Severity.INFORMATION)
@@ -72,7 +72,7 @@ def dashboard_hostname(view: View) -> Iterator[Hit]:
 )
 def memory_limit(view: View) -> Iterator[Hit]:
     """Limits under 1 GiB."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         limit = backend.memory_limit
         if limit and isinstance(limit.value, int) and limit.value < LEAST_MEMORY:
             yield hit(backend, limit, f"the memory limit is {limit.text}")
@@ -89,6 +89,6 @@ def memory_limit(view: View) -> Iterator[Hit]:
 )
 def telemetry(view: View) -> Iterator[Hit]:
     """Beacons."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.telemetry.value is True:
             yield hit(backend, backend.telemetry, "the backend reports to upstream")

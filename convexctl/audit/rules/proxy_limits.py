@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, rule
-from convexctl.boot import Backend, Source
-from convexctl.boot.manifests import Manifest, dig, mapping, sequence, source_of, text
-from convexctl.boot.quantities import quantity
+from convexctl.behaviour import Backend, Source
+from convexctl.behaviour.manifests import Manifest, dig, mapping, sequence, source_of, text
+from convexctl.behaviour.quantities import quantity
 
 LEAST_BODY = 200_000_000
 
@@ -70,9 +70,9 @@ def nginx_timeout(view: View) -> Iterator[Hit]:
 )
 def gateway_timeout(view: View) -> Iterator[Hit]:
     """Rules of an HTTPRoute to a backend with a short time-out."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         seen = set()
-        for route in view.boot.routes_to(backend):
+        for route in view.behaviour.routes_to(backend):
             source = route.source
             rule_source = Source(source.kind, source.namespace, source.name, source.path[:3])
             if source.kind != "HTTPRoute" or rule_source in seen or not route.role:
@@ -91,8 +91,8 @@ def gateway_timeout(view: View) -> Iterator[Hit]:
 def _nginx(view: View) -> Iterator[tuple[Backend, Manifest]]:
     """The Ingresses of an nginx class that lead to a backend, each once."""
     seen = set()
-    for backend in view.boot.backends:
-        for route in view.boot.routes_to(backend):
+    for backend in view.behaviour.backends:
+        for route in view.behaviour.routes_to(backend):
             key = (route.source.kind, route.source.namespace, route.source.name)
             if route.source.kind != "Ingress" or key in seen:
                 continue

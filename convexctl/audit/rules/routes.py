@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, at_edge, hit, rule
 from convexctl.audit.rules.origins import asked, is_public, origins, reached, split_origin
-from convexctl.boot import Decision, Route
-from convexctl.boot.manifests import Manifest, dig, mapping, same_namespace, source_of
+from convexctl.behaviour import Decision, Route
+from convexctl.behaviour.manifests import Manifest, dig, mapping, same_namespace, source_of
 
 _API_PATHS = ("/api/sync", "/version")
 """What clients, command line and dashboard ask of every API."""
@@ -30,16 +30,16 @@ _SITE_PATHS = ("/x",)
 )
 def origin_unserved(view: View) -> Iterator[Hit]:
     """Origins whose host is nowhere, or in part only, while others are there."""
-    if not any(route.role for route in view.boot.routes):
+    if not any(route.role for route in view.behaviour.routes):
         return
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for (name, origin), paths in zip(origins(backend), (_API_PATHS, _SITE_PATHS), strict=True):
             parts = split_origin(origin)
             if parts is None or not is_public(parts):
                 continue
             missing = [path for path in paths if reached(view, origin, path) is None]
             if missing:
-                below = f"{parts.path.rstrip('/')}{missing[0]}" if view.boot.serves(parts.hostname or "") else ""
+                below = f"{parts.path.rstrip('/')}{missing[0]}" if view.behaviour.serves(parts.hostname or "") else ""
                 yield hit(backend, origin, f"{name} is {origin.text}, and no rule serves {parts.hostname}{below}")
 
 
@@ -56,7 +56,7 @@ def origin_unserved(view: View) -> Iterator[Hit]:
 )
 def origin_elsewhere(view: View) -> Iterator[Hit]:
     """Origins whose host ends at the wrong port; the dashboard's host is a rule of its own for the site origin."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         cloud, site = reached(view, backend.cloud_origin), reached(view, backend.site_origin)
         if cloud and cloud.target and cloud.role != "api":
             where = cloud.role or f"port {cloud.target.port}"
@@ -93,7 +93,7 @@ def origin_elsewhere(view: View) -> Iterator[Hit]:
 )
 def site_on_dashboard(view: View) -> Iterator[Hit]:
     """Site origins that the dashboard answers."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         site = reached(view, backend.site_origin)
         if site and site.role == "dashboard":
             yield hit(backend, backend.site_origin, f"{backend.site_origin.text} leads to the dashboard")
@@ -112,8 +112,8 @@ def site_on_dashboard(view: View) -> Iterator[Hit]:
 )
 def http_unstripped(view: View) -> Iterator[Hit]:
     """Paths under /http that end at 3211."""
-    for backend in view.boot.backends:
-        for route in view.boot.routes_to(backend):
+    for backend in view.behaviour.backends:
+        for route in view.behaviour.routes_to(backend):
             if route.role == "http actions" and route.rewrite is None and re.match(r"/http(/|$|\()", route.path):
                 yield Hit(backend, route.source, f"{route.host}{route.path} goes to port 3211 without a rewrite")
 
@@ -129,8 +129,8 @@ def http_unstripped(view: View) -> Iterator[Hit]:
 )
 def actions_bottleneck(view: View) -> Iterator[Hit]:
     """Public rules that end at 3211."""
-    for backend in view.boot.backends:
-        for route in view.boot.routes_to(backend):
+    for backend in view.behaviour.backends:
+        for route in view.behaviour.routes_to(backend):
             if route.role == "http actions":
                 yield Hit(backend, route.source, f"{route.host or 'every host'}{route.path} goes to port 3211")
 
@@ -146,9 +146,9 @@ def actions_bottleneck(view: View) -> Iterator[Hit]:
 )
 def sub_path(view: View) -> Iterator[Hit]:
     """Hosts where a component has no rule at the root."""
-    for component in view.boot.components:
+    for component in view.behaviour.components:
         role = "dashboard" if component.TITLE == "dashboard" else "api"
-        routes = [route for route in view.boot.routes_to(component) if route.role == role]
+        routes = [route for route in view.behaviour.routes_to(component) if route.role == role]
         at_root = {route.host for route in routes if _is_root(route)}
         for route in routes:
             # On 3210 these are real paths; /metrics is a rule that hides what another host serves.
@@ -170,12 +170,12 @@ def sub_path(view: View) -> Iterator[Hit]:
 )
 def route_nowhere(view: View) -> Iterator[Hit]:
     """Rules to Services of Convex whose port leads nowhere."""
-    for component in view.boot.components:
-        for route in view.boot.routes_to(component):
+    for component in view.behaviour.components:
+        for route in view.behaviour.routes_to(component):
             if route.target and not route.role:
                 message = f"{route.host}{route.path} ends at port {route.target.port}, where nothing listens"
                 yield Hit(component, route.source, message)
-    for route in view.boot.routes:
+    for route in view.behaviour.routes:
         if route.target is None:
             service = view.manifests.find("Service", route.source.namespace, route.service)
             if service is not None and _selects_convex(view, service):
@@ -194,13 +194,13 @@ def route_nowhere(view: View) -> Iterator[Hit]:
 )
 def metrics_public(view: View) -> Iterator[Hit]:
     """Hosts of the edge where /metrics reaches the backend."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.metrics.value is not True:
             continue
         seen = set()
         for route in at_edge(view, backend):
             host = route.host
-            answers = route if route in view.boot.exposed else view.boot.reached(host, "/metrics")
+            answers = route if route in view.behaviour.exposed else view.behaviour.reached(host, "/metrics")
             if host in seen or answers is None or answers.role not in ("api", "http actions"):
                 continue
             seen.add(host)
@@ -225,7 +225,7 @@ def _is_root(route: Route) -> bool:
 def _selects_convex(view: View, service: Manifest) -> bool:
     selector = mapping(dig(service, "spec", "selector"))
     place = source_of(service)
-    owners = {(component.kind, component.name) for component in view.boot.components}
+    owners = {(component.kind, component.name) for component in view.behaviour.components}
     return bool(selector) and any(
         (pod.kind, pod.source.name) in owners
         and same_namespace(pod.source.namespace, place.namespace)

@@ -21,7 +21,7 @@ from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, rule
 )
 def s3_partial(view: View) -> Iterator[Hit]:
     """Some of the six variables."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.files_missing:
             yield hit(backend, backend.files_missing, f"without a value: {backend.files_missing.text}")
 
@@ -38,7 +38,7 @@ def s3_partial(view: View) -> Iterator[Hit]:
 )
 def s3_optional(view: View) -> Iterator[Hit]:
     """Optional references among the six."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.files.value == "s3" and backend.files.unless:
             yield Hit(backend, backend.files.source, f"files go to the disk when {backend.files.unless}")
 
@@ -55,7 +55,7 @@ def s3_optional(view: View) -> Iterator[Hit]:
 )
 def s3_endpoint(view: View) -> Iterator[Hit]:
     """Endpoints that are empty or have no scheme."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         reading = backend.environment.read("S3_ENDPOINT_URL")
         if backend.s3_endpoint and reading.variable and reading.text is not None:
             if reading.empty:
@@ -76,7 +76,7 @@ def s3_endpoint(view: View) -> Iterator[Hit]:
 )
 def s3_half_keys(view: View) -> Iterator[Hit]:
     """A key id without a key, or the other way round."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         readings = [backend.environment.read(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
         there = [reading for reading in readings if reading.filled]
         if backend.files.value == "s3" and len(there) == 1:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, rule
-from convexctl.boot import Backend, Component, Dashboard, Decision
-from convexctl.boot.manifests import mapping
-from convexctl.boot.pods import LOCAL_URL
+from convexctl.behaviour import Backend, Component, Dashboard, Decision
+from convexctl.behaviour.manifests import mapping
+from convexctl.behaviour.pods import LOCAL_URL
 
 LEAST_GRACE_S = 30
 
@@ -34,7 +34,7 @@ _API_PORT = 3210
 )
 def process_namespace(view: View) -> Iterator[Hit]:
     """Shared process namespaces."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if _shares_processes(backend):
             field = str(backend.stop.source.path[-1])
             yield hit(backend, backend.stop, f"{field} is true")
@@ -54,7 +54,7 @@ def process_namespace(view: View) -> Iterator[Hit]:
 )
 def no_clean_stop(view: View) -> Iterator[Hit]:
     """No SIGINT on the way out, none that arrives, or two of them."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.stop.value == "killed" and not _shares_processes(backend):
             yield hit(backend, backend.stop, f"the backend is {backend.stop.text}: {backend.stop.why}")
 
@@ -71,7 +71,7 @@ def no_clean_stop(view: View) -> Iterator[Hit]:
 )
 def short_grace(view: View) -> Iterator[Hit]:
     """Grace periods under half a minute."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if isinstance(backend.grace.value, int) and backend.grace.value < LEAST_GRACE_S:
             yield hit(backend, backend.grace, f"the grace period is {backend.grace.text}")
 
@@ -88,7 +88,7 @@ def short_grace(view: View) -> Iterator[Hit]:
 )
 def probe_missing(view: View) -> Iterator[Hit]:
     """Readiness and liveness that nobody looks at."""
-    for component in view.boot.components:
+    for component in view.behaviour.components:
         named = (("readinessProbe", component.readiness_probe), ("livenessProbe", component.liveness_probe))
         missing = [name for name, probe in named if probe is None]
         if missing:
@@ -109,7 +109,7 @@ def probe_missing(view: View) -> Iterator[Hit]:
 )
 def probe_wrong(view: View) -> Iterator[Hit]:
     """Wrong paths and ports, also in a command that asks the pod itself."""
-    for component in view.boot.components:
+    for component in view.behaviour.components:
         probes = (component.startup_probe, component.readiness_probe, component.liveness_probe)
         for probe in probes:
             said = probe and _wrong(component, probe)
@@ -129,7 +129,7 @@ def probe_wrong(view: View) -> Iterator[Hit]:
 )
 def start_too_short(view: View) -> Iterator[Hit]:
     """Budgets under a minute."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         probe = backend.startup_probe or backend.liveness_probe
         seconds = mapping(probe.value).get("seconds") if probe else None
         if probe and isinstance(seconds, int) and seconds < LEAST_START_S:

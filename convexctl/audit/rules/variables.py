@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from convex_k8s.knobs import DEAD, knobs
 
 from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
-from convexctl.boot import Component
-from convexctl.boot.quantities import integer
+from convexctl.behaviour import Component
+from convexctl.behaviour.quantities import integer
 
 PRESENCE = ("DO_NOT_REQUIRE_SSL", "DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT")
 _NEGATIONS = ("false", "0", "no", "off", "n", "f", "never", "disabled", "null", "none")
@@ -88,7 +88,7 @@ _OWN_PREFIXES = (
 )
 def presence_false(view: View) -> Iterator[Hit]:
     """Presence variables that say no."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for name in PRESENCE:
             reading = backend.environment.read(name)
             if reading.filled and (reading.text or "").strip().lower() in _NEGATIONS:
@@ -107,7 +107,7 @@ def presence_false(view: View) -> Iterator[Hit]:
 )
 def presence_empty(view: View) -> Iterator[Hit]:
     """Presence variables without a value."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for name in PRESENCE:
             reading = backend.environment.read(name)
             if reading.empty:
@@ -126,7 +126,7 @@ def presence_empty(view: View) -> Iterator[Hit]:
 )
 def rust_boolean(view: View) -> Iterator[Hit]:
     """Booleans that count as unset."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for variable in backend.environment:
             knob = knobs().get(variable.name)
             is_boolean = variable.name in _BOOLEANS or (knob is not None and knob.type == "boolean")
@@ -147,7 +147,7 @@ def rust_boolean(view: View) -> Iterator[Hit]:
 )
 def number(view: View) -> Iterator[Hit]:
     """Numbers that count as unset."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for variable in backend.environment:
             knob = knobs().get(variable.name)
             if knob is None or knob.type not in ("integer", "number") or variable.text is None:
@@ -177,7 +177,7 @@ def number(view: View) -> Iterator[Hit]:
 )
 def dead_variable(view: View) -> Iterator[Hit]:
     """Variables of earlier versions."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for name, replacement in DEAD.items():
             reading = backend.environment.read(name)
             if reading.filled:
@@ -196,7 +196,7 @@ def dead_variable(view: View) -> Iterator[Hit]:
 )
 def unread_variable(view: View) -> Iterator[Hit]:
     """Names that are near a known one, that look like Convex's, or that nobody knows."""
-    for component in view.boot.components:
+    for component in view.behaviour.components:
         for variable in component.environment:
             said = _unread(component, variable.name)
             if said:
@@ -244,7 +244,7 @@ def _unread(component: Component, name: str) -> tuple[str, Severity | None] | No
 )
 def endpoint_nonsense(view: View) -> Iterator[Hit]:
     """Endpoints of the AWS client without a scheme."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
             reading = backend.environment.read(name)
             if reading.variable and reading.text is not None and not re.match(r"https?://", reading.text):
@@ -278,6 +278,6 @@ def unresolved_variable(view: View) -> Iterator[Hit]:
 )
 def out_of_sight(view: View) -> Iterator[Hit]:
     """Sources of variables that are not among the manifests."""
-    for component in view.boot.components:
+    for component in view.behaviour.components:
         if component.out_of_sight:
             yield hit(component, component.out_of_sight, component.out_of_sight.text)

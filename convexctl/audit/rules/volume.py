@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, obstacles, rule
-from convexctl.boot import Backend, Decision
+from convexctl.behaviour import Backend, Decision
 
 _LOST = ("nothing", "container")
 
@@ -23,7 +23,7 @@ _LOST = ("nothing", "container")
 )
 def data_lost(view: View) -> Iterator[Hit]:
     """Data on the container's layer, or on a volume of the pod."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for what, decision in _on_disk(backend):
             if decision.value in _LOST:
                 yield Hit(backend, decision.source, f"{what} outlive {decision.text}", unless=decision.unless)
@@ -40,7 +40,7 @@ def data_lost(view: View) -> Iterator[Hit]:
 )
 def data_on_one_node(view: View) -> Iterator[Hit]:
     """Data on a hostPath."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for what, decision in _on_disk(backend):
             if decision.value == "node":
                 yield Hit(backend, decision.source, f"{what} outlive {decision.text}", unless=decision.unless)
@@ -62,7 +62,7 @@ def data_on_one_node(view: View) -> Iterator[Hit]:
 )
 def data_lost_with_manifests(view: View) -> Iterator[Hit]:
     """Data on a claim that is deleted with its manifest."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         for what, decision in _on_disk(backend):
             if decision.value == "pod":
                 yield Hit(backend, decision.source, f"{what} outlive {decision.text}", unless=decision.unless)
@@ -80,7 +80,7 @@ def data_lost_with_manifests(view: View) -> Iterator[Hit]:
 )
 def claim_not_mounted(view: View) -> Iterator[Hit]:
     """Claims that are made and not mounted where the data is."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.claims_astray:
             data = (backend.environment.read("DATA_DIR").shown or "/convex/data").rstrip("/") or "/"
             yield hit(backend, backend.claims_astray, f"{backend.claims_astray.text} is not mounted at {data}")
@@ -99,7 +99,7 @@ def claim_not_mounted(view: View) -> Iterator[Hit]:
 )
 def no_volume(view: View) -> Iterator[Hit]:
     """Nothing mounted, where that loses nothing."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.data_volume.value == "none":
             yield hit(backend, backend.data_volume, backend.data_volume.text)
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, rule
-from convexctl.boot import Decision
-from convexctl.boot.manifests import same_namespace
+from convexctl.behaviour import Decision
+from convexctl.behaviour.manifests import same_namespace
 
 
 @rule(
@@ -23,7 +23,7 @@ from convexctl.boot.manifests import same_namespace
 )
 def several_writers(view: View) -> Iterator[Hit]:
     """Replicas, autoscalers and DaemonSets."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.writers.value == "several":
             message = f"{backend.writers.text} backends at a time ({backend.writers.why})"
             yield hit(backend, backend.writers, message)
@@ -41,7 +41,7 @@ def several_writers(view: View) -> Iterator[Hit]:
 )
 def overlapping_update(view: View) -> Iterator[Hit]:
     """Rolling updates with a surge."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         if backend.writers.value == "overlap":
             yield hit(backend, backend.writers, f"at an update: {backend.writers.why}")
 
@@ -58,7 +58,7 @@ def overlapping_update(view: View) -> Iterator[Hit]:
 )
 def shared_volume(view: View) -> Iterator[Hit]:
     """ReadWriteMany under SQLite."""
-    for backend in view.boot.backends:
+    for backend in view.behaviour.backends:
         modes = backend.access_modes
         if modes and backend.engine.value == "sqlite" and "ReadWriteMany" in _texts(modes):
             yield Hit(backend, modes.source, f"the claim's access modes: {modes.text}", unless=backend.engine.unless)
@@ -77,7 +77,7 @@ def shared_volume(view: View) -> Iterator[Hit]:
 )
 def shared_claim(view: View) -> Iterator[Hit]:
     """Backends whose data lie on the same claim."""
-    for one, other in itertools.combinations(view.boot.backends, 2):
+    for one, other in itertools.combinations(view.behaviour.backends, 2):
         if not (one.claim and other.claim and same_namespace(one.namespace, other.namespace)):
             continue
         if one.claim.value == other.claim.value and (one.kind, one.name) != (other.kind, other.name):

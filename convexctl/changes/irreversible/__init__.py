@@ -1,6 +1,6 @@
 """The changes of an environment that cannot be undone, lose data, or are refused by Kubernetes.
 
-A pure function of the manifests before and after, by what the boot model makes of them.
+A pure function of the manifests before and after, by what the behaviour model makes of them.
 """
 
 from __future__ import annotations

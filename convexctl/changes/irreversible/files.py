@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convexctl.boot.manifests import mapping, text
+from convexctl.behaviour.manifests import mapping, text
 from convexctl.changes.irreversible.model import Explanation, Side, differs, export_and_import, reference, rule, value
 
 

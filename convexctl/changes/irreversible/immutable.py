@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from convexctl.boot.compare import plain
-from convexctl.boot.manifests import dig, mapping, source_of
+from convexctl.behaviour.compare import plain
+from convexctl.behaviour.manifests import dig, mapping, source_of
 from convexctl.changes.irreversible.model import Explanation, Side, moved, rule
 from convexctl.wording import listed
 

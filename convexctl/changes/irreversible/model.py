@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from convex_k8s.values.acknowledge import IrreversibleChange
 from convex_k8s.values.secrecy import NOT_SHOWN, secret_in
 
-from convexctl.boot import Backend, Decision, boot
-from convexctl.boot.database import TITLES
-from convexctl.boot.manifests import Manifest, Manifests, dig, items, mapping, sequence, source_of, text
+from convexctl.behaviour import Backend, Decision, predict
+from convexctl.behaviour.database import TITLES
+from convexctl.behaviour.manifests import Manifest, Manifests, dig, items, mapping, sequence, source_of, text
 
 NO_CLAIM = "none"
 """The value of `claim` and `claim-template` where there is none."""
@@ -127,7 +127,7 @@ def rule(
 def side_of(overlay: str, documents: Iterable[Manifest], like: Side | None = None) -> Side | None:
     """An environment with its backend: of several the one called as that of `like`. None where there is no backend."""
     manifests = list(documents)
-    backends = boot(manifests).backends
+    backends = predict(manifests).backends
     named = [backend for backend in backends if like and backend.name == like.backend.name]
     found = next(iter((*named, *backends)), None)
     return Side(overlay, Manifests(manifests), found) if found else None

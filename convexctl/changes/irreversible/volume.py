@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from convexctl.boot.compare import plain
-from convexctl.boot.manifests import sequence, text
-from convexctl.boot.quantities import quantity
+from convexctl.behaviour.compare import plain
+from convexctl.behaviour.manifests import sequence, text
+from convexctl.behaviour.quantities import quantity
 from convexctl.changes.irreversible.model import (
     NO_CLAIM,
     SYNTH_AND_APPLY,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from convexctl.boot.context import Context
-from convexctl.boot.find import ImageName
-from convexctl.boot.manifests import mapping, number, sequence, text
-from convexctl.boot.model import Decision
-from convexctl.boot.quantities import quantity
+from convexctl.behaviour.context import Context
+from convexctl.behaviour.find import ImageName
+from convexctl.behaviour.manifests import mapping, number, sequence, text
+from convexctl.behaviour.model import Decision
+from convexctl.behaviour.quantities import quantity
 from convexctl.wording import listed
 
 _PROBES = {"startup_probe": "startupProbe", "readiness_probe": "readinessProbe", "liveness_probe": "livenessProbe"}

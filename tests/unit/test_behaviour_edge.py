@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.boot import Boot, Route, boot
+from convexctl.behaviour import Behaviour, Route, predict
 from tests.support.convex_manifests import backend, dashboard, ingress, metadata, service
 
 API_AND_ACTIONS: dict[str, tuple[int, object]] = {"api": (3210, "api"), "http": (3211, "actions")}
@@ -14,12 +14,12 @@ PODS = [backend(), dashboard()]
 SERVICES = [service("backend", "convex", API_AND_ACTIONS), service("board", "dashboard", {"web": (80, "http")})]
 
 
-def edge(*manifests: dict[str, Any]) -> Boot:
-    return boot([*PODS, *SERVICES, *manifests])
+def edge(*manifests: dict[str, Any]) -> Behaviour:
+    return predict([*PODS, *SERVICES, *manifests])
 
 
 def only_route(*manifests: dict[str, Any]) -> Route:
-    (route,) = boot(manifests).routes
+    (route,) = predict(manifests).routes
     return route
 
 
@@ -309,7 +309,7 @@ class TestGateway:
 
 @pytest.mark.parametrize(("type_", "roles"), [("LoadBalancer", ["api"]), ("NodePort", ["api"]), ("ClusterIP", [])])
 def test_services_that_are_open_by_themselves(type_: str, roles: list[str]) -> None:
-    model = boot([backend(), service("s", "convex", {"p": (80, 3210)}, type=type_)])
+    model = predict([backend(), service("s", "convex", {"p": (80, 3210)}, type=type_)])
     assert [route.role for route in model.exposed] == roles
     assert model.reached("anything", "/") is None
 

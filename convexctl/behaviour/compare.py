@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from convexctl.boot.model import Boot, Component, Decision, Route
-from convexctl.boot.source import Source
+from convexctl.behaviour.model import Behaviour, Component, Decision, Route
+from convexctl.behaviour.source import Source
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class Change:
     after: Decision | None
 
 
-def as_dict(boot: Boot) -> dict[str, Any]:
+def as_dict(behaviour: Behaviour) -> dict[str, Any]:
     """Everything that the model says, as data for JSON."""
     return {
-        "backends": [_component(component) for component in boot.backends],
-        "dashboards": [_component(component) for component in boot.dashboards],
-        "routes": [_route(route) for route in boot.routes],
-        "exposed": [_route(route) for route in boot.exposed],
+        "backends": [_component(component) for component in behaviour.backends],
+        "dashboards": [_component(component) for component in behaviour.dashboards],
+        "routes": [_route(route) for route in behaviour.routes],
+        "exposed": [_route(route) for route in behaviour.exposed],
     }
 
 
-def compare(before: Boot, after: Boot) -> list[Change]:
+def compare(before: Behaviour, after: Behaviour) -> list[Change]:
     """The decisions that differ, component by component.
 
     Components are the same when kind, namespace, name and container are; where each side has one of a kind, these two

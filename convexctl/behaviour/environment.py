@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from convexctl.boot.manifests import Manifests, items, mapping, sequence, text
-from convexctl.boot.source import Source
+from convexctl.behaviour.manifests import Manifests, items, mapping, sequence, text
+from convexctl.behaviour.source import Source
 from convexctl.wording import listed
 
 UNSEEN = "\ufdd0"

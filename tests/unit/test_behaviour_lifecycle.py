@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.boot.quantities import quantity
+from convexctl.behaviour.quantities import quantity
 from tests.support.convex_manifests import TAG, backend, only_backend
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convexctl.boot.source import Item, Source, Step
+from convexctl.behaviour.source import Item, Source, Step
 
 Manifest = Mapping[str, Any]
 

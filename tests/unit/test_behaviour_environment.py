@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from convexctl.boot import boot
-from convexctl.boot.environment import Reading
+from convexctl.behaviour import predict
+from convexctl.behaviour.environment import Reading
 from tests.support.convex_manifests import backend, config_map, only_backend, secret_variable, variables
 
 
@@ -190,7 +190,7 @@ def test_the_source_of_a_variable_is_the_place_that_holds_it() -> None:
 
 def test_the_last_of_two_objects_with_one_name_counts() -> None:
     one, two = config_map("c", {"INSTANCE_NAME": "one"}), config_map("c", {"INSTANCE_NAME": "two"})
-    (model,) = boot([one, backend(container=from_config("c")), two]).backends
+    (model,) = predict([one, backend(container=from_config("c")), two]).backends
     assert model.instance_name.value == "two"
 
 

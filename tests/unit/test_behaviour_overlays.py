@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.boot import Backend, Boot, Dashboard, boot
+from convexctl.behaviour import Backend, Behaviour, Dashboard, predict
 from tests.support.overlay_cases import CASES, Case, case, environment_of
 
 ONE_BUCKET = ("exports", "snapshot_imports", "modules", "files", "search")
@@ -242,7 +242,7 @@ OPTIONS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-def only(model: Boot) -> tuple[Backend, Dashboard]:
+def only(model: Behaviour) -> tuple[Backend, Dashboard]:
     (backend,), (dashboard,) = model.backends, model.dashboards
     return backend, dashboard
 
@@ -254,7 +254,7 @@ def values(backend: Backend, names: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("name", "expected"), WHOLE, ids=[name for name, _ in WHOLE])
 def test_a_whole_overlay(name: str, expected: dict[str, Any]) -> None:
-    backend, dashboard = only(boot(case(name).environment().manifests))
+    backend, dashboard = only(predict(case(name).environment().manifests))
     expected = expected | ALWAYS
     assert values(backend, expected) == expected
     assert backend.obstacles == dashboard.obstacles == ()
@@ -265,14 +265,14 @@ def test_a_whole_overlay(name: str, expected: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("text", "expected"), [row[1:] for row in OPTIONS], ids=[row[0] for row in OPTIONS])
 def test_an_option(text: str, expected: dict[str, Any]) -> None:
-    backend, _ = only(boot(environment_of(text).manifests))
+    backend, _ = only(predict(environment_of(text).manifests))
     assert values(backend, expected) == expected
 
 
 @pytest.mark.parametrize("each", CASES, ids=str)
 def test_whatever_the_overlay(each: Case) -> None:
     """No overlay makes a pod that does not start, a second writer, a hard kill, or a dashboard that gives keys away."""
-    backend, dashboard = only(boot(each.environment().manifests))
+    backend, dashboard = only(predict(each.environment().manifests))
     assert values(backend, {"writers": 0, "stop": 0}) == {"writers": "one", "stop": "clean"}
     assert backend.obstacles == dashboard.obstacles == ()
     assert dashboard.admin_key is not None
@@ -281,7 +281,7 @@ def test_whatever_the_overlay(each: Case) -> None:
 
 @pytest.mark.parametrize("each", CASES, ids=str)
 def test_with_ingress_every_origin_is_served_and_metrics_are_not(each: Case) -> None:
-    model = boot(each.environment().manifests)
+    model = predict(each.environment().manifests)
     if not model.routes:
         return
     backend, _ = only(model)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from convexctl.boot import Boot, boot
-from convexctl.boot.find import ImageName
+from convexctl.behaviour import Behaviour, predict
+from convexctl.behaviour.find import ImageName
 
 BACKEND = "ghcr.io/get-convex/convex-backend:latest"
 DASHBOARD = "ghcr.io/get-convex/convex-dashboard:latest"
@@ -24,13 +24,13 @@ def workload(kind: str, *containers: dict[str, Any], name: str = "thing", **spec
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": {"template": {"spec": pod}}}
 
 
-def found(model: Boot) -> list[tuple[str, str, str]]:
+def found(model: Behaviour) -> list[tuple[str, str, str]]:
     return [(component.TITLE, component.kind, component.container) for component in model.components]
 
 
 @pytest.mark.parametrize("kind", ["StatefulSet", "Deployment", "DaemonSet", "ReplicaSet", "Pod", "Rollout"])
 def test_any_kind_that_makes_pods(kind: str) -> None:
-    model = boot([workload(kind, {"name": "db", "image": BACKEND}, {"name": "ui", "image": DASHBOARD})])
+    model = predict([workload(kind, {"name": "db", "image": BACKEND}, {"name": "ui", "image": DASHBOARD})])
     assert found(model) == [("backend", kind, "db"), ("dashboard", kind, "ui")]
 
 
@@ -51,15 +51,15 @@ def test_any_kind_that_makes_pods(kind: str) -> None:
     ],
 )
 def test_what_gives_a_container_away(container: dict[str, Any], role: str | None) -> None:
-    model = boot([workload("Deployment", {"name": "c", **container})])
+    model = predict([workload("Deployment", {"name": "c", **container})])
     assert [component.TITLE for component in model.components] == ([role] if role else [])
 
 
 def test_a_renamed_image_is_named_by_the_caller() -> None:
     manifest = workload("Deployment", {"name": "c", "image": "registry.example.com:5000/team/cvx:7"})
-    assert boot([manifest]).components == ()
+    assert predict([manifest]).components == ()
     for name in ("registry.example.com:5000/team/cvx", "cvx"):
-        assert [component.TITLE for component in boot([manifest], images={name: "dashboard"}).components] == [
+        assert [component.TITLE for component in predict([manifest], images={name: "dashboard"}).components] == [
             "dashboard"
         ]
 
@@ -74,7 +74,7 @@ def test_a_renamed_image_is_named_by_the_caller() -> None:
     ],
 )
 def test_a_job_counts_only_when_it_runs_the_server(kind: str, command: dict[str, Any], count: int) -> None:
-    assert len(boot([workload(kind, {"name": "c", "image": BACKEND, **command})]).backends) == count
+    assert len(predict([workload(kind, {"name": "c", "image": BACKEND, **command})]).backends) == count
 
 
 def test_lists_are_opened() -> None:
@@ -86,7 +86,7 @@ def test_lists_are_opened() -> None:
         {"kind": "List", "items": [{"kind": "List", "items": [backend]}]},
         {"kind": "DeploymentList", "items": [untyped]},
     ]
-    assert found(boot(lists)) == [("backend", "StatefulSet", "c"), ("dashboard", "Deployment", "d")]
+    assert found(predict(lists)) == [("backend", "StatefulSet", "c"), ("dashboard", "Deployment", "d")]
 
 
 def test_pods_that_a_workload_here_made_are_left_out() -> None:
@@ -95,15 +95,15 @@ def test_pods_that_a_workload_here_made_are_left_out() -> None:
     replica_set["metadata"]["ownerReferences"] = [{"kind": "Deployment", "name": "convex"}]
     pod = workload("Pod", {"name": "c", "image": BACKEND}, name="convex-5d4-x")
     pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "convex-5d4"}]
-    assert [backend.kind for backend in boot([deployment, replica_set, pod]).backends] == ["Deployment"]
-    assert [backend.kind for backend in boot([pod]).backends] == ["Pod"]
+    assert [backend.kind for backend in predict([deployment, replica_set, pod]).backends] == ["Deployment"]
+    assert [backend.kind for backend in predict([pod]).backends] == ["Pod"]
 
 
 def test_a_sidecar_among_the_init_containers_counts_and_an_init_container_does_not() -> None:
     init = {"name": "wait", "image": BACKEND, "command": ["true"]}
     side = {"name": "ui", "image": DASHBOARD, "restartPolicy": "Always"}
     manifest = workload("StatefulSet", {"name": "c", "image": BACKEND}, initContainers=[init, side])
-    assert found(boot([manifest])) == [("backend", "StatefulSet", "c"), ("dashboard", "StatefulSet", "ui")]
+    assert found(predict([manifest])) == [("backend", "StatefulSet", "c"), ("dashboard", "StatefulSet", "ui")]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_sidecar_among_the_init_containers_counts_and_an_init_container_does_n
     ids=str,
 )
 def test_manifests_of_the_wrong_shape_read_as_empty(nonsense: dict[str, Any]) -> None:
-    boot(
+    predict(
         [
             nonsense,
             workload("Deployment", {"name": "c", "image": BACKEND, "envFrom": [{"configMapRef": {"name": "x"}}]}),

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from convexctl.boot.environment import keys_of
-from convexctl.boot.manifests import Manifest, Manifests, Pod, dig, items, mapping, same_namespace, sequence, text
-from convexctl.boot.source import Source
+from convexctl.behaviour.environment import keys_of
+from convexctl.behaviour.manifests import Manifest, Manifests, Pod, dig, items, mapping, same_namespace, sequence, text
+from convexctl.behaviour.source import Source
 
 Outlives = Literal["nothing", "container", "node", "pod", "delete"]
 """The greatest thing that data survives, in rising order.

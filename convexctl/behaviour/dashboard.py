@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from convexctl.boot.context import Context, decision
-from convexctl.boot.find import DASHBOARD_PORT
-from convexctl.boot.manifests import number
-from convexctl.boot.model import Dashboard, Decision
-from convexctl.boot.pods import faults, security, shared
+from convexctl.behaviour.context import Context, decision
+from convexctl.behaviour.find import DASHBOARD_PORT
+from convexctl.behaviour.manifests import number
+from convexctl.behaviour.model import Dashboard, Decision
+from convexctl.behaviour.pods import faults, security, shared
 
 
 def dashboard(context: Context) -> Dashboard:

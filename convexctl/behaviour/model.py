@@ -1,4 +1,4 @@
-"""What the boot model says: decisions, each with the rule and the field that made it."""
+"""What the behaviour model says: decisions, each with the rule and the field that made it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from convexctl.boot.environment import Environment
-from convexctl.boot.source import Source
+from convexctl.behaviour.environment import Environment
+from convexctl.behaviour.source import Source
 
 Value = str | int | bool | None | tuple[str, ...] | Mapping[str, Any]
 
@@ -282,7 +282,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Boot:
+class Behaviour:
     """What a set of manifests makes of Convex."""
 
     backends: tuple[Backend, ...]

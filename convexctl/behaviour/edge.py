@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from convexctl.boot.context import Context
-from convexctl.boot.find import ACTIONS_PORT, API_PORT, Role
-from convexctl.boot.manifests import (
+from convexctl.behaviour.context import Context
+from convexctl.behaviour.find import ACTIONS_PORT, API_PORT, Role
+from convexctl.behaviour.manifests import (
     Manifest,
     Manifests,
     Pod,
@@ -21,8 +21,8 @@ from convexctl.boot.manifests import (
     source_of,
     text,
 )
-from convexctl.boot.model import Rewrite, Route, Target
-from convexctl.boot.source import Source
+from convexctl.behaviour.model import Rewrite, Route, Target
+from convexctl.behaviour.source import Source
 
 _PATH_TYPES = {"PathPrefix": "Prefix", "Exact": "Exact", "RegularExpression": "RegularExpression"}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from convexctl.boot.context import Context
-from convexctl.boot.manifests import Manifest, dig, mapping, number, same_namespace, sequence, source_of, text
-from convexctl.boot.model import Decision
-from convexctl.boot.processes import ancestor, sigints, waits
+from convexctl.behaviour.context import Context
+from convexctl.behaviour.manifests import Manifest, dig, mapping, number, same_namespace, sequence, source_of, text
+from convexctl.behaviour.model import Decision
+from convexctl.behaviour.processes import ancestor, sigints, waits
 
 DEFAULT_GRACE = 30
 _BY_ITSELF = {

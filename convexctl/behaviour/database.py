@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from typing import NamedTuple
 
-from convexctl.boot.context import Context, decision
-from convexctl.boot.environment import UNSEEN, Reading, unless
-from convexctl.boot.model import Decision
-from convexctl.boot.volumes import OUTLIVES_TEXT, file_source
+from convexctl.behaviour.context import Context, decision
+from convexctl.behaviour.environment import UNSEEN, Reading, unless
+from convexctl.behaviour.model import Decision
+from convexctl.behaviour.volumes import OUTLIVES_TEXT, file_source
 
 _VARIABLES = (("POSTGRES_URL", "postgres"), ("MYSQL_URL", "mysql"), ("DATABASE_URL", "postgres"))
 """In the order of the entry point: the first that has a value counts."""

@@ -6,14 +6,14 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from convexctl.boot import files as files_model
-from convexctl.boot import lifecycle
-from convexctl.boot.context import Context, decision
-from convexctl.boot.database import database
-from convexctl.boot.manifests import number
-from convexctl.boot.model import Backend, Decision
-from convexctl.boot.pods import faults, security, shared
-from convexctl.boot.volumes import OUTLIVES_TEXT, Claim, Disk, claims, unused_claims
+from convexctl.behaviour import files as files_model
+from convexctl.behaviour import lifecycle
+from convexctl.behaviour.context import Context, decision
+from convexctl.behaviour.database import database
+from convexctl.behaviour.manifests import number
+from convexctl.behaviour.model import Backend, Decision
+from convexctl.behaviour.pods import faults, security, shared
+from convexctl.behaviour.volumes import OUTLIVES_TEXT, Claim, Disk, claims, unused_claims
 from convexctl.wording import listed
 
 DEFAULT_NAME = "convex-self-hosted"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from convexctl.boot.manifests import Manifests, Pod, mapping, number, sequence, text
-from convexctl.boot.source import Source
+from convexctl.behaviour.manifests import Manifests, Pod, mapping, number, sequence, text
+from convexctl.behaviour.source import Source
 
 Role = Literal["backend", "dashboard"]
 

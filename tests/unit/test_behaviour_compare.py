@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.boot import as_dict, boot, compare
+from convexctl.behaviour import as_dict, compare, predict
 from tests.support.convex_manifests import (
     BUCKETS,
     POSTGRES,
@@ -27,7 +27,7 @@ from tests.support.convex_manifests import (
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, object, object]]:
     return [
         (change.name, change.before and change.before.value, change.after and change.after.value)
-        for change in compare(boot([before]), boot([after]))
+        for change in compare(predict([before]), predict([after]))
     ]
 
 
@@ -38,7 +38,7 @@ def test_the_same_manifests_have_no_difference() -> None:
 def test_a_decision_that_only_moved_is_the_same() -> None:
     config = config_map("c", {"INSTANCE_NAME": "shop"})
     moved = backend(container={"envFrom": [{"configMapRef": {"name": "c"}}]})
-    assert compare(boot([backend({"INSTANCE_NAME": "shop"})]), boot([moved, config])) == []
+    assert compare(predict([backend({"INSTANCE_NAME": "shop"})]), predict([moved, config])) == []
 
 
 @pytest.mark.parametrize(
@@ -114,15 +114,15 @@ def test_files_that_move_from_s3_to_disk() -> None:
 
 
 def test_components_come_and_go() -> None:
-    (change,) = compare(boot([backend()]), boot([backend(), dashboard()]))
+    (change,) = compare(predict([backend()]), predict([backend(), dashboard()]))
     assert (change.component.TITLE, change.before) == ("dashboard", None)
-    (change,) = compare(boot([backend(), dashboard()]), boot([backend()]))
+    (change,) = compare(predict([backend(), dashboard()]), predict([backend()]))
     assert (change.component.TITLE, change.after) == ("dashboard", None)
 
 
 def test_of_several_each_is_compared_with_its_own() -> None:
-    before = boot([backend({"INSTANCE_NAME": "a"}, name="one"), backend({"INSTANCE_NAME": "b"}, name="two")])
-    after = boot([backend({"INSTANCE_NAME": "b"}, name="two"), backend({"INSTANCE_NAME": "c"}, name="one")])
+    before = predict([backend({"INSTANCE_NAME": "a"}, name="one"), backend({"INSTANCE_NAME": "b"}, name="two")])
+    after = predict([backend({"INSTANCE_NAME": "b"}, name="two"), backend({"INSTANCE_NAME": "c"}, name="one")])
     assert [(str(change.component), change.name) for change in compare(before, after)] == [
         ("StatefulSet/one", "instance_name")
     ]
@@ -136,7 +136,7 @@ def test_as_dict_is_plain_json_without_secrets() -> None:
         service("s", "convex", {"p": (80, 3210)}),
         ingress({"x.example.com": [("/", "s", "p")]}),
     ]
-    data = as_dict(boot(manifests))
+    data = as_dict(predict(manifests))
     assert json.loads(json.dumps(data)) == data
     assert secret not in json.dumps(data)
     assert data["backends"][0]["decisions"]["engine"] == {

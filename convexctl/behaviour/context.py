@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from convexctl.boot.environment import Environment, Reading, build_environment
-from convexctl.boot.find import Found, command_of
-from convexctl.boot.manifests import Manifests, Pod, dig, number, sequence
-from convexctl.boot.model import Decision, Value
-from convexctl.boot.quantities import integer
-from convexctl.boot.source import Source, Step
-from convexctl.boot.volumes import Disk, disk_at
+from convexctl.behaviour.environment import Environment, Reading, build_environment
+from convexctl.behaviour.find import Found, command_of
+from convexctl.behaviour.manifests import Manifests, Pod, dig, number, sequence
+from convexctl.behaviour.model import Decision, Value
+from convexctl.behaviour.quantities import integer
+from convexctl.behaviour.source import Source, Step
+from convexctl.behaviour.volumes import Disk, disk_at
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The boot model: plain manifests in, what the pods will really do out.
+"""The behaviour model: plain manifests in, what the pods will really do out.
 
 A pure function that knows the images' rules and nothing of the values and constructs of this project, so that a mistake
 on one side shows on the other. It reads no file, no clock and no cluster.
@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from convexctl.boot.backend import backend
-from convexctl.boot.compare import Change, as_dict, compare
-from convexctl.boot.context import Context
-from convexctl.boot.dashboard import dashboard
-from convexctl.boot.edge import Edge
-from convexctl.boot.find import Role, find
-from convexctl.boot.manifests import Manifests
-from convexctl.boot.model import Backend, Boot, Component, Dashboard, Decision, Rewrite, Route, Row, Target
-from convexctl.boot.source import Source
+from convexctl.behaviour.backend import backend
+from convexctl.behaviour.compare import Change, as_dict, compare
+from convexctl.behaviour.context import Context
+from convexctl.behaviour.dashboard import dashboard
+from convexctl.behaviour.edge import Edge
+from convexctl.behaviour.find import Role, find
+from convexctl.behaviour.manifests import Manifests
+from convexctl.behaviour.model import Backend, Behaviour, Component, Dashboard, Decision, Rewrite, Route, Row, Target
+from convexctl.behaviour.source import Source
 
 __all__ = [
     "Backend",
-    "Boot",
+    "Behaviour",
     "Change",
     "Component",
     "Dashboard",
@@ -33,12 +33,12 @@ __all__ = [
     "Source",
     "Target",
     "as_dict",
-    "boot",
     "compare",
+    "predict",
 ]
 
 
-def boot(manifests: Iterable[Mapping[str, Any]], *, images: Mapping[str, Role] | None = None) -> Boot:
+def predict(manifests: Iterable[Mapping[str, Any]], *, images: Mapping[str, Role] | None = None) -> Behaviour:
     """What the manifests make of Convex.
 
     `manifests` are whole objects, `List` kinds too; what has the wrong shape reads as empty. `images` names further
@@ -59,4 +59,4 @@ def boot(manifests: Iterable[Mapping[str, Any]], *, images: Mapping[str, Role] |
             port = board.port.value if board.port else None
             components.append((found.role, context, port if isinstance(port, int) else None))
     edge = Edge(index, components)
-    return Boot(tuple(backends), tuple(dashboards), tuple(edge.routes()), tuple(edge.exposed()))
+    return Behaviour(tuple(backends), tuple(dashboards), tuple(edge.routes()), tuple(edge.exposed()))

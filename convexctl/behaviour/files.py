@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from convexctl.boot.context import Context, decision
-from convexctl.boot.environment import unless
-from convexctl.boot.model import Decision
-from convexctl.boot.volumes import OUTLIVES_TEXT
+from convexctl.behaviour.context import Context, decision
+from convexctl.behaviour.environment import unless
+from convexctl.behaviour.model import Decision
+from convexctl.behaviour.volumes import OUTLIVES_TEXT
 from convexctl.wording import listed
 
 BUCKETS = ("EXPORTS", "SNAPSHOT_IMPORTS", "MODULES", "FILES", "SEARCH")
