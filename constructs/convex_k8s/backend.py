@@ -7,7 +7,7 @@ from cdk8s_plus_27 import k8s
 from constructs import Construct
 from convex_k8s import pods
 from convex_k8s.config import CA_FOLDER, EXTRA_CA_FOLDER, Config
-from convex_k8s.environment import Environment
+from convex_k8s.naming import Naming
 from convex_k8s.secret_references import backend_secrets, database_ca, extra_ca
 from convex_k8s.services import ComponentService, Port
 from convex_k8s.values.checks import CHECKSUM_ANNOTATION
@@ -24,17 +24,17 @@ STOP = "kill -INT 1; while kill -0 1 2>/dev/null; do sleep 0.5; done"
 class Backend(Construct):
     """The StatefulSet `<release>-backend` with its two Services."""
 
-    def __init__(self, scope: Construct, id: str, environment: Environment, config: Config) -> None:
+    def __init__(self, scope: Construct, id: str, naming: Naming, config: Config) -> None:
         super().__init__(scope, id)
-        self._environment = environment
-        self._values = environment.values.backend
+        self._naming = naming
+        self._values = naming.values.backend
         self._config = config
-        service = environment.values.service.backend
+        service = naming.values.service.backend
         ports = [Port("api", service.port, "api"), Port("http-actions", service.actions_port, "http-actions")]
         self.service = ComponentService(
             self,
             "service",
-            environment,
+            naming,
             "backend-svc",
             "backend",
             ports,
@@ -42,18 +42,18 @@ class Backend(Construct):
             annotations=service.annotations,
         )
         headless = ComponentService(
-            self, "headless", environment, "backend-headless", "backend", _container_ports(), headless=True
+            self, "headless", naming, "backend-headless", "backend", _container_ports(), headless=True
         )
         k8s.KubeStatefulSet(
             self,
             "stateful-set",
-            metadata=environment.metadata("backend", "backend"),
+            metadata=naming.metadata("backend", "backend"),
             spec=k8s.StatefulSetSpec(
                 replicas=1,
                 service_name=headless.name,
-                selector=k8s.LabelSelector(match_labels=environment.selector("backend")),
+                selector=k8s.LabelSelector(match_labels=naming.selector("backend")),
                 template=k8s.PodTemplateSpec(
-                    metadata=environment.pod_metadata("backend", {CHECKSUM_ANNOTATION: config.checksum}),
+                    metadata=naming.pod_metadata("backend", {CHECKSUM_ANNOTATION: config.checksum}),
                     spec=self._pod(),
                 ),
                 volume_claim_templates=self._claim_templates(),
@@ -66,7 +66,7 @@ class Backend(Construct):
             automount_service_account_token=False,
             enable_service_links=False,
             service_account_name=values.service_account_name or None,
-            image_pull_secrets=pods.pull_secrets(self._environment.values.image_pull_secrets),
+            image_pull_secrets=pods.pull_secrets(self._naming.values.image_pull_secrets),
             termination_grace_period_seconds=values.termination_grace_period_seconds,
             security_context=pods.pod_security(values.security_context),
             node_selector=values.node_selector or None,
@@ -86,7 +86,7 @@ class Backend(Construct):
                 k8s.ContainerPort(name=port.name, container_port=port.number, protocol="TCP")
                 for port in _container_ports()
             ],
-            env=[reference.env_var() for reference in backend_secrets(self._environment.values)] or None,
+            env=[reference.env_var() for reference in backend_secrets(self._naming.values)] or None,
             env_from=self._env_from(),
             lifecycle=k8s.Lifecycle(
                 pre_stop=k8s.LifecycleHandler(exec=k8s.ExecAction(command=["/bin/bash", "-c", STOP]))
@@ -128,7 +128,7 @@ class Backend(Construct):
 
     def _certificates(self) -> dict[str, tuple[str, str, str]]:
         """The volumes with CA certificates: Secret, key and folder of each."""
-        values = self._environment.values
+        values = self._naming.values
         volumes = {"database-ca": (database_ca(values), CA_FOLDER), "extra-ca": (extra_ca(values), EXTRA_CA_FOLDER)}
         return {name: (*ca, folder) for name, (ca, folder) in volumes.items() if ca}
 
@@ -156,7 +156,7 @@ class Backend(Construct):
         class_name = {"": None, "-": ""}.get(persistence.storage_class_name, persistence.storage_class_name)
         return [
             k8s.KubePersistentVolumeClaimProps(
-                metadata=k8s.ObjectMeta(name="data", labels=self._environment.selector("backend")),
+                metadata=k8s.ObjectMeta(name="data", labels=self._naming.selector("backend")),
                 spec=k8s.PersistentVolumeClaimSpec(
                     access_modes=[persistence.access_mode],
                     storage_class_name=class_name,

@@ -11,7 +11,7 @@ from cdk8s_plus_27 import k8s
 
 from constructs import Construct
 from convex_k8s import pods
-from convex_k8s.environment import Environment
+from convex_k8s.naming import Naming
 from convex_k8s.values.secrets import ADMIN_KEY
 
 ARGO_WAVE = "argocd.argoproj.io/sync-wave"
@@ -26,12 +26,12 @@ class Bootstrap(Construct):
     the Job.
     """
 
-    def __init__(self, scope: Construct, id: str, environment: Environment) -> None:
+    def __init__(self, scope: Construct, id: str, naming: Naming) -> None:
         super().__init__(scope, id)
-        values = environment.values
-        name = f"{environment.release}-bootstrap"
+        values = naming.values
+        name = f"{naming.release}-bootstrap"
         before = {ARGO_WAVE: "-2"}
-        metadata = environment.metadata("bootstrap", "bootstrap", before)
+        metadata = naming.metadata("bootstrap", "bootstrap", before)
         k8s.KubeServiceAccount(self, "service-account", metadata=metadata, automount_service_account_token=False)
         k8s.KubeRole(
             self,
@@ -62,7 +62,7 @@ class Bootstrap(Construct):
         job = k8s.KubeJob(
             self,
             "job",
-            metadata=environment.metadata(
+            metadata=naming.metadata(
                 "bootstrap",
                 "bootstrap",
                 {
@@ -74,7 +74,7 @@ class Bootstrap(Construct):
             spec=k8s.JobSpec(
                 backoff_limit=6,
                 template=k8s.PodTemplateSpec(
-                    metadata=environment.pod_metadata("bootstrap"),
+                    metadata=naming.pod_metadata("bootstrap"),
                     spec=k8s.PodSpec(
                         restart_policy="OnFailure",
                         service_account_name=name,

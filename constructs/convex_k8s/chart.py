@@ -13,9 +13,9 @@ from convex_k8s.backend import Backend
 from convex_k8s.bootstrap import Bootstrap
 from convex_k8s.config import Config
 from convex_k8s.dashboard import Dashboard
-from convex_k8s.environment import Environment
 from convex_k8s.external_secrets import ExternalSecrets
 from convex_k8s.ingress import Ingress
+from convex_k8s.naming import Naming
 from convex_k8s.origins import Origins
 from convex_k8s.sealed_secrets import SealedSecrets
 from convex_k8s.values import Values
@@ -31,19 +31,19 @@ class ConvexChart(Chart):
         self, scope: Construct, id: str, values: Values, sealed_secrets: Iterable[Mapping[str, Any]] = ()
     ) -> None:
         super().__init__(scope, id)
-        environment = Environment(values)
+        naming = Naming(values)
         match values.secrets.provider:
             case "external-secrets":
-                ExternalSecrets(self, "external-secrets", environment)
+                ExternalSecrets(self, "external-secrets", naming)
             case "sealed-secrets":
                 SealedSecrets(self, "sealed-secrets", sealed_secrets)
             case "bootstrap":
-                Bootstrap(self, "bootstrap", environment)
-        config = Config(self, "config", environment)
-        backend = Backend(self, "backend", environment, config)
-        dashboard = Dashboard(self, "dashboard", environment, Origins.of(values))
+                Bootstrap(self, "bootstrap", naming)
+        config = Config(self, "config", naming)
+        backend = Backend(self, "backend", naming, config)
+        dashboard = Dashboard(self, "dashboard", naming, Origins.of(values))
         if values.ingress.enabled:
-            Ingress(self, "ingress", environment, backend, dashboard)
+            Ingress(self, "ingress", naming, backend, dashboard)
 
 
 class NamespaceChart(Chart):
@@ -51,7 +51,7 @@ class NamespaceChart(Chart):
 
     def __init__(self, scope: Construct, id: str, values: Values) -> None:
         super().__init__(scope, id)
-        labels = {**Environment(values).labels(), "pod-security.kubernetes.io/enforce": "baseline"}
+        labels = {**Naming(values).labels(), "pod-security.kubernetes.io/enforce": "baseline"}
         annotations = values.common_annotations or None
         k8s.KubeNamespace(
             self,

@@ -9,7 +9,7 @@ from cdk8s_plus_27 import k8s
 
 from constructs import Construct
 from convex_k8s import knobs
-from convex_k8s.environment import Environment
+from convex_k8s.naming import Naming
 from convex_k8s.origins import Origins
 from convex_k8s.values import Values
 
@@ -24,11 +24,11 @@ NPM_CACHE = "/convex/data/tmp/npm"
 class Config(Construct):
     """The ConfigMap `<release>-config`; all its keys become variables of the backend."""
 
-    def __init__(self, scope: Construct, id: str, environment: Environment) -> None:
+    def __init__(self, scope: Construct, id: str, naming: Naming) -> None:
         super().__init__(scope, id)
-        self.data = backend_variables(environment.values)
-        self.name = f"{environment.release}-config"
-        k8s.KubeConfigMap(self, "config-map", metadata=environment.metadata("config"), data=self.data)
+        self.data = backend_variables(naming.values)
+        self.name = f"{naming.release}-config"
+        k8s.KubeConfigMap(self, "config-map", metadata=naming.metadata("config"), data=self.data)
 
     @property
     def checksum(self) -> str:

@@ -6,7 +6,7 @@ from cdk8s_plus_27 import k8s
 
 from constructs import Construct
 from convex_k8s import pods
-from convex_k8s.environment import Environment
+from convex_k8s.naming import Naming
 from convex_k8s.origins import Origins
 from convex_k8s.services import ComponentService, Port
 
@@ -21,14 +21,14 @@ class Dashboard(Construct):
     everybody who opens the page.
     """
 
-    def __init__(self, scope: Construct, id: str, environment: Environment, origins: Origins) -> None:
+    def __init__(self, scope: Construct, id: str, naming: Naming, origins: Origins) -> None:
         super().__init__(scope, id)
-        values = environment.values.dashboard
-        service = environment.values.service.dashboard
+        values = naming.values.dashboard
+        service = naming.values.service.dashboard
         self.service = ComponentService(
             self,
             "service",
-            environment,
+            naming,
             "dashboard-svc",
             "dashboard",
             [Port("http", service.port, "http")],
@@ -53,16 +53,16 @@ class Dashboard(Construct):
         k8s.KubeDeployment(
             self,
             "deployment",
-            metadata=environment.metadata("dashboard", "dashboard"),
+            metadata=naming.metadata("dashboard", "dashboard"),
             spec=k8s.DeploymentSpec(
                 replicas=values.replica_count,
-                selector=k8s.LabelSelector(match_labels=environment.selector("dashboard")),
+                selector=k8s.LabelSelector(match_labels=naming.selector("dashboard")),
                 template=k8s.PodTemplateSpec(
-                    metadata=environment.pod_metadata("dashboard"),
+                    metadata=naming.pod_metadata("dashboard"),
                     spec=k8s.PodSpec(
                         automount_service_account_token=False,
                         enable_service_links=False,
-                        image_pull_secrets=pods.pull_secrets(environment.values.image_pull_secrets),
+                        image_pull_secrets=pods.pull_secrets(naming.values.image_pull_secrets),
                         security_context=pods.pod_security(values.security_context),
                         node_selector=values.node_selector or None,
                         tolerations=pods.tolerations(values),

@@ -7,7 +7,7 @@ from typing import Any
 from cdk8s import ApiObject, JsonPatch
 
 from constructs import Construct
-from convex_k8s.environment import Environment
+from convex_k8s.naming import Naming
 from convex_k8s.secret_references import needed_keys
 
 
@@ -17,16 +17,16 @@ class ExternalSecrets(Construct):
     The Secrets outlive them (`creationPolicy: Orphan`): removing an environment must not take its keys along.
     """
 
-    def __init__(self, scope: Construct, id: str, environment: Environment) -> None:
+    def __init__(self, scope: Construct, id: str, naming: Naming) -> None:
         super().__init__(scope, id)
-        values = environment.values.secrets.external_secrets
-        for secret, keys in needed_keys(environment.values).items():
+        values = naming.values.secrets.external_secrets
+        for secret, keys in needed_keys(naming.values).items():
             external = ApiObject(
                 self,
                 secret,
                 api_version="external-secrets.io/v1",
                 kind="ExternalSecret",
-                metadata=environment.plain_metadata(secret),
+                metadata=naming.plain_metadata(secret),
             )
             remote = values.remote_keys.get(secret, secret)
             spec = {

@@ -7,7 +7,7 @@ from cdk8s_plus_27 import k8s
 from constructs import Construct
 from convex_k8s.backend import Backend
 from convex_k8s.dashboard import Dashboard
-from convex_k8s.environment import Environment
+from convex_k8s.naming import Naming
 from convex_k8s.values.checks import INGRESS_CLASS_ANNOTATION
 from convex_k8s.values.edge import IngressHost
 
@@ -24,18 +24,16 @@ controllers do not read them."""
 class Ingress(Construct):
     """The Ingress `<release>-ingress`."""
 
-    def __init__(
-        self, scope: Construct, id: str, environment: Environment, backend: Backend, dashboard: Dashboard
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, naming: Naming, backend: Backend, dashboard: Dashboard) -> None:
         super().__init__(scope, id)
-        values = environment.values.ingress
+        values = naming.values.ingress
         annotations = dict(values.annotations)
         if values.class_name:
             annotations.pop(INGRESS_CLASS_ANNOTATION, None)
         class_name = values.class_name or values.annotations.get(INGRESS_CLASS_ANNOTATION)
         if not class_name or "nginx" in class_name:
             annotations = {**NGINX_ANNOTATIONS, **annotations}
-        self._metrics = environment.values.backend.metrics.enabled
+        self._metrics = naming.values.backend.metrics.enabled
         self._dashboard = dashboard
         rules = [
             self._rule(values.dashboard, dashboard.service.backend("http"), has_metrics=False),
@@ -46,7 +44,7 @@ class Ingress(Construct):
         k8s.KubeIngress(
             self,
             "ingress",
-            metadata=environment.metadata("ingress", annotations=annotations),
+            metadata=naming.metadata("ingress", annotations=annotations),
             spec=k8s.IngressSpec(
                 ingress_class_name=values.class_name or None,
                 rules=rules,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cdk8s_plus_27 import k8s
 
 from constructs import Construct
-from convex_k8s.environment import Component, Environment
+from convex_k8s.naming import Component, Naming
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ComponentService(Construct):
         self,
         scope: Construct,
         id: str,
-        environment: Environment,
+        naming: Naming,
         suffix: str,
         component: Component,
         ports: list[Port],
@@ -37,15 +37,15 @@ class ComponentService(Construct):
         annotations: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, id)
-        self.name = f"{environment.release}-{suffix}"
+        self.name = f"{naming.release}-{suffix}"
         k8s.KubeService(
             self,
             "service",
-            metadata=environment.metadata(suffix, component, annotations),
+            metadata=naming.metadata(suffix, component, annotations),
             spec=k8s.ServiceSpec(
                 type=type,
                 cluster_ip="None" if headless else None,
-                selector=environment.selector(component),
+                selector=naming.selector(component),
                 ports=[
                     k8s.ServicePort(
                         name=port.name,

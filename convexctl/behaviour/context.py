@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from convexctl.behaviour.environment import Environment, Reading, build_environment
+from convexctl.behaviour.environment import ContainerEnvironment, Reading, build_environment
 from convexctl.behaviour.find import Found, command_of
 from convexctl.behaviour.manifests import Manifests, Pod, dig, number, sequence
 from convexctl.behaviour.model import Decision, Value
@@ -23,7 +23,7 @@ class Context:
     pod: Pod
     container: Mapping[str, Any]
     source: Source
-    environment: Environment
+    environment: ContainerEnvironment
     command: str
 
     @staticmethod

@@ -132,7 +132,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Environment:
+class ContainerEnvironment:
     """All variables of a container, what may add to them unseen, and what is wrong with their sources."""
 
     source: Source
@@ -173,7 +173,7 @@ class _Builder:
         self.unseen: list[Unseen] = []
         self.faults: list[Fault] = []
 
-    def build(self) -> Environment:
+    def build(self) -> ContainerEnvironment:
         for position, (step, entry) in enumerate(items(self.container.get("envFrom"))):
             self._from(position, self.source.at("envFrom", step.position), entry)
         last = len(sequence(self.container.get("envFrom")))
@@ -186,7 +186,7 @@ class _Builder:
                 variable = _either(variable, previous)
             self.variables[variable.name] = variable
             self.positions[variable.name] = last
-        return Environment(self.source, self.variables, tuple(self.unseen), tuple(self.faults), self.positions)
+        return ContainerEnvironment(self.source, self.variables, tuple(self.unseen), tuple(self.faults), self.positions)
 
     def _from(self, position: int, source: Source, entry: Mapping[str, Any]) -> None:
         prefix = text(entry.get("prefix"))
@@ -266,7 +266,7 @@ class _Builder:
         return Variable(name, "".join(outline), source, reference, "".join(literal), "".join(display))
 
 
-def build_environment(manifests: Manifests, source: Source, container: Mapping[str, Any]) -> Environment:
+def build_environment(manifests: Manifests, source: Source, container: Mapping[str, Any]) -> ContainerEnvironment:
     """The environment of a container; `source` is the container in its object."""
     return _Builder(manifests, source, container).build()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from convexctl.behaviour.environment import Environment
+from convexctl.behaviour.environment import ContainerEnvironment
 from convexctl.behaviour.source import Source
 
 Value = str | int | bool | None | tuple[str, ...] | Mapping[str, Any]
@@ -61,7 +61,7 @@ class Component:
     container: str
     source: Source
     """The container in its object."""
-    environment: Environment = field(repr=False)
+    environment: ContainerEnvironment = field(repr=False)
     """The variables of the container, as the kubelet makes them. Never a part of `as_dict`."""
 
     arguments: tuple[tuple[Source, str], ...] = field(default=(), repr=False)

@@ -13,7 +13,7 @@ from convex_k8s.values import Values
 Component = Literal["backend", "dashboard", "bootstrap"]
 
 
-class Environment:
+class Naming:
     """Gives every object its metadata. Names and selectors are the Helm chart's, because they are immutable in part."""
 
     def __init__(self, values: Values) -> None:
