@@ -10,7 +10,7 @@ from convex_k8s.config import CA_FOLDER, EXTRA_CA_FOLDER, Config
 from convex_k8s.naming import Naming
 from convex_k8s.secret_references import backend_secrets, database_ca, extra_ca
 from convex_k8s.services import ComponentService, Port
-from convex_k8s.values.checks import CHECKSUM_ANNOTATION
+from convex_k8s.values.checks.metadata import CHECKSUM_ANNOTATION
 
 API_PORT = 3210
 ACTIONS_PORT = 3211

@@ -8,7 +8,7 @@ from constructs import Construct
 from convex_k8s.backend import Backend
 from convex_k8s.dashboard import Dashboard
 from convex_k8s.naming import Naming
-from convex_k8s.values.checks import INGRESS_CLASS_ANNOTATION
+from convex_k8s.values.checks.edge import INGRESS_CLASS_ANNOTATION
 from convex_k8s.values.edge import IngressHost
 
 NGINX_ANNOTATIONS = {

@@ -14,7 +14,7 @@ from convex_k8s import knobs
 from convex_k8s.problems import Path, dotted
 from convex_k8s.values import Values
 from convex_k8s.values.base import Model
-from convex_k8s.values.checks import OWN_VARIABLES
+from convex_k8s.values.checks.backend import OWN_VARIABLES
 
 from convexctl.overlays.load import EXTENDS
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from convex_k8s.knobs import BOOLEANS, COMPOSE_DEFAULTS, PRESENCE
-from convex_k8s.values.checks import OWN_VARIABLES
+from convex_k8s.values.checks.backend import OWN_VARIABLES
 
 from tests.support.overlay_cases import CASES, Case, case, environment_of, one
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from convex_k8s.values.checks import OWN_LABELS
+from convex_k8s.values.checks.metadata import OWN_LABELS
 
 from tests.support.overlay_cases import CASES, INGRESS, Case, case, environment_of, one
 

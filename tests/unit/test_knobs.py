@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from convex_k8s import knobs
 from convex_k8s.knobs import COMPOSE_DEFAULTS
-from convex_k8s.values.checks import OWN_VARIABLES
+from convex_k8s.values.checks.backend import OWN_VARIABLES
 
 WRITTEN = [
     pytest.param("REUSE_ISOLATES", True, "true", id="boolean"),

@@ -9,7 +9,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from convex_k8s import knobs
-from convex_k8s.values.checks import OWN_VARIABLES
+from convex_k8s.values.checks.backend import OWN_VARIABLES
 
 from convexctl.overlays import schema
 from convexctl.overlays.load import overlay_file

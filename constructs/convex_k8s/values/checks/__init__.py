@@ -1,0 +1,26 @@
+"""What must hold between values, a file per section: each check yields what is wrong and what would be right.
+
+A file hands out its checks as `ERRORS`, which make the values no environment, and `WARNINGS`, which are allowed and
+probably not meant.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convex_k8s.values.checks import backend, database, edge, metadata, secrets, storage, workload
+
+if TYPE_CHECKING:
+    from convex_k8s.problems import Problem
+    from convex_k8s.values import Values
+
+
+def errors(values: Values) -> list[Problem]:
+    """Everything that makes these values no environment."""
+    families = (metadata, workload, database, storage, secrets, edge, backend)
+    return [problem for family in families for check in family.ERRORS for problem in check(values)]
+
+
+def warnings(values: Values) -> list[Problem]:
+    """What is allowed and probably not meant."""
+    return [problem for family in (workload, edge, backend) for check in family.WARNINGS for problem in check(values)]

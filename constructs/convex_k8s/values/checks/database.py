@@ -1,0 +1,29 @@
+"""Checks of the databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convex_k8s.problems import Problem
+
+if TYPE_CHECKING:
+    from convex_k8s.values import Values
+
+
+def _databases(values: Values) -> Iterator[Problem]:
+    if values.postgres.enabled and values.mysql.enabled:
+        yield Problem(
+            ("mysql", "enabled"),
+            "two databases at once: postgres.enabled is true as well, and the backend would use Postgres alone. "
+            "Switch one of them off",
+            (("postgres", "enabled"),),
+        )
+    for name in ("postgres", "mysql"):
+        database = getattr(values, name)
+        for key, given in (("caSecret", database.ca_secret), ("maxConnections", database.max_connections)):
+            if given and not database.enabled:
+                yield Problem((name, key), f"has no effect while {name}.enabled is false", ((name, "enabled"),))
+
+
+ERRORS = (_databases,)
