@@ -1,0 +1,58 @@
+"""Wings import downward only: a wing imports those named for it, the ground floor, and nothing else of the program."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).resolve().parents[2] / "convexctl"
+GROUND = {"__init__", "errors", "located_yaml", "project", "wording"}
+WINGS = {
+    "tools": set[str](),
+    "behaviour": set[str](),
+    "overlays": {"tools"},
+    "secrets": {"tools"},
+    "audit": {"behaviour", "tools"},
+    "synth": {"audit", "behaviour", "overlays", "secrets", "tools"},
+    "changes": {"behaviour", "overlays", "synth", "tools"},
+    "preflight": {"secrets", "synth", "tools"},
+    "adopt": {"audit", "behaviour", "changes", "secrets", "synth", "tools"},
+}
+"""Wing -> the wings that it may import. `commands` and `cli` stand above all of them."""
+
+
+def _imported(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "convexctl":
+            names = [f"{node.module}.{name.name}" for name in node.names]
+        elif isinstance(node, ast.Import):
+            names = [name.name for name in node.names if name.name.startswith("convexctl.")]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names}
+    return found
+
+
+def test_every_folder_is_a_wing() -> None:
+    assert {path.parent.name for path in PROGRAM.glob("*/__init__.py")} == {*WINGS, "commands"}
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_imports_downward_only(wing: str) -> None:
+    for file in (PROGRAM / wing).rglob("*.py"):
+        assert _imported(file) <= WINGS[wing] | GROUND | {wing}, file
+
+
+def test_the_list_has_no_circle() -> None:
+    above: list[str] = []
+    for wing, below in WINGS.items():
+        assert below <= set(above), wing
+        above.append(wing)
+
+
+def test_the_ground_floor_imports_no_wing() -> None:
+    for name in GROUND:
+        assert _imported(PROGRAM / f"{name}.py") <= GROUND, name
