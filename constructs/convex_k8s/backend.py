@@ -17,8 +17,11 @@ ACTIONS_PORT = 3211
 DATA = "/convex/data"
 """Where the image keeps everything that it writes."""
 
-STOP = "kill -INT 1; while kill -0 1 2>/dev/null; do sleep 0.5; done"
-"""The image's PID 1 has no handler for SIGTERM: SIGINT makes it drain, and the wait keeps SIGKILL away meanwhile."""
+STOP = "kill -INT 1"
+"""SIGINT makes the image's PID 1 drain. The SIGTERM after it is dropped, and the grace period is the time to drain.
+
+A hook that waits for the end of PID 1 ends with it, and each clean stop leaves a FailedPreStopHook event.
+"""
 
 
 class Backend(Construct):

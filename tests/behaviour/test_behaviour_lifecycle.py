@@ -21,6 +21,7 @@ class TestStop:
     @pytest.mark.parametrize(
         "command",
         [
+            ("/bin/bash", "-c", "kill -INT 1"),
             ("/bin/bash", "-c", "kill -INT 1; while kill -0 1 2>/dev/null; do sleep 0.5; done"),
             ("kill", "-2", "1"),
             ("kill", "-SIGINT", "1"),

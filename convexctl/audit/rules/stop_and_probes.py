@@ -48,9 +48,9 @@ def process_namespace(view: View) -> Iterator[Hit]:
     "grace period and is then killed in the middle of what it does. A shell or another program that starts the "
     "backend as a child is PID 1 in its place and hands no SIGINT on; tini does.",
     basis="the server's signal handling; Kubernetes' pod termination",
-    parameter="none: a preStop that sends SIGINT and waits is always there",
-    change="add a preStop: `kill -INT 1; while kill -0 1; do sleep 0.5; done`; where a script starts the backend, let "
-    "it end in `exec ./run_backend.sh`",
+    parameter="none: a preStop that sends SIGINT is always there",
+    change="add a preStop: `kill -INT 1`; where a script starts the backend, let it end in `exec ./run_backend.sh`; "
+    "under an init, let the preStop wait too: `kill -INT 1; while kill -0 1; do sleep 0.5; done`",
 )
 def no_clean_stop(view: View) -> Iterator[Hit]:
     """No SIGINT on the way out, none that arrives, or two of them."""
