@@ -351,9 +351,9 @@ class TestNode:
         slow = "node.choose = lambda: time.sleep(0.5) or '/nonexistent'"
         fail = "cli.run = lambda arguments: node.warm_up() or 1"
         seen = "os._exit = lambda code: print(code, node._start().is_alive(), flush=True) or leave(code)"
-        code = "import os, time, main; from convexctl import cli; from convexctl.tools import node"
+        code = "import os, time; from convexctl import cli, process; from convexctl.tools import node"
         code += f"; {slow}; {fail}; leave = os._exit; {seen}"
-        command = [sys.executable, "-c", f"{code}; main.run_and_leave()"]
+        command = [sys.executable, "-c", f"{code}; process.run_and_leave()"]
         done = subprocess.run(command, env=search, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (1, "1 False\n", "")
 
@@ -368,7 +368,7 @@ class TestNode:
         )
         search = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "constructs"), str(self.folder)])}
         run = "cli.run = lambda arguments: __import__('slow') and time.sleep(60)"
-        code = f"import time, main; from convexctl import cli; {run}; main.run_and_leave()"
+        code = f"import time; from convexctl import cli, process; {run}; process.run_and_leave()"
         process = subprocess.Popen([sys.executable, "-c", code], env=search, stderr=subprocess.PIPE, text=True)
         wait_until(begun.exists, "the import")
         process.send_signal(signal.SIGINT)
@@ -407,7 +407,9 @@ class TestRequirements:
         assert done.stdout.startswith("usage: main.py")
 
     def test_without_it_the_cure_is_told(self, tmp_path: Path) -> None:
-        (tmp_path / "main.py").write_bytes((ROOT / "main.py").read_bytes())
+        (tmp_path / "convexctl").mkdir()
+        for file in ("main.py", "convexctl/__init__.py", "convexctl/process.py"):
+            (tmp_path / file).write_bytes((ROOT / file).read_bytes())
         done = self.run(tmp_path / "main.py")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (

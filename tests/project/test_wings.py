@@ -20,7 +20,7 @@ WINGS = {
     "preflight": {"secrets", "synth", "tools"},
     "adopt": {"audit", "behaviour", "changes", "secrets", "synth", "tools"},
 }
-"""Wing -> the wings that it may import. `commands` and `cli` stand above all of them."""
+"""Wing -> the wings that it may import. `commands`, `cli` and `process` stand above all of them."""
 
 
 def _imported(file: Path) -> set[str]:
