@@ -104,8 +104,8 @@ class TestTheHelmChart:
             ("warning", "probe-missing", 114),
             ("warning", "tag-latest", 115),
             ("warning", "tag-latest", 82),
-            ("warning", "nginx-body-size", 181),
-            ("warning", "nginx-timeout", 181),
+            ("warning", "nginx-body-size-small", 181),
+            ("warning", "nginx-timeout-short", 181),
         ]
 
     def test_with_a_volume_and_no_database(self, audit: Any) -> None:
@@ -463,7 +463,7 @@ class TestLive:
     ) -> None:
         self.prepared(tmp_path, monkeypatch, [self.UNSEEN], None)
         done = audit("--live", "--format=json")
-        assert ("information", "out-of-sight", None) in findings(done)
+        assert ("information", "variables-unseen", None) in findings(done)
 
     def test_a_cluster_that_does_not_answer(self, audit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         stub = KubectlStub(tmp_path / "stub")
@@ -506,7 +506,7 @@ def test_a_secret_object_is_no_finding_and_resolves_its_variables(audit: Any, tm
     manifest = backend(container={"envFrom": [{"secretRef": {"name": "s"}}]})
     (tmp_path / "x.yaml").write_text(yaml.safe_dump_all([manifest, secret]))
     rules = {rule for _, rule, _ in findings(audit("x.yaml", "--format=json"))}
-    assert not rules & {"literal-secret", "instance-secret-unstable", "instance-secret-form", "out-of-sight"}
+    assert not rules & {"literal-secret", "instance-secret-unstable", "instance-secret-malformed", "variables-unseen"}
 
 
 def test_sources_are_shown_as_paths() -> None:

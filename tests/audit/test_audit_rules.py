@@ -118,18 +118,20 @@ CASES = [
         for value in ("false", "FALSE", "0", "no")
     ),
     *(
-        broken("presence-empty", env({variable: ""}), env({}), variable)
+        broken("beacon-empty", env({variable: ""}), env({}), variable)
         for variable in ("DO_NOT_REQUIRE_SSL", "DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT")
     ),
     *(
-        broken("rust-boolean", env({variable: value}), env({variable: "true"}), f"{variable}={value}")
+        broken("boolean-unparsed", env({variable: value}), env({variable: "true"}), f"{variable}={value}")
         for variable in ("AWS_S3_FORCE_PATH_STYLE", "AWS_S3_DISABLE_SSE", "DISABLE_METRICS_ENDPOINT", "UDF_USE_FUNRUN")
         for value in ("TRUE", "True", "1", "yes", "")
     ),
-    broken("number", env({"POSTGRES_MAX_CONNECTIONS": "many"}), env({"POSTGRES_MAX_CONNECTIONS": "20"})),
-    broken("number", env({"DOCUMENT_RETENTION_DELAY": "2d"}), env({"DOCUMENT_RETENTION_DELAY": "172800"}), "unit"),
+    broken("number-unparsed", env({"POSTGRES_MAX_CONNECTIONS": "many"}), env({"POSTGRES_MAX_CONNECTIONS": "20"})),
+    broken(
+        "number-unparsed", env({"DOCUMENT_RETENTION_DELAY": "2d"}), env({"DOCUMENT_RETENTION_DELAY": "172800"}), "unit"
+    ),
     *(
-        broken("number", env({name: value}), env({name: good}), f"{name}={value}")
+        broken("number-unparsed", env({name: value}), env({name: good}), f"{name}={value}")
         for name, value, good in (
             ("DOCUMENT_RETENTION_DELAY", "-5", "+5"),
             ("DOCUMENT_RETENTION_DELAY", "9" * 23, "0" * 23 + "9"),
@@ -137,7 +139,9 @@ CASES = [
             ("AWS_STATIC_LAMBDA_DISK_SIZE_MB", "9" * 19 + "9", "-9"),
         )
     ),
-    broken("number", env({"FUNRUN_TARGET_CPU_USAGE": "half"}), env({"FUNRUN_TARGET_CPU_USAGE": "0.5"}), "fraction"),
+    broken(
+        "number-unparsed", env({"FUNRUN_TARGET_CPU_USAGE": "half"}), env({"FUNRUN_TARGET_CPU_USAGE": "0.5"}), "fraction"
+    ),
     broken("dead-variable", env({"ACTIONS_USER_TIMEOUT_SECS": "60"}), env({"V8_ACTION_USER_TIMEOUT_SECS": "60"})),
     *(
         broken("unread-variable", env({wrong: "1"}), env({right: "1"}), wrong)
@@ -171,7 +175,7 @@ CASES = [
     ),
     broken("unresolved-variable", env({"RUST_LOG": 1}), env({"RUST_LOG": "1"}), "no string"),
     broken(
-        "out-of-sight",
+        "variables-unseen",
         [backend(container={"envFrom": [{"secretRef": {"name": "s"}}]})],
         [
             backend(container={"envFrom": [{"secretRef": {"name": "s"}}]}),
@@ -250,11 +254,11 @@ CASES = [
         [backend(container=mounted(), spec=TEMPLATE)],
     ),
     broken(
-        "dashboard-hostname",
+        "dashboard-hostname-wrong",
         [dashboard({"HOSTNAME": "localhost"})],
         [dashboard({"HOSTNAME": "0.0.0.0"})],  # noqa: S104
     ),
-    broken("dashboard-hostname", [dashboard()], [dashboard({"HOSTNAME": "::"})], "not set"),
+    broken("dashboard-hostname-wrong", [dashboard()], [dashboard({"HOSTNAME": "::"})], "not set"),
     broken("claim-not-mounted", [backend(), claim("c")], [backend()], "never mounted"),
     broken("no-volume", env({}), [backend(container=mounted(), pod=EMPTY_DIR)]),
     broken(
@@ -277,9 +281,9 @@ CASES = [
         env_of(*variables(BUCKETS), secret_variable("AWS_REGION", "s3", "REGION", optional=True)),
         env_of(*variables(BUCKETS), secret_variable("AWS_REGION", "s3", "REGION")),
     ),
-    broken("s3-endpoint", env({**S3, "S3_ENDPOINT_URL": ""}), env(S3), "empty"),
+    broken("s3-endpoint-malformed", env({**S3, "S3_ENDPOINT_URL": ""}), env(S3), "empty"),
     broken(
-        "s3-endpoint",
+        "s3-endpoint-malformed",
         env({**S3, "S3_ENDPOINT_URL": "minio:9000"}),
         env({**S3, "S3_ENDPOINT_URL": "http://minio:9000"}),
         "no scheme",
@@ -293,9 +297,9 @@ CASES = [
             secret_variable("AWS_SECRET_ACCESS_KEY", "s3", "KEY"),
         ),
     ),
-    broken("database-tls", env_of(POSTGRES, *variables({"DO_NOT_REQUIRE_SSL": "true"})), env_of(POSTGRES)),
+    broken("database-tls-not-required", env_of(POSTGRES, *variables({"DO_NOT_REQUIRE_SSL": "true"})), env_of(POSTGRES)),
     broken(
-        "database-tls",
+        "database-tls-not-required",
         env_of(secret_variable("MYSQL_URL", "db", "URL"), *variables({"DO_NOT_REQUIRE_SSL": "1"})),
         env_of(
             secret_variable("MYSQL_URL", "db", "URL"), *variables({"DO_NOT_REQUIRE_SSL": "1", "MYSQL_CA_FILE": "/ca"})
@@ -307,14 +311,32 @@ CASES = [
         env_of(PASSWORD, *variables({"POSTGRES_URL": f"{URL}/convex"})),
         env_of(PASSWORD, *variables({"POSTGRES_URL": URL})),
     ),
-    broken("database-url", env({"POSTGRES_URL": "db:5432"}), env({"POSTGRES_URL": "postgres://convex@db:5432"})),
     broken(
-        "database-url", env({"MYSQL_URL": "mysql://db:3306"}), env({"MYSQL_URL": "mysql://convex@db:3306"}), "no user"
+        "database-url-unusable", env({"POSTGRES_URL": "db:5432"}), env({"POSTGRES_URL": "postgres://convex@db:5432"})
     ),
-    broken("database-url", env({"POSTGRES_URL": "mysql://u@db"}), env({"POSTGRES_URL": "postgresql://u@db"}), "scheme"),
-    broken("database-url", env({"MYSQL_URL": "mysql://u@:3306"}), env({"MYSQL_URL": "mysql://u@db:3306"}), "no host"),
     broken(
-        "database-url", env({"POSTGRES_URL": "postgres://db?user=u"}), env({"POSTGRES_URL": "postgres://u@db"}), "query"
+        "database-url-unusable",
+        env({"MYSQL_URL": "mysql://db:3306"}),
+        env({"MYSQL_URL": "mysql://convex@db:3306"}),
+        "no user",
+    ),
+    broken(
+        "database-url-unusable",
+        env({"POSTGRES_URL": "mysql://u@db"}),
+        env({"POSTGRES_URL": "postgresql://u@db"}),
+        "scheme",
+    ),
+    broken(
+        "database-url-unusable",
+        env({"MYSQL_URL": "mysql://u@:3306"}),
+        env({"MYSQL_URL": "mysql://u@db:3306"}),
+        "no host",
+    ),
+    broken(
+        "database-url-unusable",
+        env({"POSTGRES_URL": "postgres://db?user=u"}),
+        env({"POSTGRES_URL": "postgres://u@db"}),
+        "query",
     ),
     broken(
         "database-url-deprecated",
@@ -327,15 +349,17 @@ CASES = [
         env_of(secret_variable("POSTGRES_URL", "db", "URL", optional=True)),
         env_of(secret_variable("POSTGRES_URL", "db", "URL")),
     ),
-    broken("database-pool", env_of(POSTGRES), env_of(POSTGRES, *variables({"POSTGRES_MAX_CONNECTIONS": "64"}))),
     broken(
-        "database-pool",
+        "database-pool-too-large", env_of(POSTGRES), env_of(POSTGRES, *variables({"POSTGRES_MAX_CONNECTIONS": "64"}))
+    ),
+    broken(
+        "database-pool-too-large",
         env_of(secret_variable("MYSQL_URL", "db", "M"), *variables({"MYSQL_MAX_CONNECTIONS": "200"})),
         env_of(secret_variable("MYSQL_URL", "db", "M")),
         "MySQL",
     ),
     broken(
-        "database-ca",
+        "database-ca-missing",
         env_of(POSTGRES, *variables({"PG_CA_FILE": "/ca/ca.crt"})),
         [
             backend(
@@ -379,18 +403,18 @@ CASES = [
         "emptyDir",
     ),
     broken(
-        "instance-secret-form",
+        "instance-secret-malformed",
         env({"INSTANCE_SECRET": "q" * 43 + "="}),
         env({"INSTANCE_SECRET": INSTANCE_SECRET}),
         "base64",
     ),
     broken(
-        "instance-secret-form",
+        "instance-secret-malformed",
         env({"INSTANCE_SECRET": "00"}),
         env_of(secret_variable("INSTANCE_SECRET", "s", "K")),
         "short",
     ),
-    broken("instance-name", env({"INSTANCE_NAME": "a|b"}), env({"INSTANCE_NAME": "a-b"})),
+    broken("instance-name-refused", env({"INSTANCE_NAME": "a|b"}), env({"INSTANCE_NAME": "a-b"})),
     broken(
         "literal-secret",
         env({"INSTANCE_SECRET": INSTANCE_SECRET}),
@@ -522,9 +546,16 @@ CASES = [
         "not with a database server",
     ),
     broken(
-        "process-namespace", [backend(container=STOP, pod={"shareProcessNamespace": True})], [backend(container=STOP)]
+        "process-namespace-shared",
+        [backend(container=STOP, pod={"shareProcessNamespace": True})],
+        [backend(container=STOP)],
     ),
-    broken("process-namespace", [backend(container=STOP, pod={"hostPID": True})], [backend(container=STOP)], "hostPID"),
+    broken(
+        "process-namespace-shared",
+        [backend(container=STOP, pod={"hostPID": True})],
+        [backend(container=STOP)],
+        "hostPID",
+    ),
     broken("no-clean-stop", env({}), [backend(container=STOP)]),
     broken(
         "no-clean-stop",
@@ -615,23 +646,23 @@ CASES = [
         "start-up probe",
     ),
     broken(
-        "backend-user",
+        "backend-user-wrong",
         [backend(pod={"securityContext": {"runAsNonRoot": True}})],
         [backend(pod={"securityContext": {"runAsUser": 0}})],
     ),
     broken(
-        "backend-user",
+        "backend-user-wrong",
         [backend(container={"securityContext": {"runAsUser": 1000}})],
         [backend(container={"securityContext": {"allowPrivilegeEscalation": False}})],
         "another user",
     ),
     broken(
-        "dashboard-user",
+        "dashboard-user-wrong",
         [dashboard(pod={"securityContext": {"runAsNonRoot": True}})],
         [dashboard(pod={"securityContext": {"runAsNonRoot": True, "runAsUser": 1001}})],
     ),
     broken(
-        "memory-limit",
+        "memory-limit-low",
         [backend(container={"resources": {"limits": {"memory": "512Mi"}}})],
         [backend(container={"resources": {"limits": {"memory": "1Gi"}}})],
     ),
@@ -652,19 +683,19 @@ CASES = [
         [backend()],
         "short SHA",
     ),
-    broken("telemetry", env({}), env({"DISABLE_BEACON": "true"})),
+    broken("telemetry-on", env({}), env({"DISABLE_BEACON": "true"})),
     broken(
-        "entry-point",
+        "entry-point-replaced",
         [backend(container={"command": ["./convex-local-backend"]})],
         [backend(container={"command": ["sh", "-c", "exec ./run_backend.sh"]})],
     ),
     broken("origin-missing", env({"CONVEX_CLOUD_ORIGIN": API}), env(ORIGINS)),
-    broken("origin-scheme", env({"CONVEX_CLOUD_ORIGIN": "api.example.com"}), env(ORIGINS)),
-    broken("origin-path", env({"CONVEX_CLOUD_ORIGIN": f"{API}/convex"}), env(ORIGINS)),
-    broken("origin-path", env({"CONVEX_CLOUD_ORIGIN": f"{API}?x=1"}), env(ORIGINS), "query"),
-    broken("origin-path", env({"CONVEX_SITE_ORIGIN": f"{API}/http#x"}), env(ORIGINS), "fragment"),
+    broken("origin-without-scheme", env({"CONVEX_CLOUD_ORIGIN": "api.example.com"}), env(ORIGINS)),
+    broken("origin-with-path", env({"CONVEX_CLOUD_ORIGIN": f"{API}/convex"}), env(ORIGINS)),
+    broken("origin-with-path", env({"CONVEX_CLOUD_ORIGIN": f"{API}?x=1"}), env(ORIGINS), "query"),
+    broken("origin-with-path", env({"CONVEX_SITE_ORIGIN": f"{API}/http#x"}), env(ORIGINS), "fragment"),
     broken(
-        "origin-path",
+        "origin-with-path",
         [dashboard({"NEXT_PUBLIC_DEPLOYMENT_URL": f"{API}/http"})],
         [dashboard(BROWSER)],
         "the dashboard's URL",
@@ -843,9 +874,9 @@ CASES = [
         env({"CONVEX_CLOUD_ORIGIN": "http://192.0.2.1:3210"}),
         "origin",
     ),
-    broken("deployment-url", [dashboard()], [dashboard(BROWSER)], "not set"),
+    broken("deployment-url-wrong", [dashboard()], [dashboard(BROWSER)], "not set"),
     broken(
-        "deployment-url",
+        "deployment-url-wrong",
         edge(browser={"NEXT_PUBLIC_DEPLOYMENT_URL": "https://other.example.com"}),
         edge(browser={"NEXT_PUBLIC_DEPLOYMENT_URL": f"{API}:443"}),
         "another API",
@@ -890,7 +921,7 @@ CASES = [
     ),
     *(
         broken(
-            "nginx-body-size",
+            "nginx-body-size-small",
             edge(ingressClassName="nginx", annotations=annotations),
             edge(ingressClassName="nginx", annotations={"nginx.ingress.kubernetes.io/proxy-body-size": size}),
             f"{annotations} and {size}",
@@ -902,14 +933,14 @@ CASES = [
         )
     ),
     broken(
-        "nginx-body-size",
+        "nginx-body-size-small",
         edge(ingressClassName="internal-nginx"),
         edge(ingressClassName="traefik"),
         "other classes have no such limit",
     ),
     *(
         broken(
-            "nginx-timeout",
+            "nginx-timeout-short",
             edge(ingressClassName="nginx", annotations=annotations),
             edge(ingressClassName="nginx", annotations={"nginx.ingress.kubernetes.io/proxy-read-timeout": timeout}),
             f"{annotations} and {timeout}",
@@ -922,7 +953,7 @@ CASES = [
     ),
     *(
         broken(
-            "gateway-timeout",
+            "gateway-timeout-short",
             [backend(), *SERVICES, routed({**TO_API, "timeouts": bad})],
             [backend(), *SERVICES, routed({**TO_API, "timeouts": good})],
             f"{bad} and {good}",
@@ -934,7 +965,7 @@ CASES = [
         )
     ),
     broken(
-        "gateway-timeout",
+        "gateway-timeout-short",
         [backend(), *SERVICES, routed({**TO_API, "timeouts": {"request": "60s"}})],
         [
             dashboard(),
@@ -971,8 +1002,8 @@ class TestSeverity:
         severities = found([backend([POSTGRES], container=unseen)])
         assert severities["data-lost-with-pod"] is Severity.WARNING
         assert severities["instance-secret-unstable"] is Severity.WARNING
-        assert severities["database-pool"] is Severity.INFORMATION
-        assert severities["telemetry"] is Severity.INFORMATION
+        assert severities["database-pool-too-large"] is Severity.INFORMATION
+        assert severities["telemetry-on"] is Severity.INFORMATION
         messages = [finding.message for finding in audit([backend(container=unseen)]).findings]
         assert any("(unless Secret/convex-env sets INSTANCE_SECRET)" in message for message in messages)
 
@@ -1011,8 +1042,8 @@ class TestSeverity:
         assert severities["unread-variable"] is Severity.INFORMATION
 
     def test_a_dashboard_without_a_hostname_is_for_information(self) -> None:
-        assert found([dashboard()])["dashboard-hostname"] is Severity.INFORMATION
-        assert found([dashboard({"HOSTNAME": "localhost"})])["dashboard-hostname"] is Severity.WARNING
+        assert found([dashboard()])["dashboard-hostname-wrong"] is Severity.INFORMATION
+        assert found([dashboard({"HOSTNAME": "localhost"})])["dashboard-hostname-wrong"] is Severity.WARNING
 
     def test_a_claim_that_is_astray_is_told_with_the_folder_that_counts(self) -> None:
         report = audit([backend({"DATA_DIR": "/srv/convex/"}, container=mounted(), spec=TEMPLATE)])
@@ -1022,7 +1053,7 @@ class TestSeverity:
     def test_tls_that_is_off_by_accident_is_said_once(self) -> None:
         severities = found(env_of(POSTGRES, *variables({"DO_NOT_REQUIRE_SSL": "false"})))
         assert severities["presence-false"] is Severity.ERROR
-        assert "database-tls" not in severities
+        assert "database-tls-not-required" not in severities
 
 
 @pytest.mark.parametrize(
@@ -1061,7 +1092,7 @@ def test_no_finding_shows_a_secret() -> None:
         dashboard({"NEXT_PUBLIC_ADMIN_KEY": f"x|01{secret}"}),
     ]
     report = audit(manifests)
-    assert {"literal-secret", "instance-secret-form", "database-in-url"} <= {
+    assert {"literal-secret", "instance-secret-malformed", "database-in-url"} <= {
         finding.rule.id for finding in report.findings
     }
     assert not any(secret in finding.message for finding in report.findings)

@@ -29,13 +29,13 @@ def told(folder: Path, *overlays: str) -> list[str]:
         pytest.param(
             POSTGRES + "backend: {resources: {requests: {memory: 1Mi}, limits: {memory: 1Mi}}}\n",
             "a.yaml: StatefulSet/convex-backend: Little memory for the backend: the memory limit is 1Mi "
-            "[audit: memory-limit]; see backend.resources.limits.memory (4Gi by default)",
+            "[audit: memory-limit-low]; see backend.resources.limits.memory (4Gi by default)",
             id="a limit with the wrong unit",
         ),
         pytest.param(
             "postgres: {enabled: true}\n",
             "a.yaml: StatefulSet/convex-backend: More connections than a stock server grants: up to 128 connections, "
-            "and a stock server grants 97 [audit: database-pool]; see postgres.maxConnections, mysql.maxConnections",
+            "and a stock server grants 97 [audit: database-pool-too-large]; see postgres.maxConnections, mysql.maxConnections",
             id="a pool that a stock server refuses",
         ),
         pytest.param(

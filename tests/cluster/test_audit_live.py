@@ -53,7 +53,7 @@ def test_keys_of_secrets_make_decisions_certain_and_their_values_are_not_read(
         "data-lost-with-pod",
         "instance-secret-unstable",
     }
-    assert "out-of-sight" not in rules(report, "information")
+    assert "variables-unseen" not in rules(report, "information")
     text = json.dumps(report)
     values = [value for data in SECRETS.values() for value in data.values()]
     assert not [value for value in values if value in text]

@@ -10,7 +10,7 @@ from convexctl.audit.rules.origins import split_origin
 
 
 @rule(
-    "deployment-url",
+    "deployment-url-wrong",
     Severity.WARNING,
     "The dashboard does not know the API",
     reason="The dashboard calls NEXT_PUBLIC_DEPLOYMENT_URL, which is the API's origin as the browser sees it. Without "

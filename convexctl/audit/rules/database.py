@@ -16,7 +16,7 @@ STOCK_CONNECTIONS = {"postgres": 97, "mysql": 151}
 
 
 @rule(
-    "database-tls",
+    "database-tls-not-required",
     Severity.WARNING,
     "TLS to the database is not required",
     reason="With DO_NOT_REQUIRE_SSL Postgres is asked for TLS and taken without it, and MySQL is spoken to in plain "
@@ -50,7 +50,7 @@ def database_in_url(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "database-url",
+    "database-url-unusable",
     Severity.ERROR,
     "A database URL that the backend cannot use",
     reason="It must be a URL with the scheme of its database, with a user and a host: the backend ends at once when it "
@@ -124,7 +124,7 @@ def database_optional(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "database-pool",
+    "database-pool-too-large",
     Severity.WARNING,
     "More connections than a stock server grants",
     reason="The backend opens up to 128 connections unless POSTGRES_MAX_CONNECTIONS or MYSQL_MAX_CONNECTIONS says "
@@ -143,7 +143,7 @@ def database_pool(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "database-ca",
+    "database-ca-missing",
     Severity.ERROR,
     "A CA file that is not there",
     reason="PG_CA_FILE and MYSQL_CA_FILE name a file in the container; one that cannot be read stops the backend.",

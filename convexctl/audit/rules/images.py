@@ -68,7 +68,7 @@ def tag_unknown(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "entry-point",
+    "entry-point-replaced",
     Severity.INFORMATION,
     "Not the image's entry point",
     reason="What is said here of variables are the rules of `run_backend.sh`. A pod that calls the server itself, or "

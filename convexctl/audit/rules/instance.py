@@ -25,7 +25,7 @@ def instance_secret_unstable(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "instance-secret-form",
+    "instance-secret-malformed",
     Severity.ERROR,
     "An instance secret of the wrong form",
     reason="The backend takes 64 hex digits (32 bytes) and nothing else: base64 and passwords stop the start.",
@@ -39,7 +39,7 @@ def instance_secret_form(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "instance-name",
+    "instance-name-refused",
     Severity.ERROR,
     "An instance name that no admin key can carry",
     reason="An admin key reads <instance name>|<hex>: a name with : or | in it is refused.",

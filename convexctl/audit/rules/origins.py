@@ -36,7 +36,7 @@ def origin_missing(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "origin-scheme",
+    "origin-without-scheme",
     Severity.ERROR,
     "An origin without a scheme",
     reason="The backend refuses an origin that does not begin with http:// or https://.",
@@ -50,7 +50,7 @@ def origin_scheme(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "origin-path",
+    "origin-with-path",
     Severity.ERROR,
     "An API origin with a path, or an origin with a query",
     reason="The backend and its clients put their own paths behind CONVEX_CLOUD_ORIGIN, the dashboard behind "

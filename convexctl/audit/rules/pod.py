@@ -11,7 +11,7 @@ LEAST_MEMORY = 1024**3
 
 
 @rule(
-    "backend-user",
+    "backend-user-wrong",
     Severity.ERROR,
     "The backend cannot run as this user",
     reason="Scripts and programs in the image belong to root with mode 744, and the image runs as root: another user "
@@ -26,7 +26,7 @@ def backend_user(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "dashboard-user",
+    "dashboard-user-wrong",
     Severity.ERROR,
     "The dashboard cannot run as this user",
     reason="The image names its user (nextjs), and runAsNonRoot can only judge a number: without runAsUser the "
@@ -41,7 +41,7 @@ def dashboard_user(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "dashboard-hostname",
+    "dashboard-hostname-wrong",
     Severity.WARNING,
     "The dashboard may not listen for the pod's address",
     reason="The server listens on the address in HOSTNAME. The image sets 0.0.0.0, and some container runtimes put the "
@@ -61,7 +61,7 @@ def dashboard_hostname(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "memory-limit",
+    "memory-limit-low",
     Severity.WARNING,
     "Little memory for the backend",
     reason="Its caches alone may take 1.4 GiB and each isolate 64 MiB; memory grows with deploys and Node actions "
@@ -79,7 +79,7 @@ def memory_limit(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "telemetry",
+    "telemetry-on",
     Severity.INFORMATION,
     "Telemetry to Convex is on",
     reason="The backend reports to upstream from time to time unless DISABLE_BEACON has a value (any value).",

@@ -17,7 +17,7 @@ LEAST_TIMEOUT_S = 300
 
 
 @rule(
-    "nginx-body-size",
+    "nginx-body-size-small",
     Severity.WARNING,
     "nginx takes bodies of 1 MB",
     reason="A push of functions may have 200 MB, an HTTP action 20 MiB, and an upload has no limit. nginx refuses "
@@ -38,7 +38,7 @@ def nginx_body_size(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "nginx-timeout",
+    "nginx-timeout-short",
     Severity.WARNING,
     "nginx gives up after a minute",
     reason="A response must begin within 300 s (HTTP_SERVER_TIMEOUT_SECONDS). nginx gives up after 60 s unless said "
@@ -59,7 +59,7 @@ def nginx_timeout(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "gateway-timeout",
+    "gateway-timeout-short",
     Severity.WARNING,
     "An HTTPRoute gives up before the backend answers",
     reason="A response must begin within 300 s (HTTP_SERVER_TIMEOUT_SECONDS). A shorter time-out of the rule cuts long "

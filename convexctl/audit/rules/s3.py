@@ -44,7 +44,7 @@ def s3_optional(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "s3-endpoint",
+    "s3-endpoint-malformed",
     Severity.ERROR,
     "An S3 endpoint that is no URL",
     reason="S3_ENDPOINT_URL is a URL with its scheme. Not set means AWS; set to nothing is not the same: nothing is "

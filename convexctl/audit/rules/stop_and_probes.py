@@ -22,7 +22,7 @@ _API_PORT = 3210
 
 
 @rule(
-    "process-namespace",
+    "process-namespace-shared",
     Severity.ERROR,
     "The backend is not PID 1",
     reason="With shareProcessNamespace or hostPID the container's PID 1 is another process: a signal that is meant "

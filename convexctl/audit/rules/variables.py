@@ -96,7 +96,7 @@ def presence_false(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "presence-empty",
+    "beacon-empty",
     Severity.WARNING,
     "A switch that goes by presence is set to nothing",
     reason="An empty value counts as not set for the entry point, but the server itself also reads DISABLE_BEACON and "
@@ -115,7 +115,7 @@ def presence_empty(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "rust-boolean",
+    "boolean-unparsed",
     Severity.ERROR,
     "A boolean that the backend does not understand",
     reason="Booleans are parsed in Rust: exactly `true` or `false`. `True`, `1`, `yes` and everything else count as "
@@ -137,7 +137,7 @@ def rust_boolean(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "number",
+    "number-unparsed",
     Severity.WARNING,
     "A number that the backend does not understand",
     reason="A tuning variable that does not parse counts as not set: the default is used, with a line in the log.",
@@ -267,7 +267,7 @@ def unresolved_variable(view: View) -> Iterator[Hit]:
 
 
 @rule(
-    "out-of-sight",
+    "variables-unseen",
     Severity.INFORMATION,
     "Variables that this audit cannot see",
     reason="Every key of a Secret or ConfigMap in `envFrom` becomes a variable. Where the object is not among the "
