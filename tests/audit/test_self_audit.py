@@ -35,7 +35,8 @@ def told(folder: Path, *overlays: str) -> list[str]:
         pytest.param(
             "postgres: {enabled: true}\n",
             "a.yaml: StatefulSet/convex-backend: More connections than a stock server grants: up to 128 connections, "
-            "and a stock server grants 97 [audit: database-pool-too-large]; see postgres.maxConnections, mysql.maxConnections",
+            "and a stock server grants 97 [audit: database-pool-too-large]; "
+            "see postgres.maxConnections, mysql.maxConnections",
             id="a pool that a stock server refuses",
         ),
         pytest.param(
