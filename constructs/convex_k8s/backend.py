@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cdk8s_plus_27 import k8s
 
 from constructs import Construct
@@ -22,6 +24,21 @@ STOP = "kill -INT 1"
 
 A hook that waits for the end of PID 1 ends with it, and each clean stop leaves a FailedPreStopHook event.
 """
+
+
+class _StatefulSet(k8s.KubeStatefulSet):
+    """A StatefulSet whose claim templates carry their type, which the structs of cdk8s-plus leave out.
+
+    The API server fills it in, and Argo CD, with server-side apply, sees a difference for ever where it is missing.
+    """
+
+    def to_json(self) -> Any:
+        """The manifest. cdk8s asks for it when it synthesises; a JSON patch would be dropped by its types."""
+        manifest = super().to_json()
+        typed = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
+        templates = manifest["spec"].get("volumeClaimTemplates", [])
+        manifest["spec"] |= {"volumeClaimTemplates": [typed | template for template in templates]} if templates else {}
+        return manifest
 
 
 class Backend(Construct):
@@ -47,7 +64,7 @@ class Backend(Construct):
         headless = ComponentService(
             self, "headless", naming, "backend-headless", "backend", _container_ports(), headless=True
         )
-        k8s.KubeStatefulSet(
+        _StatefulSet(
             self,
             "stateful-set",
             metadata=naming.metadata("backend", "backend"),

@@ -13,6 +13,8 @@ ABSENT = object()
 _IDENTIFIERS = ("name", "mountPath", "containerPort", "port", "host", "path", "secretName", "key", "topologyKey")
 """The fields by which people, and Kubernetes itself, tell the elements of a list apart; the first that fits is used."""
 
+_TEMPLATE_TYPE = (("apiVersion", "v1"), ("kind", "PersistentVolumeClaim"))
+
 
 @dataclass(frozen=True)
 class FieldChange:
@@ -41,8 +43,8 @@ class ObjectChange:
 
 def compare(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> list[ObjectChange]:
     """Every object that differs, in the order of `after`, those that go at the end."""
-    old = {identity(manifest): manifest for manifest in before}
-    new = {identity(manifest): manifest for manifest in after}
+    old = {identity(manifest): _without_template_types(manifest) for manifest in before}
+    new = {identity(manifest): _without_template_types(manifest) for manifest in after}
     changes = []
     for name, manifest in new.items():
         if name not in old:
@@ -57,6 +59,21 @@ def identity(manifest: Mapping[str, Any]) -> str:
     metadata = manifest.get("metadata") or {}
     namespace = f" ({metadata['namespace']})" if metadata.get("namespace") else ""
     return f"{manifest.get('kind')}/{metadata.get('name')}{namespace}"
+
+
+def _without_template_types(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The manifest without the types of its claim templates: the API server fills them in, so they change nothing."""
+    spec = manifest.get("spec")
+    templates = spec.get("volumeClaimTemplates") if isinstance(spec, Mapping) else None
+    if not isinstance(spec, Mapping) or not isinstance(templates, list):
+        return manifest
+    kept = [
+        {key: value for key, value in template.items() if (key, value) not in _TEMPLATE_TYPE}
+        if isinstance(template, Mapping)
+        else template
+        for template in templates
+    ]
+    return {**manifest, "spec": {**spec, "volumeClaimTemplates": kept}}
 
 
 def _fields(before: Any, after: Any, path: str) -> Iterator[FieldChange]:

@@ -46,7 +46,7 @@ class Difference:
     decisions: tuple[model.Change, ...] = ()
     objects: tuple[ObjectChange, ...] = ()
     files: tuple[str, ...] = ()
-    """Further files of the environment that differ (README.md, Kustomization)."""
+    """Further files that differ (README.md, Kustomization); the manifests too if their objects are the same."""
 
     @property
     def changed(self) -> bool:
@@ -77,13 +77,15 @@ def _difference(folder: Path, environment: Environment) -> Difference:
     before, after = _manifests_in(folder), _all_manifests(environment)
     new = side_of(environment.name, after)
     old = side_of(environment.name, before, new)
+    objects = tuple(compare(before, after))
+    told = (MANIFESTS, NAMESPACE) if objects else ()
     return Difference(
         environment.name,
         "changed" if files or stale else "unchanged",
         irreversible=tuple(changes(old, new)) if old and new else (),
         decisions=tuple(model.compare(model.predict(before), model.predict(after))),
-        objects=tuple(compare(before, after)),
-        files=tuple(name for name in (*files, *stale) if name not in (MANIFESTS, NAMESPACE)),
+        objects=objects,
+        files=tuple(name for name in (*files, *stale) if name not in told),
     )
 
 

@@ -68,6 +68,15 @@ def test_elements_without_a_name_of_their_own_are_compared_as_a_whole() -> None:
     assert [(field.path, field.before, field.after) for field in changed.fields] == [("spec.x", [1, 2], [1, 3])]
 
 
+def test_the_type_of_a_claim_template_is_no_change() -> None:
+    template = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    typed = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **template}
+    untyped_set, typed_set = ({**SERVICE, "spec": {"volumeClaimTemplates": [one]}} for one in (template, typed))
+    assert compare([untyped_set], [typed_set]) == compare([typed_set], [untyped_set]) == []
+    other = {**typed, "kind": "Other"}
+    assert len(compare([untyped_set], [{**SERVICE, "spec": {"volumeClaimTemplates": [other]}}])) == 1
+
+
 def test_a_string_that_becomes_a_number_is_a_change() -> None:
     (changed,) = compare([{**SERVICE, "spec": {"x": "1"}}], [{**SERVICE, "spec": {"x": 1}}])
     assert changed.fields[0].kind == "changed"
@@ -170,6 +179,17 @@ def test_the_exit_code_of_kubectl_counts_and_a_kill_is_trouble(
     kubectl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{kubectl.parent}:/usr/bin:/bin")
     assert diff(project, "production", "--live") == code
+
+
+TEMPLATE_TYPE = "    - apiVersion: v1\n      kind: PersistentVolumeClaim\n      metadata:"
+
+
+def test_manifests_that_differ_in_no_object_are_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = project / "dist" / "local" / "convex.k8s.yaml"
+    assert TEMPLATE_TYPE in file.read_text()
+    file.write_text(file.read_text().replace(TEMPLATE_TYPE, "    - metadata:"))
+    assert diff(project, "local") == 1
+    assert capsys.readouterr().out == "local: changed\n  also: convex.k8s.yaml\n"
 
 
 def test_nothing_is_written(project: Path) -> None:

@@ -511,6 +511,16 @@ def test_a_field_that_kubernetes_does_not_let_change_is_stopped(
     assert project.synth().code == 0
 
 
+def test_the_type_of_a_claim_template_is_no_change(project: Project) -> None:
+    """What earlier versions wrote lacks it, and the API server fills it in."""
+    project.started_as(VOLUME)
+    file = project.dist / "test" / "convex.k8s.yaml"
+    typed = "- apiVersion: v1\n      kind: PersistentVolumeClaim\n      metadata:"
+    file.write_text(changed(file.read_text(), (typed, "- metadata:")))
+    done = project.synth()
+    assert (done.code, "changed" in done.stderr) == (0, True)
+
+
 def test_every_rule_has_a_case() -> None:
     assert {rule.id for rule in RULES} == {case.id for case in CASES} | {"immutable-field"}
 

@@ -282,3 +282,20 @@ def test_a_cluster_that_does_not_answer_stops_the_run(environment: Environment) 
     assert done.code == 1
     assert len(done.stderr.splitlines()) == 1
     assert not (environment.folder / "dist").exists()
+
+
+def test_the_type_of_a_claim_template_may_be_added(environment: Environment) -> None:
+    """What earlier versions wrote lacks it; the API server takes the new manifest, and sees no change in it."""
+    environment.overlay()
+    assert environment.synth().code == 0
+    file = environment.folder / "dist" / "test" / "convex.k8s.yaml"
+    typed = "- apiVersion: v1\n      kind: PersistentVolumeClaim\n      metadata:"
+    file.write_text(changed := file.read_text().replace(typed, "- metadata:"))
+    assert typed not in changed
+    assert environment.apply() == ""
+    before = environment.cluster.object(environment.namespace, "statefulset", "shop-backend")
+    assert environment.synth("--allow-irreversible").code == 0
+    assert typed in file.read_text()
+    assert environment.apply() == ""
+    after = environment.cluster.object(environment.namespace, "statefulset", "shop-backend")
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]

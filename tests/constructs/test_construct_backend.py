@@ -135,6 +135,8 @@ EMPTY_DIR = {"name": "data", "emptyDir": {}}
 
 def claim(**spec: Any) -> dict[str, Any]:
     return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
         "metadata": {"name": "data", "labels": {"app": "convex-backend"}},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}, **spec},
     }
