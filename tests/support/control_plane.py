@@ -63,10 +63,11 @@ def _search_path(assets: str) -> str:
 class ControlPlane:
     """A control plane that runs: one administrator, RBAC, Pod Security admission, and nothing in it."""
 
-    def __init__(self, folder: Path, prefix: Sequence[str]) -> None:
+    def __init__(self, folder: Path, prefix: Sequence[str], assets: Path | None = None) -> None:
         self.kubeconfig = folder / "kubeconfig"
-        self.assets = Path(os.environ[ASSETS])
-        self._socket = folder / _SOCKET
+        self.assets = assets or Path(os.environ[ASSETS])
+        self.socket = folder / _SOCKET
+        """Where `kubectl proxy` listens."""
         self.environment = {
             "KUBECONFIG": str(self.kubeconfig),
             "HOME": str(folder),
@@ -198,6 +199,15 @@ class ControlPlane:
             self._request("POST", f"{_path(pod)}/binding", {**binding, "target": target})
         self._request("PATCH", f"{_path(pod)}/status", {"status": _status(pod)})
 
+    def read(self, path: str) -> str:
+        """The API server's answer to a GET: the log of a pod, say."""
+        connection = _Connection(self.socket)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode(errors="replace")
+        finally:
+            connection.close()
+
     def _items(self, path: str) -> list[Object]:
         status, answer = self._request("GET", path)
         assert status == OK, answer
@@ -206,7 +216,7 @@ class ControlPlane:
 
     def _request(self, method: str, path: str, body: Object | None = None) -> tuple[int, Object]:
         """Ask the API server as administrator, without the 50 milliseconds that kubectl takes to start."""
-        connection = _Connection(self._socket)
+        connection = _Connection(self.socket)
         try:
             kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
             connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": kind})
@@ -291,8 +301,8 @@ def _start(cluster: ControlPlane, processes: Processes, folder: Path, prefix: Se
         f"--service-account-signing-key-file={keys}",
     )
     wait_for(lambda: cluster.kubectl("get", "--raw", "/readyz", check=False), "ok", "the API server")
-    start("kubectl", "proxy", f"--unix-socket={folder / _SOCKET}")
-    processes.wait_until((folder / _SOCKET).exists, "the API server's socket")
+    start("kubectl", "proxy", f"--unix-socket={cluster.socket}")
+    processes.wait_until(cluster.socket.exists, "the API server's socket")
     start(
         "kube-controller-manager",
         "--leader-elect=false",

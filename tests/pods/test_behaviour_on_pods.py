@@ -1,0 +1,285 @@
+"""The behaviour model against reality: what the pods of every overlay got is what the model says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from convexctl.behaviour import Backend, Component, Dashboard, predict
+from convexctl.behaviour.environment import Variable
+from convexctl.synth.environment import Environment
+from tests.support.control_plane import Object
+from tests.support.node import Node
+from tests.support.overlay_cases import CASES, Case
+from tests.support.pods import apply, environment_in, is_ready, light, pods, reasons, secrets_for, start_line
+
+KUBELETS_OWN = re.compile(
+    r"KUBERNETES_.*|HOSTNAME|PATH|HOME|PWD|OLDPWD|SHLVL|_|DATA_DIR|TMPDIR|STORAGE_DIR|SQLITE_DB|PORT"
+)
+"""Variables that the kubelet, the shell, the images and the entry point set by themselves."""
+ROLES = ("backend", "dashboard")
+PATIENCE_S = 240
+CANNOT_RUN = {
+    ("images", "backend"): "no registry of that name is reachable: ErrImagePull|ImagePullBackOff",
+    ("images", "dashboard"): "its image is not on the node, and Never forbids to pull it: ErrImageNeverPull",
+    ("placement", "dashboard"): "no node has another architecture: node.s. didn't match Pod's node affinity/selector",
+}
+"""Pods that no node of ours can run, with the reason, and what Kubernetes says of it."""
+NOT_SERVED = ("ExternalSecret", "Namespace")
+"""Kinds that are left out here: the namespace is the test's own, and the operator has its own tests."""
+HAND_MADE = ("ConfigMap", "app-settings", {"MINE": "1", "SECOND": "two words"})
+
+
+@dataclass
+class Run:
+    """An overlay on the node."""
+
+    namespace: str
+    environment: Environment
+    secrets: dict[str, dict[str, str]]
+    pods: dict[str, Object] = field(default_factory=dict)
+    starts: dict[str, Object | None] = field(default_factory=dict)
+    inside: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def components(self) -> dict[str, Component]:
+        """What the model says of backend and dashboard."""
+        model = predict([*light(self.environment.manifests), _config_map()])
+        return {"backend": model.backends[0], "dashboard": model.dashboards[0]}
+
+
+@pytest.fixture(scope="module")
+def runs(stand_in: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
+    """Every overlay in a namespace of its own, all at once, with what their pods said."""
+    node = stand_in
+    prepare_node(node)
+    prepared = {str(case): prepare(node, case, tmp_path_factory.mktemp("overlay")) for case in CASES}
+    deadline = time.monotonic() + PATIENCE_S
+    up = False
+    while not up and time.monotonic() < deadline:
+        time.sleep(1)
+        found = by_namespace(node)
+        up = all([come_up(found, name, run) for name, run in prepared.items()])  # noqa: C419 (it notes every pod)
+    ask(node, prepared)
+    yield prepared
+    for run in prepared.values():
+        node.forget(run.namespace)
+
+
+def by_namespace(node: Node) -> dict[str, list[Object]]:
+    found: dict[str, list[Object]] = {}
+    for pod in pods(node):
+        found.setdefault(pod["metadata"]["namespace"], []).append(pod)
+    return found
+
+
+def come_up(found: dict[str, list[Object]], name: str, run: Run) -> bool:
+    """Whether each pod of an overlay is ready, or as far as it will come."""
+    done = []
+    for role in ROLES:
+        label = f"{run.environment.overlay.values.release_name}-{role}"
+        for pod in found.get(run.namespace, []):
+            if pod["metadata"]["labels"].get("app") == label:
+                run.pods[role] = pod
+        expected = CANNOT_RUN.get((name, role), "").rpartition(": ")[2]
+        pod = run.pods.get(role, {})
+        done.append(bool(re.search(expected, reasons(pod))) if expected else is_ready(pod))
+    return all(done)
+
+
+def ask(node: Node, runs: dict[str, Run]) -> None:
+    """Read what every pod got: its first line, and what the kernel says of its process, found by the pod's UID."""
+    script = 'for p in /proc/[0-9]*; do echo "#"; cat $p/cgroup $p/status $p/mounts; done 2>/dev/null || true'
+    processes = node.tool("in", "bash", "-c", script).stdout.replace("_", "-").split("#\n")
+    for name, run in runs.items():
+        for role, pod in run.pods.items():
+            if (name, role) not in CANNOT_RUN and is_ready(pod):
+                run.starts[role] = start_line(node, run.namespace, pod["metadata"]["name"])
+                uid = f"pod{pod['metadata']['uid']}"
+                own = [text for text in processes if uid in text and "Name:\tpause" not in text]
+                run.inside[role] = own[0] if own else ""
+
+
+def prepare_node(node: Node) -> None:
+    """What overlays expect of a cluster: a label, a priority class, storage classes, a volume made by hand."""
+    (default,) = json.loads(node.kubectl("get", "storageclasses", "--output=json").stdout)["items"]
+    for name in {claim["spec"].get("storageClassName") for case in CASES for claim in templates(case)} - {None, ""}:
+        its = {key: default[key] for key in ("provisioner", "reclaimPolicy", "volumeBindingMode")}
+        node.create(default["apiVersion"], default["kind"], {"metadata": {"name": name}, **its})
+    node.kubectl("label", "nodes", "--all", "example.com/disk=fast", "--overwrite")
+    node.kubectl("create", "priorityclass", "important", "--value=1000", check=False)
+    node.create(
+        "v1",
+        "PersistentVolume",
+        {
+            "metadata": {"name": "by-hand"},
+            "spec": {
+                "capacity": {"storage": "50Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "hostPath": {"path": f"{node.home}/lib/volumes/by-hand", "type": "DirectoryOrCreate"},
+                "persistentVolumeReclaimPolicy": "Delete",
+            },
+        },
+    )
+
+
+def templates(case: Case) -> Iterator[Object]:
+    for manifest in case.environment().manifests:
+        yield from manifest.get("spec", {}).get("volumeClaimTemplates") or []
+
+
+def prepare(node: Node, case: Case, folder: Path) -> Run:
+    namespace = node.namespace()
+    environment = environment_in(case, namespace, folder)
+    secrets = secrets_for(case, folder, "--all")
+    for secret in secrets:
+        secret["metadata"].pop("namespace", None)
+    values = {
+        secret["metadata"]["name"]: {
+            key: base64.b64decode(value).decode() for key, value in secret.get("data", {}).items()
+        }
+        for secret in secrets
+    }
+    served = [manifest for manifest in environment.manifests if manifest["kind"] not in NOT_SERVED]
+    apply(node, namespace, [*secrets, _config_map(), *prerequisites(environment), *light(served)])
+    return Run(namespace, environment, values)
+
+
+def prerequisites(environment: Environment) -> Iterator[Object]:
+    """What only the user can bring: accounts, claims, and Secrets that `secrets` does not make."""
+    manifests = environment.manifests
+    accounts = {manifest["metadata"]["name"] for manifest in manifests if manifest["kind"] == "ServiceAccount"}
+    for manifest in manifests:
+        pod = manifest.get("spec", {}).get("template", {}).get("spec", {})
+        if (account := pod.get("serviceAccountName")) and account not in accounts:
+            yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}}
+        for volume in pod.get("volumes", []):
+            if claim := volume.get("persistentVolumeClaim"):
+                spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}}
+                yield {
+                    "apiVersion": "v1",
+                    "kind": "PersistentVolumeClaim",
+                    "metadata": {"name": claim["claimName"]},
+                    "spec": spec,
+                }
+
+
+def _config_map() -> Object:
+    kind, name, data = HAND_MADE
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "data": data}
+
+
+def started(runs: dict[str, Run], case: Case, role: str) -> tuple[Run, Component, Object]:
+    run = runs[str(case)]
+    if reason := CANNOT_RUN.get((str(case), role)):
+        said = reason.rpartition(": ")[2]
+        assert re.search(said, reasons(run.pods[role])), f"Kubernetes says otherwise: {reasons(run.pods[role])}"
+        pytest.skip(f"{case}: the {role} cannot run on the node: {reason.rpartition(': ')[0]}")
+    start = run.starts.get(role)
+    assert start, f"{case}: the {role} did not start: {reasons(run.pods[role]) if role in run.pods else 'no pod'}"
+    return run, run.components[role], start
+
+
+def value_of(run: Run, variable: Variable) -> str:
+    """What the model says a variable holds, with the Secret's value in the place of a reference to it."""
+    if variable.text is not None and not variable.reference.startswith("Secret/"):
+        return variable.text
+    return resolved(run, variable.reference)
+
+
+def resolved(run: Run, reference: object) -> str:
+    match = re.fullmatch(r"Secret/([^\[]+)\[(.+)\]", str(reference))
+    return run.secrets[match[1]][match[2]] if match else str(reference)
+
+
+def flags(start: Object) -> dict[str, str]:
+    """The flags of the backend with the word behind each."""
+    words = start["args"]
+    return {
+        word: words[index + 1] if index + 1 < len(words) and not words[index + 1].startswith("--") else ""
+        for index, word in enumerate(words)
+        if word.startswith("--")
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("role", ROLES)
+def test_the_variables_are_those_of_the_model(runs: dict[str, Run], case: Case, role: str) -> None:
+    run, component, start = started(runs, case, role)
+    said = {
+        name: value_of(run, variable)
+        for name, variable in component.environment.variables.items()
+        if not (variable.from_secret and variable.unless and resolvable(run, variable) is None)
+    }
+    got = {name: value for name, value in start["env"].items() if name in said or not KUBELETS_OWN.fullmatch(name)}
+    assert got == said
+
+
+def resolvable(run: Run, variable: Variable) -> str | None:
+    """The value of an optional key of a Secret, where it is there."""
+    try:
+        return resolved(run, variable.reference)
+    except KeyError:
+        return None
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_flags_of_the_backend_are_the_decisions_of_the_model(runs: dict[str, Run], case: Case) -> None:
+    run, model, start = started(runs, case, "backend")
+    assert isinstance(model, Backend)
+    got = flags(start)
+    databases = {"postgres": "postgres-v5", "mysql": "mysql", "sqlite": "sqlite"}
+    assert got["--db"] == databases[str(model.engine.value)]
+    assert got["--instance-name"] == resolved(run, model.instance_name.value)
+    assert got["--convex-origin"] == model.cloud_origin.value
+    assert got["--convex-site"] == model.site_origin.value
+    assert ("--s3-storage" in got) == (model.files.value == "s3")
+    assert ("--local-storage" in got) == (model.files.value == "disk")
+    assert ("--disable-beacon" in got) == (model.telemetry.value is False)
+    assert ("--redact-logs-to-client" in got) == (model.log_redaction.value is True)
+    if model.database_tls and model.database_url:
+        assert ("--do-not-require-ssl" in got) == (model.database_tls.value != "required")
+        assert resolved(run, model.database_url.value) in start["args"]
+    if model.instance_secret.value == "generated":
+        assert re.fullmatch("[0-9a-f]{64}", got["--instance-secret"])
+    else:
+        assert got["--instance-secret"] == resolved(run, model.instance_secret.value)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_volume_of_the_backend_is_that_of_the_model(runs: dict[str, Run], case: Case) -> None:
+    run, model, _ = started(runs, case, "backend")
+    assert isinstance(model, Backend)
+    mounts = {line.split()[1]: line.split()[0] for line in run.inside["backend"].splitlines() if line.count(" ") == 5}
+    assert {"/convex/data", "/convex/data/tmp"} <= mounts.keys()
+    if model.database_ca:
+        assert Path(str(model.database_ca.value)).parent.as_posix() in mounts
+    claims = {
+        volume["name"]: volume["persistentVolumeClaim"]["claimName"]
+        for volume in run.pods["backend"]["spec"]["volumes"]
+        if "persistentVolumeClaim" in volume
+    }
+    assert list(claims.values()) == ([model.claim.value] if model.claim else [])
+    assert (model.data_volume.value == "emptyDir") == (not claims)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("role", ROLES)
+def test_the_user_is_that_of_the_model_without_any_privilege(runs: dict[str, Run], case: Case, role: str) -> None:
+    run, model, start = started(runs, case, role)
+    if isinstance(model, Dashboard):
+        assert start["env"]["PORT"] == str(model.port.value)
+    assert start["uid"] == {"nextjs": 1001}.get(str(model.user.value), model.user.value)
+    assert start["pid"] == 1
+    status = dict(line.split(":\t", 1) for line in run.inside[role].splitlines() if ":\t" in line)
+    added = 1 << 1 if (str(case), role) == ("pods", "backend") else 0
+    assert int(status["CapPrm"], 16) == added, "DAC_OVERRIDE is the only one that an overlay asks for"
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2"

@@ -1,0 +1,144 @@
+"""Environments on a cluster whose pods run, and what their pods say of themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from convexctl import cli
+from convexctl.synth.environment import Environment, synthesise_all
+from tests.support.certificates import Authority
+from tests.support.command_line import Done
+from tests.support.control_plane import Object
+from tests.support.deployment import containers, pod_specs
+from tests.support.node import DATABASE, Node
+from tests.support.overlay_cases import Case
+
+PASSWORD = "s3cr3t-of-the-database"
+VALUES = {
+    "POSTGRES_URL": f"postgresql://convex:{PASSWORD}@{DATABASE}",
+    "MYSQL_URL": f"mysql://convex:{PASSWORD}@{DATABASE}",
+    "INSTANCE_NAME": "on-pods",
+    "AWS_ACCESS_KEY_ID": "AKIDONPODS",
+    "AWS_SECRET_ACCESS_KEY": "s3cr3t-of-the-buckets",
+    "AWS_REGION": "eu-central-1",
+    "S3_ENDPOINT_URL": "https://s3.internal.example:9000",
+}
+"""What the `secrets` command is given."""
+_CA_FILES = ("PG_CA_FILE", "MYSQL_CA_FILE", "NODE_EXTRA_CA_CERTS")
+
+
+def program(*arguments: object, environment: Mapping[str, str] | None = None) -> Done:
+    """Run the program in this process, with these variables set."""
+    before = dict(os.environ)
+    out, errors = io.StringIO(), io.StringIO()
+    os.environ.update(environment or {})
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+            code = cli.run([str(argument) for argument in arguments])
+    except SystemExit as error:
+        code = int(error.code or 0)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return Done(code, out.getvalue(), errors.getvalue())
+
+
+def secrets_for(case: Case, folder: Path, *options: object) -> list[Object]:
+    """The Secrets that the `secrets` command makes for an overlay."""
+    ca = folder / "ca.pem"
+    ca.write_bytes(Authority().pem)
+    pull = folder / "config.json"
+    pull.write_text('{"auths": {"registry.example.com": {"auth": "eDp5"}}}')
+    values = folder / "values.env"
+    lines = {**VALUES, **dict.fromkeys(_CA_FILES, str(ca)), "DOCKER_CONFIG_FILE": str(pull)}
+    values.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+    where = ("--overlays", case.folder, "--from-env-file", values, "--offline")
+    done = program("secrets", case.stem, *where, *options)
+    assert done.code == 0, done.stderr
+    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+
+
+def environment_in(case: Case, namespace: str, folder: Path) -> Environment:
+    """An overlay's environment, in a namespace where the overlay names one."""
+    if not case.overlay().values.namespace:
+        return case.environment()
+    further = folder / "namespace.yaml"
+    further.write_text(f"namespace: {namespace}\n")
+    (environment,) = synthesise_all(case.folder, [case.stem], [further])
+    return environment
+
+
+def light(manifests: Sequence[Object]) -> list[Object]:
+    """The manifests with requests so low that many pods fit on a node, and stops that do not wait long."""
+    lowered = copy.deepcopy(list(manifests))
+    for pod in pod_specs(lowered):
+        pod["terminationGracePeriodSeconds"] = min(pod.get("terminationGracePeriodSeconds", 30), 10)
+        for container in containers(pod):
+            container.setdefault("resources", {})["requests"] = {"cpu": "1m", "memory": "1Mi"}
+    return lowered
+
+
+def apply(node: Node, namespace: str, manifests: Sequence[Object]) -> None:
+    """Apply manifests in a namespace."""
+    whole = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
+    node.kubectl("apply", "--namespace", namespace, "--filename=-", input=whole)
+
+
+def log(node: Node, namespace: str, pod: str, *, previous: bool = False) -> list[Object]:
+    """The lines of a pod's log that are JSON; `previous`: of its container before the last restart."""
+    text = node.read(f"/api/v1/namespaces/{namespace}/pods/{pod}/log?previous={str(previous).lower()}")
+    return [json.loads(line) for line in text.splitlines() if line.startswith('{"') and "kind" not in line[:8]]
+
+
+def start_line(node: Node, namespace: str, pod: str) -> Object | None:
+    """What a pod of the stand-in says that it got: `args`, `env`, `uid`, `gid`; None before it has started."""
+    lines = log(node, namespace, pod)
+    return lines[0] if lines and "standin" in lines[0] else None
+
+
+def pods(node: Node, namespace: str = "", **labels: str) -> list[Object]:
+    """The pods of a namespace, or of all, that have these labels."""
+    found = json.loads(node.read(f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"))["items"]
+    return [pod for pod in found if labels.items() <= pod["metadata"].get("labels", {}).items()]
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether a pod is ready and stays."""
+    conditions = {item["type"]: item["status"] for item in pod.get("status", {}).get("conditions", [])}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+
+
+def reasons(pod: Object) -> str:
+    """Why a pod does not run, in Kubernetes' words: of its conditions and of its containers."""
+    return "\n".join(_reasons(pod))
+
+
+def _reasons(pod: Object) -> Iterator[str]:
+    status = pod.get("status", {})
+    for condition in status.get("conditions", []):
+        if condition["status"] == "False":
+            yield f"{condition.get('reason', '')}: {condition.get('message', '')}"
+    for container in status.get("containerStatuses", []):
+        for state in (container.get("state", {}), container.get("lastState", {})):
+            for item in state.values():
+                if "reason" in item:
+                    yield f"{item['reason']}: {item.get('message', '')}"
+
+
+def events(node: Node, namespace: str) -> list[str]:
+    """The events of a namespace: `Reason: message`."""
+    return [f"{event.get('reason')}: {event.get('message')}" for event in node.objects(namespace, "events")]
+
+
+def get(node: Node, namespace: str, pod: str, path: str, port: int = 3210, *, timeout: int = 20) -> str:
+    """Ask a pod of its own over HTTP, from inside of it."""
+    command = ("curl", "-sS", "--max-time", timeout, f"http://127.0.0.1:{port}{path}")
+    return node.kubectl("exec", "--namespace", namespace, pod, "--", *command).stdout
