@@ -10,7 +10,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 synth: $(VENV)/.synth ## Write dist/ from every overlay (installs what it needs first)
-	@$(BIN)/python main.py synth
+	@$(BIN)/python3 main.py synth
 
 test: lint ## Run the whole test suite
 	@$(BIN)/python -m pytest -n auto
@@ -28,9 +28,9 @@ snapshots: $(VENV)/.dev ## Accept the snapshots as they are now (review the diff
 	@$(BIN)/python -m pytest -n auto tests/snapshots --snapshot-update
 
 schema: $(VENV)/.synth ## Write overlays/schema.json from the model
-	@$(BIN)/python main.py schema
+	@$(BIN)/python3 main.py schema
 
-preflight: $(VENV)/.preflight ## Install what `python main.py preflight --connect` needs
+preflight: $(VENV)/.preflight ## Install what `python3 main.py preflight --connect` needs
 
 benchmark: $(VENV)/.dev ## Measure synth against an empty cdk8s-plus-27 app
 	@$(BIN)/python benchmarks/synth.py

@@ -1,4 +1,4 @@
-"""convex-k8s: overlay files in, Kubernetes manifests out. `python main.py --help` lists the commands."""
+"""convex-k8s: overlay files in, Kubernetes manifests out. `python3 main.py --help` lists the commands."""
 
 import sys
 from pathlib import Path

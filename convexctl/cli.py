@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from convexctl.errors import FAILED, UserError, printable
-from convexctl.project import folder
+from convexctl.project import PROGRAM, folder
 
 COMMANDS = {
     "synth": "write dist/<overlay>/ from overlays/<overlay>.yaml (the default command)",
@@ -29,6 +29,7 @@ COMMANDS = {
     "preflight": "check an environment's cluster, Secrets and, with --connect, its database and buckets",
 }
 DEFAULT_COMMAND = "synth"
+_NAME = PROGRAM.removeprefix("python3 ")
 
 
 def run(argv: list[str]) -> int:
@@ -46,7 +47,7 @@ def run(argv: list[str]) -> int:
     if command not in COMMANDS:
         _top_parser().error(f"there is no command {command}{_meant(command)}")
     module: Any = importlib.import_module(f"convexctl.commands.{command.replace('-', '_')}")
-    parser = argparse.ArgumentParser(prog=f"main.py {command}", description=COMMANDS[command])
+    parser = argparse.ArgumentParser(prog=f"{_NAME} {command}", description=COMMANDS[command])
     module.configure(parser)
     arguments = parser.parse_args(rest)
     try:
@@ -94,9 +95,9 @@ def _meant(command: str) -> str:
 
 def _top_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="main.py",
+        prog=_NAME,
         description="Self-hosted Convex on Kubernetes: overlay files in, manifests out.",
-        epilog="`main.py COMMAND --help` explains a command. Without one, `synth` runs.",
+        epilog=f"`{_NAME} COMMAND --help` explains a command. Without one, `synth` runs.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():

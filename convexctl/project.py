@@ -1,23 +1,47 @@
-"""Where the project's folders are."""
+"""Where the repository's folders are, and what the program is called in it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The folder with main.py."""
+HOME = Path(__file__).resolve().parent.parent
+"""The folder that holds this package: with main.py in it, unless the package is installed."""
+_MAIN = HOME / "main.py"
+
+
+def repository() -> Path:
+    """The folder with `overlays` and `cdk8s.yaml` at or above the working directory, else that of main.py."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # the working directory is gone
+        return HOME
+    for path in (here, *here.parents):
+        if (path / "overlays").is_dir() and (path / "cdk8s.yaml").is_file():
+            return path
+    return HOME if _MAIN.is_file() else here
 
 
 def folder(name: str) -> Path:
-    """A folder of the project, as seen from the working directory where it lies below that."""
-    path = ROOT / name
+    """A folder of the repository, as seen from the working directory if that is in the repository."""
+    root = repository()
     try:
-        return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
-    except FileNotFoundError:  # the working directory is gone
-        return path
+        return Path(os.path.relpath(root / name)) if Path.cwd().is_relative_to(root) else root / name
+    except FileNotFoundError:
+        return root / name
 
 
 def output_folder(given: Path | None) -> Path:
     """Where manifests go: as the command line says, else as cdk8s-cli says (`CDK8S_OUTDIR`), else `dist`."""
     return given or Path(os.environ.get("CDK8S_OUTDIR") or folder("dist"))
+
+
+def _program() -> str:
+    if not _MAIN.is_file():
+        return "convex-k8s"
+    root = repository()
+    return f"python3 {_MAIN.relative_to(root) if HOME.is_relative_to(root) else _MAIN.name}"
+
+
+PROGRAM = _program()
+"""How a user calls the program in this repository: what every printed command begins with."""

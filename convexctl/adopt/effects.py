@@ -13,6 +13,7 @@ from convexctl.behaviour import Decision
 from convexctl.behaviour.manifests import mapping, source_of, text
 from convexctl.changes import irreversible
 from convexctl.changes.compare_objects import identity
+from convexctl.project import PROGRAM
 from convexctl.secrets.needed import needed_secrets
 from convexctl.synth.environment import Environment
 from convexctl.wording import listed
@@ -108,7 +109,7 @@ def advice(change: model.Change, environment: Environment) -> str:
         case "secret_stable" if after.value is True:
             return (
                 "The new pod makes a new secret this once more, so all admin keys made so far are void: afterwards "
-                f"`python main.py admin-key {environment.name}` makes one that stays"
+                f"`{PROGRAM} admin-key {environment.name}` makes one that stays"
             )
         case "metrics" if before.value is True:
             return "Where a Prometheus in the cluster reads them, set backend.metrics.enabled to true"
@@ -125,7 +126,7 @@ def _tls(after: Decision, environment: Environment) -> str:
     name = "mysql" if environment.overlay.values.mysql.enabled else "postgres"
     return (
         "The database must offer TLS, with a certificate for the host in its URL that the system's CAs know, or the "
-        f"one in {name}.caSecret: otherwise the new pod does not start. `python main.py preflight {environment.name} "
+        f"one in {name}.caSecret: otherwise the new pod does not start. `{PROGRAM} preflight {environment.name} "
         "--connect` tries it. To go on as before, set convexConfig.requireSsl to false"
     )
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from convexctl.audit.model import Rule, Severity
 from convexctl.audit.rules import CHAPTERS
+from convexctl.project import PROGRAM
 
 _MEANINGS = {
     Severity.ERROR: "it loses data, opens what should be closed, or does not work",
     Severity.WARNING: "it works and will hurt",
     Severity.INFORMATION: "good to know",
 }
-_HEAD = """# Audit
+_HEAD = f"""# Audit
 
-`python main.py audit` reads manifests of Convex, ours or anybody's, and says what the pods will really do and what is
+`{PROGRAM} audit` reads manifests of Convex, ours or anybody's, and says what the pods will really do and what is
 wrong with it. It knows the rules of upstream's images; nothing of it runs in the cluster.
 
 ```sh
-python main.py audit dist/production                       # a folder or a file
-helm template my-release ./chart | python main.py audit -  # standard input
-kubectl kustomize ./overlay | python main.py audit -
-kubectl get all,ingress,configmap,pvc -o yaml | python main.py audit -
-python main.py audit --live -n convex                      # the current cluster
+{PROGRAM} audit dist/production                       # a folder or a file
+helm template my-release ./chart | {PROGRAM} audit -  # standard input
+kubectl kustomize ./overlay | {PROGRAM} audit -
+kubectl get all,ingress,configmap,pvc -o yaml | {PROGRAM} audit -
+{PROGRAM} audit --live -n convex                      # the current cluster
 ```
 
 | option | what it does |

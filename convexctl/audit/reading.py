@@ -12,6 +12,7 @@ from typing import Any
 from convexctl.behaviour import Source
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all
+from convexctl.project import PROGRAM
 
 ENDINGS = (".yaml", ".yml", ".json")
 MOST_NODES = 2_000_000
@@ -87,7 +88,7 @@ def _load(text: str, name: str) -> list[Located]:
             pass
         hint = ""
         if "{{" in text:
-            hint = "\nThis looks like a template: render it first (helm template ... | python main.py audit -)"
+            hint = f"\nThis looks like a template: render it first (helm template ... | {PROGRAM} audit -)"
         raise UserError(f"{error}{hint}") from None
 
 

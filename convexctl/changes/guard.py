@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from convexctl.behaviour.manifests import Manifest, Manifests, dig, mapping, sequence, text
 from convexctl.errors import IRREVERSIBLE, UserError
 from convexctl.overlays.load import overlay_file
+from convexctl.project import PROGRAM
 from convexctl.synth.environment import MANIFESTS, Environment
 
 if TYPE_CHECKING:
@@ -103,6 +104,6 @@ def _message(stops: Sequence[_Stop], gone: Sequence[Path], *, live: bool) -> str
         instead = " in the place of its acknowledge" if acknowledged else ""
         lines += [f"To go on all the same, put this into {stop.overlay}{instead}:", ""]
         lines += [acknowledgement(acknowledged, stop.changes)]
-    once = "python main.py synth --allow-irreversible"
+    once = f"{PROGRAM} synth --allow-irreversible"
     lines.append(f"Or say it once: {once}" + ("" if live else ", for instance where it was never applied"))
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from convexctl.commands.prompts import check_that_somebody_answers, confirm
 from convexctl.errors import IRREVERSIBLE, WRONG_USAGE, UserError
-from convexctl.project import folder, output_folder
+from convexctl.project import PROGRAM, folder, output_folder
 from convexctl.tools import node
 from convexctl.tools.helm import Helm
 from convexctl.tools.kubectl import Kubectl, KubectlError
@@ -270,5 +270,5 @@ def _run(arguments: argparse.Namespace, adoption: Adoption, step: Step) -> None:
             print(adoption.run(command), end="", flush=True)
         except KubectlError as error:
             again = "the same command goes on from here"
-            back = f"`main.py adopt {arguments.release} --rollback` prints the way back"
+            back = f"`{PROGRAM} adopt {arguments.release} --rollback` prints the way back"
             raise UserError(f"{error}\nThat failed. Helm's record is still there: {again}, and {back}") from None

@@ -13,6 +13,7 @@ from convexctl.commands import arguments as common
 from convexctl.commands.prompts import ask_hidden, check_that_somebody_answers, confirm
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.overlays.load import Overlay
+from convexctl.project import PROGRAM
 from convexctl.secrets.private_file import check_not_in_git, write_private
 from convexctl.tools import node
 from convexctl.tools.kubectl import ClusterSecret, Kubectl, KubectlError
@@ -96,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             kept.setdefault(entry.secret, []).append(entry.key)
         new = [kubeseal.seal(manifest) for manifest in manifests]
         sealed_files.write_sealed(file, overlay.name, sealed_files.merge_sealed(before, new, kept))
-        print(f"{file}: written; commit it, and `python main.py synth {overlay.name}` takes it into dist/")
+        print(f"{file}: written; commit it, and `{PROGRAM} synth {overlay.name}` takes it into dist/")
         _note_unmanaged(cluster, kubectl)
     elif arguments.apply:
         _apply(to_yaml(manifests), kubectl, yes=arguments.yes)
@@ -181,7 +182,7 @@ def _say_nothing_to_write(overlay: Overlay) -> None:
         return
     print(
         f"{overlay.name} needs no Secret: its backend makes the instance secret at its first start and keeps it on its "
-        f"volume. Then `python main.py admin-key {overlay.name}` makes an admin key",
+        f"volume. Then `{PROGRAM} admin-key {overlay.name}` makes an admin key",
         file=sys.stderr,
     )
 

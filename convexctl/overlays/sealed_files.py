@@ -11,6 +11,7 @@ import yaml
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all
 from convexctl.overlays.load import Overlay, OverlayError
+from convexctl.project import PROGRAM
 from convexctl.tools import node
 from convexctl.tools.kubeseal import sealed_fault
 
@@ -19,7 +20,7 @@ FOLDER = "sealed"
 
 
 _HEADER = (
-    "# Sealed by `python main.py secrets {name} --seal`, to be committed: only the cluster's controller can open it.\n"
+    f"# Sealed by `{PROGRAM} secrets {{name}} --seal`, to be committed: only the cluster's controller can open it.\n"
 )
 
 
@@ -109,7 +110,7 @@ def _lacking(overlay: Overlay, file: Path, documents: list[Located]) -> list[str
     node.ready()
     from convex_k8s.secret_references import needed_keys
 
-    cure = f"run `python main.py secrets {overlay.name} --seal`"
+    cure = f"run `{PROGRAM} secrets {overlay.name} --seal`"
     needed = needed_keys(overlay.values)
     if not documents and needed:
         return [f"{file}: is not there, and secrets.provider is sealed-secrets: {cure}"]

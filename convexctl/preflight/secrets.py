@@ -17,6 +17,7 @@ from convexctl.preflight.check import Check, failed, ok, skipped
 from convexctl.preflight.cluster import CLUSTER, NAMESPACE
 from convexctl.preflight.manifests import ISSUERS, not_ready
 from convexctl.preflight.questions import Question
+from convexctl.project import PROGRAM
 from convexctl.secrets.admin_key import AdminKeyError, open_admin_key
 from convexctl.secrets.instance import NAME, SECRET
 from convexctl.secrets.needed import NeededSecret, made_by_job, needed_secrets
@@ -187,7 +188,7 @@ class SecretChecks:
             case "all keys":
                 return f"kubectl create secret generic {needed.name} --from-env-file=FILE{here}"
             case _:
-                return f"python main.py secrets {self._overlay} --apply{here}"
+                return f"{PROGRAM} secrets {self._overlay} --apply{here}"
 
     def _entries(self, needed: NeededSecret) -> list[Entry]:
         return [entry for entry in self._plan.entries if entry.secret == needed.name]
@@ -208,10 +209,10 @@ def _makers(environment: Environment, here: str) -> Iterator[tuple[str, _Maker]]
             case "ExternalSecret":
                 yield spec["target"]["name"], _Maker("ExternalSecret", name, "correct the value in the store")
             case "SealedSecret":
-                cure = f"seal the value anew: python main.py secrets {overlay} --seal{here}"
+                cure = f"seal the value anew: {PROGRAM} secrets {overlay} --seal{here}"
                 yield name, _Maker("SealedSecret", name, cure)
             case "Job":
-                cure = f"python main.py secrets {overlay} --all --apply{here}"
+                cure = f"{PROGRAM} secrets {overlay} --all --apply{here}"
                 for secret in made_by_job(manifest):
                     yield secret, _Maker("Job", name, cure)
             case "Ingress":

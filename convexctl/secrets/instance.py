@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from convex_k8s.values import Values
 
 from convexctl.errors import UserError
+from convexctl.project import PROGRAM
 from convexctl.secrets.accepted import instance_name_problems, instance_secret_problems
 from convexctl.tools.kubectl import Kubectl, KubectlError
 
@@ -154,8 +155,8 @@ def how_to_make(overlay: str, values: Values) -> str:
     if not values.instance_secret_name:
         return f"the backend makes one at its first start: {apply}"
     return {
-        "existing": f"make one: python main.py secrets {overlay} --apply",
-        "sealed-secrets": f"make one: python main.py secrets {overlay} --seal, then synth and {apply}",
+        "existing": f"make one: {PROGRAM} secrets {overlay} --apply",
+        "sealed-secrets": f"make one: {PROGRAM} secrets {overlay} --seal, then synth and {apply}",
         "external-secrets": f"External Secrets Operator brings it from the store: {apply}",
         "bootstrap": f"the bootstrap Job makes one: {apply}",
     }[values.secrets.provider]

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from convex_k8s.values.secrets import ADMIN_KEY
 
+from convexctl.project import PROGRAM
+
 PULL_CONFIG = "DOCKER_CONFIG_FILE"
 """Under which name the credentials of an image registry are given."""
 
@@ -48,7 +50,7 @@ VARIABLES = {
     "NODE_EXTRA_CA_CERTS": Variable("CA certificates that Node.js trusts besides the public ones (PEM)"),
     PULL_CONFIG: Variable("credentials for the image registry, as `docker login` writes it"),
     ADMIN_KEY: Variable(
-        "admin key (`python main.py admin-key` makes one), for `npx convex` in a shell of the pod; the backend does "
+        f"admin key (`{PROGRAM} admin-key` makes one), for `npx convex` in a shell of the pod; the backend does "
         "not read it",
         "ADMIN_KEY",
     ),

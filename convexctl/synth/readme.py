@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from convexctl.behaviour import Behaviour
+from convexctl.project import PROGRAM
 from convexctl.secrets.needed import needed_secrets
 from convexctl.synth.readme_objects import Objects, name_of, port_of
 from convexctl.synth.readme_picture import picture
@@ -117,7 +118,7 @@ def _reach_by_ingress(objects: Objects) -> str:
 
 def _admin_key(name: str) -> str:
     return (
-        f"The dashboard asks for an admin key: `python main.py admin-key {name}` makes one. With `--env` it prints the "
+        f"The dashboard asks for an admin key: `{PROGRAM} admin-key {name}` makes one. With `--env` it prints the "
         "lines that `npx convex` needs in the `.env.local` of your project."
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from convex_k8s.values.secrets import ADMIN_KEY
 
+from convexctl.project import PROGRAM
 from convexctl.secrets.needed import VARIABLES, NeededSecret, Reference, file_variable, made_by_job, needed_secrets
 from convexctl.synth.readme_objects import Objects, name_of
 
@@ -23,8 +24,7 @@ def secrets(name: str, objects: Objects) -> str:
         included = ", the instance secret and the admin key included" if ADMIN_KEY in _targets(asked) else ""
         included = included or (", the instance secret included" if new_instance else "")
         lines.append(
-            f"`python main.py secrets {name} --apply` asks for the values, checks them and makes {names}{included}. "
-            "By hand:"
+            f"`{PROGRAM} secrets {name} --apply` asks for the values, checks them and makes {names}{included}. By hand:"
         )
     elif any(not secret.optional for secret in by_hand):
         lines.append("Of what is not optional here only you know the keys:")
@@ -58,13 +58,13 @@ def _makers(name: str, objects: Objects) -> Iterator[tuple[str, str]]:
             yield (
                 manifest["spec"]["target"]["name"],
                 f"External Secrets Operator makes it from the {store['kind']} `{store['name']}`: "
-                f"`python main.py secrets {name}` says what that must hold.",
+                f"`{PROGRAM} secrets {name}` says what that must hold.",
             )
         elif manifest["kind"] == "SealedSecret":
             yield (
                 name_of(manifest),
                 "The controller of Sealed Secrets makes it from the SealedSecret in `convex.k8s.yaml`: "
-                f"`python main.py secrets {name} --seal` seals other values.",
+                f"`{PROGRAM} secrets {name} --seal` seals other values.",
             )
         for secret in made_by_job(manifest):
             yield (
@@ -137,7 +137,7 @@ def _optional(name: str, secret: NeededSecret, objects: Objects, *, new_instance
     if not _is_admin_key(secret):
         return text
     if not new_instance:
-        text += f" `python main.py secrets {name} --apply` makes it once the backend has its instance secret."
+        text += f" `{PROGRAM} secrets {name} --apply` makes it once the backend has its instance secret."
     restart = f"kubectl{objects.in_namespace} rollout restart statefulset/{name_of(objects.backend)}"
     return (
         f"{text} Where it is made while the pod runs, its key becomes a variable of the pod with the next start "

@@ -476,7 +476,7 @@ class TestLive:
 class TestDocumentation:
     def test_the_page_is_made_from_the_rules(self) -> None:
         assert (ROOT / "docs" / "audit.md").read_text(encoding="utf-8") == markdown(), (
-            "stale: python main.py audit --rules > docs/audit.md"
+            "stale: python3 main.py audit --rules > docs/audit.md"
         )
 
     def test_the_command_prints_it(self, audit: Any) -> None:

@@ -193,7 +193,7 @@ CASES = [
         SERVER,
         ("shop-instance", "store-instance"),
         "Secret/shop-instance[INSTANCE_SECRET] -> Secret/store-instance[INSTANCE_SECRET]",
-        ["every admin key", "python main.py secrets test --apply"],
+        ["every admin key", "python3 main.py secrets test --apply"],
     ),
     Case(
         "instance-secret",

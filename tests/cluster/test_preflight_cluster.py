@@ -154,7 +154,7 @@ def test_a_failure_stands_in_one_line_with_its_remedy_and_the_exit_code_is_1(set
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("failed")]
     assert line == (
         "failed   secret convex-postgres-secret  there is none of that name -> "
-        f"python main.py secrets test --apply --namespace={setting.namespace}"
+        f"python3 main.py secrets test --apply --namespace={setting.namespace}"
     )
     assert done.stdout.endswith("\n6 ok, 1 failed\n")
 
@@ -277,7 +277,7 @@ def test_a_wrong_value_is_judged_and_not_shown(setting: Setting, key: str, value
     check = secret_checks(setting, POSTGRES)["secret convex-postgres-secret"]
     assert check.status is Status.FAILED
     assert problem in check.detail
-    assert check.remedy == f"python main.py secrets test --apply --namespace={setting.namespace}"
+    assert check.remedy == f"python3 main.py secrets test --apply --namespace={setting.namespace}"
 
 
 def test_all_problems_of_a_secret_stand_in_its_line(setting: Setting) -> None:
@@ -331,7 +331,7 @@ def test_an_admin_key_must_belong_to_the_instance(setting: Setting, secret: str,
             "convex-ca",
             {"ca.crt": "no certificate"},
             "ca.crt: the file holds no certificate",
-            "python main.py secrets test --apply",
+            "python3 main.py secrets test --apply",
             id="CA certificate",
         ),
         pytest.param(
@@ -339,7 +339,7 @@ def test_an_admin_key_must_belong_to_the_instance(setting: Setting, secret: str,
             "registry",
             {".dockerconfigjson": "{}"},
             ".dockerconfigjson: the file is not one that `docker login` writes",
-            "python main.py secrets test --apply",
+            "python3 main.py secrets test --apply",
             id="image registry",
         ),
         pytest.param(
@@ -347,7 +347,7 @@ def test_an_admin_key_must_belong_to_the_instance(setting: Setting, secret: str,
             "registry",
             {"password": PASSWORD},
             "it has no key .dockerconfigjson",
-            "python main.py secrets test --apply",
+            "python3 main.py secrets test --apply",
             id="image registry of another form",
         ),
         pytest.param(
@@ -355,7 +355,7 @@ def test_an_admin_key_must_belong_to_the_instance(setting: Setting, secret: str,
             "registry",
             {".dockerconfigjson": json.dumps({"auths": {"registry.example.com": {"auth": PASSWORD}}})},
             "its type is Opaque, and the kubelet reads kubernetes.io/dockerconfigjson alone",
-            "python main.py secrets test --apply",
+            "python3 main.py secrets test --apply",
             id="image registry of another type",
         ),
         pytest.param(
@@ -493,7 +493,7 @@ def test_the_bootstrap_job_makes_its_secret_later(setting: Setting) -> None:
     check = secret_checks(setting, BOOTSTRAP)["secret convex-instance"]
     assert (check.status, check.remedy) == (
         Status.FAILED,
-        f"python main.py secrets test --all --apply --namespace={setting.namespace}",
+        f"python3 main.py secrets test --all --apply --namespace={setting.namespace}",
     )
 
 
@@ -527,7 +527,7 @@ def test_a_sealed_secret_is_opened_later_and_says_when_it_cannot(setting: Settin
         "the SealedSecret convex-postgres-secret is there and cannot make it: no key could decrypt",
     )
     setting.secret(POSTGRES_SECRET, {**DATABASE, "INSTANCE_SECRET": BASE64_SECRET})
-    assert check().remedy.startswith("seal the value anew: python main.py secrets test --seal")
+    assert check().remedy.startswith("seal the value anew: python3 main.py secrets test --seal")
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_the_controller_opens_what_was_sealed(seal: Runner, key: SealingKey, ove
     done = seal(**VALUES)
     assert (done.code, done.stdout) == (
         0,
-        f"{overlays}/sealed/prod.yaml: written; commit it, and `python main.py synth prod` takes it into dist/\n",
+        f"{overlays}/sealed/prod.yaml: written; commit it, and `python3 main.py synth prod` takes it into dist/\n",
     )
     sealed = sealed_in(overlays)
     assert list(sealed) == [POSTGRES, S3, ADMIN]
@@ -266,7 +266,7 @@ WHOLE = [
     sealed_secret(POSTGRES, "DATABASE_URL", "INSTANCE_NAME", "INSTANCE_SECRET"),
     sealed_secret(S3, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"),
 ]
-CURE = "run `python main.py secrets prod --seal`"
+CURE = "run `python3 main.py secrets prod --seal`"
 
 
 def faults(overlays: Path, *documents: str) -> list[str]:

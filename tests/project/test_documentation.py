@@ -34,7 +34,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 @pytest.mark.parametrize("document", [ROOT / "README.md", ROOT / "docs" / "upgrading.md"], ids=lambda path: path.name)
 def test_commands_are_those_of_the_program(document: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines() if line.startswith("python main.py")]
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("python3 main.py")]
     commands = [shlex.split(line, comments=True)[2:] for line in lines]
     assert commands
     for name, *arguments in [command or ["synth"] for command in commands]:

@@ -56,3 +56,9 @@ def test_the_list_has_no_circle() -> None:
 def test_the_ground_floor_imports_no_wing() -> None:
     for name in GROUND:
         assert _imported(PROGRAM / f"{name}.py") <= GROUND, name
+
+
+def test_a_printed_command_begins_with_the_programs_name_in_this_repository() -> None:
+    """It is `convex-k8s` in a repository that uses the package: `convexctl.project.PROGRAM` says which."""
+    here = {PROGRAM / "project.py", PROGRAM / "process.py"}
+    assert [str(file) for file in PROGRAM.rglob("*.py") if file not in here and "main.py" in file.read_text()] == []

@@ -154,12 +154,15 @@ NOT_IN_SECRET = f"not in the Secret {POSTGRES}, key INSTANCE_SECRET, nor in a ru
     ("text", "message", "cure"),
     [
         pytest.param(
-            "{postgres: {enabled: true}}", NOT_IN_SECRET, "make one: python main.py secrets test --apply", id="existing"
+            "{postgres: {enabled: true}}",
+            NOT_IN_SECRET,
+            "make one: python3 main.py secrets test --apply",
+            id="existing",
         ),
         pytest.param(
             "{postgres: {enabled: true}, secrets: {provider: sealed-secrets}}",
             NOT_IN_SECRET,
-            "make one: python main.py secrets test --seal, then synth and kubectl apply -f dist/test/",
+            "make one: python3 main.py secrets test --seal, then synth and kubectl apply -f dist/test/",
             id="sealed-secrets",
         ),
         pytest.param(

@@ -552,7 +552,7 @@ def test_local_needs_no_secret_and_gets_an_admin_key_once_it_runs(secrets: Runne
     done = secrets("local")
     assert (done.code, done.stdout) == (0, "")
     assert "local needs no Secret" in done.stderr
-    assert "`python main.py admin-key local`" in done.stderr
+    assert "`python3 main.py admin-key local`" in done.stderr
     cluster.pod("convex-self-hosted", SECRET)
     done = secrets("local")
     assert list(done.secrets()) == ["convex-secrets"]

@@ -20,7 +20,7 @@ COMMANDS = [
     for kind, block in BLOCKS
     if kind == "sh"
     for line in block.splitlines()
-    if line.startswith("python main.py")
+    if line.startswith("python3 main.py")
 ]
 OVERLAYS = [block for kind, block in BLOCKS if kind == "yaml"]
 

@@ -1,4 +1,4 @@
-"""`cdk8s synth` of npm's cdk8s-cli, with this project's cdk8s.yaml, gives what `python main.py` gives.
+"""`cdk8s synth` of npm's cdk8s-cli, with this project's cdk8s.yaml, gives what `python3 main.py` gives.
 
 The program is found on PATH, or where the environment variable CDK8S_CLI says; to have it:
 `npm install --prefix DIR cdk8s-cli@2.207.60`, and CDK8S_CLI=DIR/node_modules/.bin/cdk8s.
@@ -55,13 +55,13 @@ def test_it_writes_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", overlay_names(OVERLAYS))
 def test_on_standard_output_there_are_the_manifests_of_one_overlay_and_nothing_else(tmp_path: Path, name: str) -> None:
-    done = cdk8s(tmp_path, "synth", "--stdout", "--app", f"python main.py synth {name}")
+    done = cdk8s(tmp_path, "synth", "--stdout", "--app", f"python3 main.py synth {name}")
     assert done.returncode == 0, done.stderr
     assert done.stdout == (DIST / name / "convex.k8s.yaml").read_text(encoding="utf-8")
 
 
 def test_it_fails_where_the_program_fails(tmp_path: Path) -> None:
-    done = cdk8s(tmp_path, "synth", "--app", "python main.py synth prodution")
+    done = cdk8s(tmp_path, "synth", "--app", "python3 main.py synth prodution")
     assert done.returncode != 0
     assert "did you mean production?" in done.stderr
     assert "Traceback" not in done.stderr

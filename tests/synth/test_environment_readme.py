@@ -21,7 +21,7 @@ EXTERNAL = """
 def test_it_says_after_the_address_of_the_dashboard_how_an_admin_key_is_made(case: Case) -> None:
     reach = case.environment().files["README.md"].partition("\n## Reach it\n")[2].partition("\n## ")[0]
     assert "| dashboard |" in reach
-    assert f"`python main.py admin-key {case.name}` makes one" in reach
+    assert f"`python3 main.py admin-key {case.name}` makes one" in reach
 
 
 def must_exist(environment: Environment) -> dict[str, str]:
@@ -34,10 +34,10 @@ def must_exist(environment: Environment) -> dict[str, str]:
 def test_the_namespace_comes_before_all_else() -> None:
     manifests = "postgres: {enabled: true}"
     assert must_exist(environment_of(f"{{namespace: n, {manifests}}}"))[""].startswith(
-        "The namespace: `kubectl create namespace n`.\n\n`python main.py secrets test --apply`"
+        "The namespace: `kubectl create namespace n`.\n\n`python3 main.py secrets test --apply`"
     )
     assert must_exist(environment_of(f"{{namespace: n, createNamespace: true, {manifests}}}"))[""].startswith(
-        "The namespace: `kubectl apply -f dist/test/Namespace`.\n\n`python main.py secrets test --apply`"
+        "The namespace: `kubectl apply -f dist/test/Namespace`.\n\n`python3 main.py secrets test --apply`"
     )
     assert "namespace" not in must_exist(environment_of(f"{{{manifests}}}"))[""]
 
@@ -51,7 +51,7 @@ def test_a_local_port_is_forwarded_once() -> None:
 def test_secrets_that_you_make() -> None:
     told = must_exist(environment_of("postgres: {enabled: true}"))
     assert told[""].startswith(
-        "`python main.py secrets test --apply` asks for the values, checks them and makes `convex-postgres-secret`, "
+        "`python3 main.py secrets test --apply` asks for the values, checks them and makes `convex-postgres-secret`, "
         "`convex-s3-credentials`, `convex-secrets`, the instance secret and the admin key included. By hand:"
     )
 
@@ -61,7 +61,7 @@ def test_secrets_that_the_operator_makes() -> None:
     assert "--apply" not in told[""] + told["convex-postgres-secret"] + told["convex-s3-credentials"]
     assert "By hand" not in told[""]
     assert "External Secrets Operator makes it from the ClusterSecretStore `vault`" in told["convex-postgres-secret"]
-    assert "`python main.py secrets test --apply` makes it once the backend has its instance secret" in told[ADMIN]
+    assert "`python3 main.py secrets test --apply` makes it once the backend has its instance secret" in told[ADMIN]
 
 
 def test_secrets_that_a_job_makes() -> None:
@@ -84,7 +84,7 @@ def test_secrets_that_are_sealed() -> None:
     }
     told = must_exist(synthesise(overlay, [sealed]))
     assert "--apply" not in told[""]
-    assert "`python main.py secrets test --seal` seals other values" in told["i"]
+    assert "`python3 main.py secrets test --seal` seals other values" in told["i"]
 
 
 def test_an_endpoint_that_amazon_does_not_have() -> None:

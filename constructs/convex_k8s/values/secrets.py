@@ -53,7 +53,7 @@ class Secrets(Model):
 
     provider: Literal["existing", "external-secrets", "sealed-secrets", "bootstrap"] = "existing"
     """`existing`: you do, before the first apply. `external-secrets`: External Secrets Operator, from a store.
-    `sealed-secrets`: the sealed files that `main.py secrets <overlay> --seal` keeps beside the overlay. `bootstrap`: a
-    Job makes instance secret and admin key in the cluster, once; the other Secrets are existing ones."""
+    `sealed-secrets`: the sealed files that the command `secrets <overlay> --seal` keeps beside the overlay.
+    `bootstrap`: a Job makes instance secret and admin key in the cluster, once; the other Secrets are existing ones."""
     external_secrets: ExternalSecrets = ExternalSecrets()
     """How External Secrets Operator gets them."""

@@ -10,6 +10,7 @@ from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstac
 from convexctl.audit.rules.variables import presence_false
 from convexctl.behaviour import Decision
 from convexctl.behaviour.manifests import same_namespace
+from convexctl.project import PROGRAM
 
 STOCK_CONNECTIONS = {"postgres": 97, "mysql": 151}
 """What an unchanged server grants: Postgres 100 less 3 for superusers, MySQL 151."""
@@ -56,7 +57,7 @@ def database_in_url(view: View) -> Iterator[Hit]:
     reason="It must be a URL with the scheme of its database, with a user and a host: the backend ends at once when it "
     "cannot read it. A /, ? or # that is not percent-encoded ends the password, and @ behind it names no host.",
     basis="the server's database clients",
-    parameter="postgres.existingSecret, mysql.existingSecret (`main.py secrets` checks the value)",
+    parameter=f"postgres.existingSecret, mysql.existingSecret (`{PROGRAM} secrets` checks the value)",
     change="write postgresql://USER:PASSWORD@HOST:5432, special characters percent-encoded",
 )
 def database_url(view: View) -> Iterator[Hit]:

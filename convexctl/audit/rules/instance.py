@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, obstacles, rule
+from convexctl.project import PROGRAM
 
 
 @rule(
@@ -30,7 +31,7 @@ def instance_secret_unstable(view: View) -> Iterator[Hit]:
     "An instance secret of the wrong form",
     reason="The backend takes 64 hex digits (32 bytes) and nothing else: base64 and passwords stop the start.",
     basis="the server's instance secret",
-    parameter="instance.existingSecret (`main.py secrets` makes and checks it)",
+    parameter=f"instance.existingSecret (`{PROGRAM} secrets` makes and checks it)",
     change="use `openssl rand -hex 32`",
 )
 def instance_secret_form(view: View) -> Iterator[Hit]:

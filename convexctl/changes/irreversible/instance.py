@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from convexctl.changes.irreversible.model import Explanation, Side, differs, export_and_import, reference, rule, shown
+from convexctl.project import PROGRAM
 
 
 @rule("instance-name", reference("instance_name"), differs("instance_name"))
@@ -35,4 +36,4 @@ def instance_secret(before: Side, after: Side) -> Explanation:
         return Explanation(happens, cure)
     if before.backend.instance_secret.value != "generated":
         cure += ". Where both hold the same secret, nothing changes, and the acknowledgement is enough"
-    return Explanation(happens, cure, (f"python main.py secrets {after.overlay} --apply",))
+    return Explanation(happens, cure, (f"{PROGRAM} secrets {after.overlay} --apply",))
