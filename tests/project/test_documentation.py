@@ -13,7 +13,7 @@ import pytest
 from convexctl.cli import COMMANDS
 from tests.support.overlay_cases import ROOT
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def anchors(text: str) -> set[str]:
