@@ -45,6 +45,7 @@ $(VENV)/bin/python:
 $(VENV)/.synth: requirements.txt | $(VENV)/bin/python
 	@echo "Installing requirements.txt into $(VENV), which takes a few minutes at the most" >&2
 	@$(PIP) install -r requirements.txt
+	@$(BIN)/python -O -m compileall -q $(addprefix $(VENV)/lib/python*/site-packages/,constructs cdk8s cdk8s_plus_27)
 	@touch $@
 
 $(VENV)/.preflight: requirements.txt requirements-preflight.txt | $(VENV)/bin/python

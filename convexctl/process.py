@@ -40,8 +40,6 @@ def run_and_leave() -> NoReturn:
     code = _run()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
-    if code != INTERRUPTED and (node := sys.modules.get("convexctl.tools.node")):
-        node.settle()
     _leave(code)
 
 

