@@ -24,19 +24,25 @@ from convex_k8s.values import Values
 class ConvexChart(Chart):
     """All objects of an environment, in the order in which they are applied.
 
-    `sealed_secrets` are `SealedSecret` manifests, taken over where `secrets.provider` is `sealed-secrets`.
+    `sealed_secrets` are `SealedSecret` manifests, taken over where `secrets.provider` is `sealed-secrets`. `overlay`
+    becomes an annotation of every object, which tells environments apart in a cluster.
     """
 
     def __init__(
-        self, scope: Construct, id: str, values: Values, sealed_secrets: Iterable[Mapping[str, Any]] = ()
+        self,
+        scope: Construct,
+        id: str,
+        values: Values,
+        sealed_secrets: Iterable[Mapping[str, Any]] = (),
+        overlay: str = "",
     ) -> None:
         super().__init__(scope, id)
-        naming = Naming(values)
+        naming = Naming(values, overlay)
         match values.secrets.provider:
             case "external-secrets":
                 ExternalSecrets(self, "external-secrets", naming)
             case "sealed-secrets":
-                SealedSecrets(self, "sealed-secrets", sealed_secrets)
+                SealedSecrets(self, "sealed-secrets", naming, sealed_secrets)
             case "bootstrap":
                 Bootstrap(self, "bootstrap", naming)
         config = Config(self, "config", naming)
@@ -49,12 +55,12 @@ class ConvexChart(Chart):
 class NamespaceChart(Chart):
     """The Namespace alone: whoever deletes the environment's objects must not delete its Secrets and claims with it."""
 
-    def __init__(self, scope: Construct, id: str, values: Values) -> None:
+    def __init__(self, scope: Construct, id: str, values: Values, overlay: str = "") -> None:
         super().__init__(scope, id)
-        labels = {**Naming(values).labels(), "pod-security.kubernetes.io/enforce": "baseline"}
-        annotations = values.common_annotations or None
+        naming = Naming(values, overlay)
+        labels = {**naming.labels(), "pod-security.kubernetes.io/enforce": "baseline"}
         k8s.KubeNamespace(
             self,
             "namespace",
-            metadata=k8s.ObjectMeta(name=values.namespace, labels=labels, annotations=annotations),
+            metadata=k8s.ObjectMeta(name=values.namespace, labels=labels, annotations=naming.annotations()),
         )

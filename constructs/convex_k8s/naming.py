@@ -9,6 +9,7 @@ from cdk8s import ApiObjectMetadata
 from cdk8s_plus_27 import k8s
 
 from convex_k8s.values import Values
+from convex_k8s.values.checks.metadata import OVERLAY_ANNOTATION
 
 Component = Literal["backend", "dashboard", "bootstrap"]
 
@@ -16,9 +17,10 @@ Component = Literal["backend", "dashboard", "bootstrap"]
 class Naming:
     """Gives every object its metadata. Names and selectors are the Helm chart's, because they are immutable in part."""
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, overlay: str = "") -> None:
         self.values = values
         self.release = values.release_name
+        self.overlay_annotation = {OVERLAY_ANNOTATION: overlay} if overlay else {}
 
     def selector(self, component: Component) -> dict[str, str]:
         """The labels that select a component's pods; never more than this one, on any object."""
@@ -36,16 +38,19 @@ class Naming:
             "app.kubernetes.io/managed-by": "convex-k8s",
         }
 
+    def annotations(self, own: Mapping[str, str] | None = None) -> dict[str, str] | None:
+        """The annotations of an object; not of pods and claim templates, so that a renamed overlay is no rollout."""
+        return {**self.values.common_annotations, **(own or {}), **self.overlay_annotation} or None
+
     def metadata(
         self, suffix: str, component: Component | None = None, annotations: Mapping[str, str] | None = None
     ) -> k8s.ObjectMeta:
         """The metadata of the object `<release>-<suffix>`."""
-        all_annotations = {**self.values.common_annotations, **(annotations or {})}
         return k8s.ObjectMeta(
             name=f"{self.release}-{suffix}",
             namespace=self.values.namespace or None,
             labels=self.labels(component),
-            annotations=all_annotations or None,
+            annotations=self.annotations(annotations),
         )
 
     def plain_metadata(self, name: str) -> ApiObjectMetadata:
@@ -54,7 +59,7 @@ class Naming:
             name=name,
             namespace=self.values.namespace or None,
             labels=self.labels(),
-            annotations=self.values.common_annotations or None,
+            annotations=self.annotations(),
         )
 
     def pod_metadata(self, component: Component, annotations: Mapping[str, str] | None = None) -> k8s.ObjectMeta:

@@ -8,12 +8,13 @@ from typing import Any
 from cdk8s import ApiObject, ApiObjectMetadata, JsonPatch
 
 from constructs import Construct
+from convex_k8s.naming import Naming
 
 
 class SealedSecrets(Construct):
-    """`SealedSecret`s that were sealed elsewhere, taken over as they are."""
+    """`SealedSecret`s that were sealed elsewhere, with the overlay's name as an annotation."""
 
-    def __init__(self, scope: Construct, id: str, sealed: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, scope: Construct, id: str, naming: Naming, sealed: Iterable[Mapping[str, Any]]) -> None:
         super().__init__(scope, id)
         for manifest in sealed:
             metadata = manifest["metadata"]
@@ -25,7 +26,7 @@ class SealedSecrets(Construct):
                 metadata=ApiObjectMetadata(
                     name=metadata["name"],
                     namespace=metadata.get("namespace"),
-                    annotations=metadata.get("annotations"),
+                    annotations={**(metadata.get("annotations") or {}), **naming.overlay_annotation} or None,
                     labels=metadata.get("labels"),
                 ),
             )

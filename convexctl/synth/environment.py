@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from convex_k8s.values import Values
 
 from convexctl.behaviour import predict
 from convexctl.located_yaml import Loader
@@ -64,7 +63,7 @@ def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> En
 
     Raises `UserError`, in one line, when cdk8s or Node.js fails.
     """
-    manifests, namespace = _rendered(overlay.values, sealed)
+    manifests, namespace = _rendered(overlay, sealed)
     note = f"# Made from the overlay {overlay.name}: change that, not this file.\n"
     files = {MANIFESTS: note + manifests, KUSTOMIZATION: note + _KUSTOMIZATION}
     if namespace:
@@ -74,21 +73,22 @@ def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> En
     return Environment(overlay, documents, files)
 
 
-def _rendered(values: Values, sealed: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
+def _rendered(overlay: Overlay, sealed: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
     """The YAML of the environment's objects, and that of its Namespace where it asks for one."""
     node.ready()
     import jsii
     from cdk8s import App
     from convex_k8s.chart import ConvexChart, NamespaceChart
 
+    values = overlay.values
     try:
         app = App()
-        ConvexChart(app, "convex", values, sealed)
+        ConvexChart(app, "convex", values, sealed, overlay.name)
         manifests: str = app.synth_yaml()
         if not values.create_namespace:
             return manifests, ""
         namespace_app = App()
-        NamespaceChart(namespace_app, "namespace", values)
+        NamespaceChart(namespace_app, "namespace", values, overlay.name)
         return manifests, namespace_app.synth_yaml()
     except (RuntimeError, OSError, ValueError, jsii.errors.JSIIError, jsii.errors.JavaScriptError) as error:
         raise node.failure(error) from error

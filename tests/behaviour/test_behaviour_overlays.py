@@ -36,7 +36,7 @@ WHOLE: list[tuple[str, dict[str, Any]]] = [
             "database_outlives": "delete",
             "files": "disk",
             "files_outlive": "delete",
-            "claim": "data-convex-backend-0",
+            "claim": "data-convex-local-backend-0",
             "instance_name": "convex-self-hosted",
             "instance_secret": "generated",
             "secret_stable": True,

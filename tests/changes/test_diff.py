@@ -224,7 +224,7 @@ def test_a_new_overlay_and_one_that_is_gone(project: Path, capsys: pytest.Captur
     text = capsys.readouterr().out
     assert "laptop: new\n" in text
     assert "local: removed\n" in text
-    assert text.count("StatefulSet/convex-backend") == 2
+    assert text.count("StatefulSet/convex-local-backend") == 2
 
 
 def test_a_broken_overlay_is_trouble_and_not_a_difference(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

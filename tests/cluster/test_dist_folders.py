@@ -54,7 +54,7 @@ patches:
     images = {
         pod["metadata"]["labels"]["app"]: pod["spec"]["containers"][0]["image"] for pod in pods(cluster, namespace)
     }
-    assert images["convex-backend"] == "ghcr.io/get-convex/convex-backend:own"
+    assert images[f"{sample.overlay().values.release_name}-backend"] == "ghcr.io/get-convex/convex-backend:own"
     assert len(pods(cluster, namespace)) == 3
 
 

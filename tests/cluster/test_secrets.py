@@ -204,7 +204,9 @@ def test_local_needs_two_commands_and_no_secret(
     program = [sys.executable, "main.py", *on_samples(["admin-key", "local", "--namespace", namespace])]
     with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiting:
         assert waiting.stderr
-        assert waiting.stderr.readline() == "waiting for statefulset/convex-backend to start, at most 300 seconds\n"
+        assert (
+            waiting.stderr.readline() == "waiting for statefulset/convex-local-backend to start, at most 300 seconds\n"
+        )
         cluster.make_ready(namespace)
         key, _ = waiting.communicate(timeout=60)
     assert waiting.returncode == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.overlay_cases import CASES, Case, case, environment_of, one
+from tests.support.overlay_cases import CASES, Case, annotations_of, case, environment_of, one
 
 
 def pod_of(overlay: str) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def test_services_forward_their_ports_to_the_named_ones() -> None:
     environment = case("services").environment()
     service = one(environment, "Service", "convex-backend-svc")
     assert service["spec"]["type"] == "LoadBalancer"
-    assert service["metadata"]["annotations"] == {"service.example.com/internal": "true"}
+    assert annotations_of(service) == {"service.example.com/internal": "true"}
     assert [(port["port"], port["targetPort"]) for port in service["spec"]["ports"]] == [
         (8080, "api"),
         (8081, "http-actions"),
@@ -133,11 +133,11 @@ def test_placement() -> None:
 EMPTY_DIR = {"name": "data", "emptyDir": {}}
 
 
-def claim(**spec: Any) -> dict[str, Any]:
+def claim(release: str = "convex", **spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "data", "labels": {"app": "convex-backend"}},
+        "metadata": {"name": "data", "labels": {"app": f"{release}-backend"}},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}, **spec},
     }
 
@@ -145,7 +145,7 @@ def claim(**spec: Any) -> dict[str, Any]:
 VOLUMES = [
     pytest.param("defaults", EMPTY_DIR, None, id="none: an emptyDir"),
     pytest.param("persistence-class", None, claim(storageClassName="longhorn-standard"), id="the chart's class"),
-    pytest.param("local", None, claim(), id="the cluster's default class"),
+    pytest.param("local", None, claim("convex-local"), id="the cluster's default class"),
     pytest.param("persistence-no-class", None, claim(storageClassName=""), id="no class"),
     pytest.param(
         "persistence-new-claim",

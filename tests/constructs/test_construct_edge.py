@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.overlay_cases import INGRESS, case, environment_of, one
+from tests.support.overlay_cases import INGRESS, annotations_of, case, environment_of, one
 
 TLS = "  tls: [{hosts: [api.example.com, dashboard.example.com]}]\n"
 
@@ -64,7 +64,7 @@ def test_the_dashboard_listens_on_another_port_when_it_is_told() -> None:
     service = one(environment, "Service", "convex-dashboard-svc")
     assert service["spec"]["type"] == "NodePort"
     assert service["spec"]["ports"] == [{"name": "http", "port": 8082, "protocol": "TCP", "targetPort": "http"}]
-    assert service["metadata"]["annotations"] == {"service.example.com/internal": "true"}
+    assert annotations_of(service) == {"service.example.com/internal": "true"}
 
 
 def test_the_dashboard_may_have_several_pods() -> None:
@@ -171,7 +171,7 @@ CLASSES = [
 def test_class_and_annotations(lines: str, class_name: str | None, annotations: dict[str, str]) -> None:
     ingress = ingress_of(f"{INGRESS}  {lines}\n")
     assert ingress["spec"].get("ingressClassName") == class_name
-    assert ingress["metadata"].get("annotations", {}) == annotations
+    assert annotations_of(ingress) == annotations
 
 
 def test_there_is_no_ingress_unless_it_is_asked_for() -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from convex_k8s.values.checks.metadata import OWN_LABELS
+from convex_k8s.values.checks.metadata import OVERLAY_ANNOTATION, OWN_LABELS
 
-from tests.support.overlay_cases import CASES, INGRESS, Case, case, environment_of, one
+from convexctl.synth.environment import NAMESPACE
+from tests.support.overlay_cases import CASES, INGRESS, Case, case, environment_of, faults_of, one
 
 NAMES = [
     ("ConfigMap", "config"),
@@ -111,6 +112,23 @@ def test_every_reference_resolves(case: Case) -> None:
             for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
                 probe = container.get(kind)
                 assert probe is None or probe["httpGet"]["port"] in {port["name"] for port in container["ports"]}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_object_names_its_overlay_and_no_pod_or_claim_does(case: Case) -> None:
+    """A pod that did would be replaced when the overlay is renamed; a claim template can never change."""
+    environment = case.environment()
+    for manifest in environment.manifests:
+        assert manifest["metadata"]["annotations"][OVERLAY_ANNOTATION] == case.name
+        assert OVERLAY_ANNOTATION not in str(manifest.get("spec", {}))
+    if NAMESPACE in environment.files:
+        assert f"{OVERLAY_ANNOTATION}: {case.name}" in environment.files[NAMESPACE]
+
+
+def test_the_annotation_of_the_overlay_is_not_the_users_to_set() -> None:
+    assert faults_of(f"commonAnnotations: {{{OVERLAY_ANNOTATION}: mine}}") == [
+        f'test.yaml:1: commonAnnotations["{OVERLAY_ANNOTATION}"]: is set on every object: remove it'
+    ]
 
 
 def test_own_labels_and_annotations_are_on_every_object_and_never_in_a_selector_or_claim_template() -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from convex_k8s.values.checks.metadata import OVERLAY_ANNOTATION
 
 from convexctl.overlays.load import Overlay, OverlayError, load_overlays
 from convexctl.synth.environment import Environment, synthesise
@@ -108,6 +110,13 @@ def faults_of(text: str) -> list[str]:
 def environment_of(text: str) -> Environment:
     """An overlay with this content, synthesised; once in a process."""
     return synthesise(overlay_of(text))
+
+
+def annotations_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The annotations of an object, without the one that every object has."""
+    annotations: dict[str, str] = dict(manifest["metadata"]["annotations"])
+    del annotations[OVERLAY_ANNOTATION]
+    return annotations
 
 
 def one(environment: Environment, kind: str, name: str | None = None) -> dict[str, Any]:

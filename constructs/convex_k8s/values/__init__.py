@@ -15,7 +15,7 @@ from convex_k8s.problems import Path, Problem, ValuesError
 from convex_k8s.values import checks
 from convex_k8s.values.acknowledge import AcknowledgedValue, IrreversibleChange
 from convex_k8s.values.backend import Backend
-from convex_k8s.values.base import AnnotationKey, LabelKey, LabelValue, Model, NamespaceName, ReleaseName
+from convex_k8s.values.base import AnnotationKey, ClusterName, LabelKey, LabelValue, Model, NamespaceName, ReleaseName
 from convex_k8s.values.dashboard import Dashboard
 from convex_k8s.values.database import DEFAULT_INSTANCE_NAME, Instance, Mysql, Postgres
 from convex_k8s.values.edge import ConvexConfig, Ingress, Service
@@ -30,6 +30,9 @@ class Values(Model):
 
     release_name: ReleaseName = "convex"
     """Prefix of all names: the name that a Helm release has. It cannot be changed once data exists."""
+    cluster: ClusterName = ""
+    """Cluster that the environment is for, in your own words. Two environments with the same cluster, namespace and
+    release name are an error: one would replace the other. Empty: the one cluster that has no name."""
     namespace: NamespaceName = ""
     """Namespace of all objects. Empty: the one that kubectl, Argo CD or Flux is told to use."""
     create_namespace: bool = False

@@ -151,6 +151,9 @@ ReleaseName = Annotated[
         longest=44,
     ),
 ]
+ClusterName = Annotated[
+    str, TextLike(r"[!-~]([ -~]*[!-~])?", "a name in one line of ASCII characters", longest=100, optional=True)
+]
 NamespaceName = Annotated[
     str, TextLike(LABEL, "a DNS label (lower-case letters, digits, dashes)", longest=63, optional=True)
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from convex_k8s.problems import Problem
+from convex_k8s.problems import Path, Problem
 
 if TYPE_CHECKING:
     from convex_k8s.values import Values
@@ -19,6 +19,8 @@ OWN_LABELS = frozenset(
 
 CHECKSUM_ANNOTATION = "checksum/config"
 """The annotation by which a changed ConfigMap rolls the backend."""
+OVERLAY_ANNOTATION = "convex-k8s/overlay"
+"""The annotation that names the overlay from which an object was made."""
 
 
 def _replicas(values: Values) -> Iterator[Problem]:
@@ -58,6 +60,15 @@ def _labels(values: Values) -> Iterator[Problem]:
     ):
         if CHECKSUM_ANNOTATION in own:
             yield Problem((*path, CHECKSUM_ANNOTATION), "is set by the backend itself: choose another key")
+    everywhere: tuple[tuple[Path, dict[str, str]], ...] = (
+        (("commonAnnotations",), values.common_annotations),
+        (("ingress", "annotations"), values.ingress.annotations),
+        (("service", "backend", "annotations"), values.service.backend.annotations),
+        (("service", "dashboard", "annotations"), values.service.dashboard.annotations),
+    )
+    for place, own in everywhere:
+        if OVERLAY_ANNOTATION in own:
+            yield Problem((*place, OVERLAY_ANNOTATION), "is set on every object: remove it")
 
 
 ERRORS = (_replicas, _namespace, _pull_secrets, _labels)
