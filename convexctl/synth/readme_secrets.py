@@ -37,6 +37,12 @@ def secrets(name: str, objects: Objects) -> str:
         if secret.optional and secret.name not in makers:
             text = f"{_optional(name, secret, objects, new_instance=new_instance)}\n\n{text}"
         lines.append(f"### Secret `{secret.name}`\n\n{text}")
+    if needed:
+        restart = f"kubectl{objects.in_namespace} rollout restart statefulset/{name_of(objects.backend)}"
+        lines.append(
+            "The pods read their Secrets when they start. A change of the manifests restarts them by itself; after the "
+            f"change of a Secret you do it: `{restart}`."
+        )
     certificates = [secret for secret in needed_secrets(objects.all) if secret.use == "certificate"]
     if certificates and objects.ingress:
         issuer = any(key.startswith("cert-manager.io/") for key in objects.ingress["metadata"].get("annotations") or {})

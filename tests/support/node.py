@@ -68,9 +68,9 @@ class Node(ControlPlane):
 
     def forget(self, namespace: str) -> None:
         """Delete a namespace with all its pods at once, and wait for nothing."""
-        where = ("--namespace", namespace)
-        self.kubectl("delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false", *where, check=False)
-        self.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found", check=False)
+        path = f"/api/v1/namespaces/{namespace}"
+        self._request("DELETE", f"{path}/pods", {"gracePeriodSeconds": 0})
+        self._request("DELETE", path)
 
     def tool(self, *words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Call the program that started the node: `image REF`, `in COMMAND`, `name ADDRESS HOST`."""

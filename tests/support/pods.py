@@ -7,7 +7,8 @@ import copy
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -19,8 +20,9 @@ from tests.support.command_line import Done
 from tests.support.control_plane import Object
 from tests.support.deployment import containers, pod_specs
 from tests.support.node import DATABASE, Node
-from tests.support.overlay_cases import Case
+from tests.support.overlay_cases import Case, environment_of
 
+PATIENCE_S = 180
 PASSWORD = "s3cr3t-of-the-database"
 VALUES = {
     "POSTGRES_URL": f"postgresql://convex:{PASSWORD}@{DATABASE}",
@@ -33,6 +35,14 @@ VALUES = {
 }
 """What the `secrets` command is given."""
 _CA_FILES = ("PG_CA_FILE", "MYSQL_CA_FILE", "NODE_EXTRA_CA_CERTS")
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition of pods, which takes seconds on an idle machine, and fail the test where it stays away."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not there after {PATIENCE_S} seconds"
+        time.sleep(0.3)
 
 
 def program(*arguments: object, environment: Mapping[str, str] | None = None) -> Done:
@@ -138,7 +148,27 @@ def events(node: Node, namespace: str) -> list[str]:
     return [f"{event.get('reason')}: {event.get('message')}" for event in node.objects(namespace, "events")]
 
 
-def get(node: Node, namespace: str, pod: str, path: str, port: int = 3210, *, timeout: int = 20) -> str:
-    """Ask a pod of its own over HTTP, from inside of it."""
-    command = ("curl", "-sS", "--max-time", timeout, f"http://127.0.0.1:{port}{path}")
-    return node.kubectl("exec", "--namespace", namespace, pod, "--", *command).stdout
+def get_by_proxy(node: Node, namespace: str, pod: str, path: str, port: int = 3210) -> str:
+    """Ask a pod over HTTP, through the API server."""
+    return node.read(f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}")
+
+
+def start(node: Node, namespace: str, overlay: str, *ready: str) -> Environment:
+    """Apply an overlay with this content, and wait until the pods with these values of the label `app` are ready."""
+    environment = environment_of(overlay)
+    apply(node, namespace, light(environment.manifests))
+    wait_for_pods(node, namespace, *ready)
+    return environment
+
+
+def wait_for_pods(node: Node, namespace: str, *apps: str) -> None:
+    """Wait until each of these has a pod that is ready, and none that goes."""
+
+    def there() -> bool:
+        found = pods(node, namespace)
+        return all(
+            (mine := [pod for pod in found if pod["metadata"]["labels"].get("app") == app]) and all(map(is_ready, mine))
+            for app in apps
+        )
+
+    wait_until(there, f"{', '.join(apps)} in {namespace}")
