@@ -4,10 +4,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help synth test lint format snapshots schema preflight benchmark clean
+.PHONY: help install synth test lint format snapshots schema preflight benchmark clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.synth ## Make .venv and install what synth needs
 
 synth: $(VENV)/.synth ## Write dist/ from every overlay (installs what it needs first)
 	@$(BIN)/python3 main.py synth

@@ -14,13 +14,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from convexctl import __version__
 from convexctl.errors import FAILED, UserError, printable
 from convexctl.project import PROGRAM, folder
 
 COMMANDS = {
     "synth": "write dist/<overlay>/ from overlays/<overlay>.yaml (the default command)",
     "diff": "show what synth would change in dist/, or with --live in the cluster",
-    "schema": "write overlays/schema.json, which editors use, and the table of parameters in README.md",
+    "init": "make a GitOps repository that uses the package convex-k8s; overwrites nothing",
+    "schema": "write overlays/schema.json, which editors use",
     "secrets": "make the Secrets that an environment's manifests refer to",
     "audit": "say what manifests of Convex, ours or anybody's, really do, and what is wrong with it",
     "adopt": "take over an environment from a Helm release, in place",
@@ -42,6 +44,9 @@ def run(argv: list[str]) -> int:
     _write_whatever_comes()
     if argv and argv[0] in ("-h", "--help"):
         _top_parser().print_help()
+        return 0
+    if argv and argv[0] == "--version":
+        print(f"convex-k8s {__version__}")
         return 0
     command, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT_COMMAND, argv)
     if command not in COMMANDS:
@@ -99,6 +104,7 @@ def _top_parser() -> argparse.ArgumentParser:
         description="Self-hosted Convex on Kubernetes: overlay files in, manifests out.",
         epilog=f"`{_NAME} COMMAND --help` explains a command. Without one, `synth` runs.",
     )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
         commands.add_parser(name, help=summary)

@@ -8,6 +8,8 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 """The folder that holds this package: with main.py in it, unless the package is installed."""
 _MAIN = HOME / "main.py"
+FROM_SOURCE = "python3 main.py"
+"""How the files of this project call the program."""
 
 
 def repository() -> Path:

@@ -15,6 +15,7 @@ from convex_k8s.values.secrecy import secret_in
 
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all, misread
+from convexctl.project import PROGRAM
 
 EXTENDS = "extends"
 _LONGEST_CHAIN = 100
@@ -46,7 +47,8 @@ def overlay_names(folder: Path) -> list[str]:
     Raises `OverlayError` when the folder is not there, holds no overlay, or one whose name makes no folder name.
     """
     if not folder.is_dir():
-        raise OverlayError([f"{folder}: there is no such folder of overlays"])
+        remedy = f"; `{PROGRAM} init` makes a repository" if PROGRAM == "convex-k8s" else ""
+        raise OverlayError([f"{folder}: there is no such folder of overlays{remedy}"])
     files = [path for path in sorted(folder.iterdir()) if path.suffix in (".yaml", ".yml") and path.is_file()]
     names = [path.stem for path in files if not path.name.startswith(("_", "."))]
     bad = [f"{path}: {fault}" for path in files if path.stem in names and (fault := name_fault(path.stem))]

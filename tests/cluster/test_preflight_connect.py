@@ -324,8 +324,5 @@ def test_a_missing_client_is_one_line_of_advice_before_anything_is_asked(
     monkeypatch.setitem(sys.modules, module, None)
     done = setting.preflight(overlay, "--connect")
     assert (done.code, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1] == (
-        f"preflight needs the package {module}: pip install -r requirements-preflight.txt, in .venv (`make preflight` "
-        "does that)"
-    )
+    assert done.stderr.splitlines()[-1] == f"preflight needs the package {module}: `make preflight` installs it"
     assert "cluster" in setting.preflight(overlay).stdout

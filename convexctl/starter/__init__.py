@@ -1,0 +1,1 @@
+"""The files of a new GitOps repository that uses the package."""

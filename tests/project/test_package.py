@@ -1,0 +1,172 @@
+"""The package, as a team takes it in: installed from its wheel, in a folder that holds nothing else."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convexctl import __version__
+from tests.support.package import Installed, build, copy_sources
+
+pytest.importorskip("hatchling", reason="needs hatchling: pip install -r requirements-dev.txt")
+pytestmark = pytest.mark.process
+STARTER = {
+    "README.md",
+    "cdk8s.yaml",
+    "requirements.txt",
+    ".gitignore",
+    ".pre-commit-config.yaml",
+    ".github/workflows/manifests.yaml",
+    ".gitlab-ci.yml",
+    "overlays/local.yaml",
+    "overlays/production.yaml",
+    "overlays/schema.json",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("package")
+
+
+@pytest.fixture(scope="module")
+def sources(folder: Path) -> Path:
+    return copy_sources(folder / "sources")
+
+
+@pytest.fixture(scope="module")
+def wheel(sources: Path, folder: Path) -> Path:
+    return build("wheel", sources, folder / "wheel")
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, folder: Path) -> Installed:
+    environment = Installed(folder / "venv")
+    environment.install(wheel)
+    return environment
+
+
+@pytest.fixture
+def repository(installed: Installed, tmp_path: Path) -> Path:
+    """A new repository, synthesised and committed."""
+    for command in (("convex-k8s", "init"), ("convex-k8s", "synth", "--quiet"), ("git", "init", "-q")):
+        done = installed.run(*command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    commit(installed, tmp_path)
+    return tmp_path
+
+
+def commit(installed: Installed, repository: Path) -> None:
+    installed.run("git", "add", "-A", cwd=repository)
+    done = installed.run("git", "commit", "-qm", "All", cwd=repository)
+    assert done.returncode == 0, done.stderr
+
+
+def files(repository: Path) -> set[str]:
+    return {
+        str(path.relative_to(repository))
+        for path in repository.rglob("*")
+        if path.is_file() and path.relative_to(repository).parts[0] not in (".git", "dist")
+    }
+
+
+def test_an_empty_folder_becomes_a_repository(installed: Installed, repository: Path) -> None:
+    assert installed.run("convex-k8s", "--version", cwd=repository).stdout == f"convex-k8s {__version__}\n"
+    assert files(repository) == STARTER
+    assert f"convex-k8s=={__version__}\n" in (repository / "requirements.txt").read_text()
+    assert {path.name for path in (repository / "dist").iterdir()} == {"local", "production"}
+    readme = (repository / "dist/production/README.md").read_text()
+    assert "`convex-k8s secrets production --apply`" in readme
+    for path in repository.rglob("*"):
+        assert ".git" in path.parts or not path.is_file() or "main.py" not in path.read_text(), path
+
+
+def test_what_exists_is_left_as_it_is(installed: Installed, repository: Path) -> None:
+    mine = repository / "overlays/local.yaml"
+    mine.write_text("releaseName: mine\n")
+    (repository / ".gitlab-ci.yml").unlink()
+    done = installed.run("convex-k8s", "init", cwd=repository)
+    assert done.returncode == 0
+    assert "overlays/local.yaml: exists, left as it is\n" in done.stdout
+    assert ".gitlab-ci.yml: written\n" in done.stdout
+    assert mine.read_text() == "releaseName: mine\n"
+
+
+def test_commands_find_the_repository_from_a_folder_in_it(installed: Installed, repository: Path) -> None:
+    inside = repository / "overlays"
+    done = installed.run("convex-k8s", "synth", cwd=inside)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "../dist/local: unchanged, " in done.stderr
+    (repository / "overlays/schema.json").unlink()
+    done = installed.run("convex-k8s", "schema", cwd=inside)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert files(repository) == STARTER
+
+
+def test_without_a_repository_the_remedy_is_init(installed: Installed, tmp_path: Path) -> None:
+    done = installed.run("convex-k8s", "synth", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    said = "overlays: there is no such folder of overlays; `convex-k8s init` makes a repository"
+    assert done.stderr.splitlines() == [said, "1 error; nothing was written"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", [".github/workflows/manifests.yaml", ".gitlab-ci.yml"])
+def test_ci_fails_when_dist_is_stale(installed: Installed, repository: Path, file: str) -> None:
+    document = yaml.safe_load((repository / file).read_text())
+    if file == ".gitlab-ci.yml":
+        lines = document["manifests"]["script"]
+    else:
+        lines = [step["run"] for step in document["jobs"]["dist"]["steps"] if "run" in step]
+    script = "\n".join(line for line in lines if not line.startswith("pip "))
+    check = ("sh", "-ec", script)
+    assert installed.run(*check, cwd=repository).returncode == 0
+    overlay = repository / "overlays/local.yaml"
+    overlay.write_text(overlay.read_text() + "commonLabels: {team: mine}\n")
+    commit(installed, repository)
+    assert installed.run(*check, cwd=repository).returncode == 1
+    commit(installed, repository)
+    (repository / "overlays/new.yaml").write_text("extends: local\nnamespace: new\nreleaseName: new\n")
+    assert installed.run(*check, cwd=repository).returncode == 1, "a folder that Git does not know yet"
+
+
+def test_a_new_version_shows_what_it_changes(
+    installed: Installed, wheel: Path, repository: Path, sources: Path, tmp_path: Path, folder: Path
+) -> None:
+    """The steps of docs/using-it.md: pin, schema, diff, synth, review."""
+    newer = copy_sources(folder / "newer")
+    version = newer / "convexctl/__init__.py"
+    version.write_text(version.read_text().replace(__version__, "99.0.0"))
+    naming = newer / "constructs/convex_k8s/naming.py"
+    naming.write_text(naming.read_text().replace('"app.kubernetes.io/part-of": "convex"', '"newer": "yes"'))
+    try:
+        installed.install(build("wheel", newer, folder / "newer-wheel"))
+        assert installed.run("convex-k8s", "--version", cwd=repository).stdout == "convex-k8s 99.0.0\n"
+        assert installed.run("convex-k8s", "schema", cwd=repository).returncode == 0
+        shown = installed.run("convex-k8s", "diff", cwd=repository)
+        assert (shown.returncode, "newer" in shown.stdout) == (1, True), shown.stderr
+        assert installed.run("convex-k8s", "synth", cwd=repository).returncode == 0
+        changed = installed.run("git", "diff", "--unified=0", "dist/local/convex.k8s.yaml", cwd=repository).stdout
+        lines = {
+            line[1:].strip() for line in changed.splitlines() if line[0] in "+-" and line[:3] not in ("+++", "---")
+        }
+        assert lines == {"app.kubernetes.io/part-of: convex", 'newer: "yes"'}
+    finally:
+        installed.install(wheel)
+    back = installed.run("convex-k8s", "synth", cwd=repository)
+    assert back.returncode == 0
+    assert installed.run("git", "status", "--porcelain", "dist", cwd=repository).stdout == "", "the older one again"
+
+
+def test_the_sdist_builds_the_same_wheel(sources: Path, wheel: Path, tmp_path: Path) -> None:
+    sdist = build("sdist", sources, tmp_path / "sdist")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    again = build("wheel", tmp_path / sdist.name.removesuffix(".tar.gz"), tmp_path / "again")
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
+        assert set(one.namelist()) == set(other.namelist())
+        assert "convexctl/starter/files/gitignore" in one.namelist()
