@@ -14,11 +14,16 @@ from convex_k8s.bootstrap import Bootstrap
 from convex_k8s.config import Config
 from convex_k8s.dashboard import Dashboard
 from convex_k8s.external_secrets import ExternalSecrets
+from convex_k8s.gateway import Gateway
 from convex_k8s.ingress import Ingress
 from convex_k8s.naming import Naming
 from convex_k8s.origins import Origins
 from convex_k8s.sealed_secrets import SealedSecrets
+from convex_k8s.targets import Targets
 from convex_k8s.values import Values
+
+POD_SECURITY = {"pod-security.kubernetes.io/enforce": "baseline", "pod-security.kubernetes.io/warn": "restricted"}
+"""The backend's image runs as root, which `restricted` refuses and `baseline` allows: so the one is only warned of."""
 
 
 class ConvexChart(Chart):
@@ -47,9 +52,13 @@ class ConvexChart(Chart):
                 Bootstrap(self, "bootstrap", naming)
         config = Config(self, "config", naming)
         backend = Backend(self, "backend", naming, config)
-        dashboard = Dashboard(self, "dashboard", naming, Origins.of(values))
-        if values.ingress.enabled:
-            Ingress(self, "ingress", naming, backend, dashboard)
+        dashboard = Dashboard(self, "dashboard", naming, Origins.of(values)) if values.dashboard.enabled else None
+        if values.public_hosts:
+            targets = Targets(self, naming, backend, dashboard)
+            if values.ingress.enabled:
+                Ingress(self, "ingress", naming, targets)
+            if values.gateway.enabled:
+                Gateway(self, "gateway", naming, targets)
 
 
 class NamespaceChart(Chart):
@@ -58,7 +67,7 @@ class NamespaceChart(Chart):
     def __init__(self, scope: Construct, id: str, values: Values, overlay: str = "") -> None:
         super().__init__(scope, id)
         naming = Naming(values, overlay)
-        labels = {**naming.labels(), "pod-security.kubernetes.io/enforce": "baseline"}
+        labels = {**naming.labels(), **POD_SECURITY}
         k8s.KubeNamespace(
             self,
             "namespace",

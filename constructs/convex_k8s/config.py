@@ -45,7 +45,7 @@ def backend_variables(values: Values) -> dict[str, str]:
     variables = {
         "CONVEX_CLOUD_ORIGIN": origins.cloud,
         "CONVEX_SITE_ORIGIN": origins.site,
-        "DISABLE_METRICS_ENDPOINT": "false" if values.backend.metrics.enabled else "true",
+        "DISABLE_METRICS_ENDPOINT": "false" if values.metrics else "true",
         **({"INSTANCE_NAME": values.instance_name} if values.instance_name else {}),
         **_database(values),
         **(_s3(values) if values.s3.enabled else {}),

@@ -2,66 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cdk8s_plus_27 import k8s
 
 from constructs import Construct
-from convex_k8s.backend import Backend
-from convex_k8s.dashboard import Dashboard
+from convex_k8s.controllers import needed_annotations
 from convex_k8s.naming import Naming
-from convex_k8s.values.checks.edge import INGRESS_CLASS_ANNOTATION
-from convex_k8s.values.edge import IngressHost
-
-NGINX_ANNOTATIONS = {
-    "nginx.ingress.kubernetes.io/proxy-body-size": "0",
-    "nginx.ingress.kubernetes.io/proxy-read-timeout": "300",
-    "nginx.ingress.kubernetes.io/proxy-send-timeout": "300",
-}
-"""What Convex needs of nginx: code pushes of up to 200 MB and unlimited uploads (its own limit is 1 MB), and the 300
-seconds after which a response must have begun (its own limit is 60). The cluster's default class may be nginx; other
-controllers do not read them."""
+from convex_k8s.targets import Targets
+from convex_k8s.values.checks.ingress import INGRESS_CLASS_ANNOTATION, covers
+from convex_k8s.values.ingress import IngressHost, IngressTls
+from convex_k8s.values.public_hosts import PublicHost, PublicHosts
 
 
 class Ingress(Construct):
-    """The Ingress `<release>-ingress`."""
+    """The Ingress `<release>-ingress`, and `<release>-ingress-<role>` for a host with settings of its own."""
 
-    def __init__(self, scope: Construct, id: str, naming: Naming, backend: Backend, dashboard: Dashboard) -> None:
+    def __init__(self, scope: Construct, id: str, naming: Naming, targets: Targets) -> None:
         super().__init__(scope, id)
-        values = naming.values.ingress
-        annotations = dict(values.annotations)
-        if values.class_name:
-            annotations.pop(INGRESS_CLASS_ANNOTATION, None)
-        class_name = values.class_name or values.annotations.get(INGRESS_CLASS_ANNOTATION)
-        if not class_name or "nginx" in class_name:
-            annotations = {**NGINX_ANNOTATIONS, **annotations}
-        self._metrics = naming.values.backend.metrics.enabled
-        self._dashboard = dashboard
-        rules = [
-            self._rule(values.dashboard, dashboard.service.backend("http"), has_metrics=False),
-            self._rule(values.backend, backend.service.backend("api"), has_metrics=True),
-        ]
-        if values.site.host:
-            rules.append(self._rule(values.site, backend.service.backend("http-actions"), has_metrics=True))
+        self._naming = naming
+        self._targets = targets
+        together: list[PublicHost] = []
+        for served in PublicHosts.of(naming.values, "ingress"):
+            host: IngressHost = getattr(naming.values.ingress, served.role)
+            if host.has_own_object:
+                self._object(served.role, [served], host)
+            else:
+                together.append(served)
+        if together:
+            self._object("", together, IngressHost())
+
+    def _object(self, role: str, hosts: Sequence[PublicHost], own: IngressHost) -> None:
+        suffix = f"ingress-{role}" if role else "ingress"
+        class_name, annotations = self._class(own)
         k8s.KubeIngress(
             self,
-            "ingress",
-            metadata=naming.metadata("ingress", annotations=annotations),
+            suffix,
+            metadata=self._naming.metadata(suffix, annotations=annotations),
             spec=k8s.IngressSpec(
-                ingress_class_name=values.class_name or None,
-                rules=rules,
+                ingress_class_name=class_name,
+                rules=self._rules(hosts),
                 tls=[
                     k8s.IngressTls(hosts=entry.hosts or None, secret_name=entry.secret_name or None)
-                    for entry in values.tls
+                    for entry in self._certificates(role, hosts, own)
                 ]
                 or None,
             ),
         )
 
-    def _rule(self, host: IngressHost, target: k8s.IngressBackend, *, has_metrics: bool) -> k8s.IngressRule:
-        paths = [
-            k8s.HttpIngressPath(path=entry.path, path_type=entry.path_type, backend=target) for entry in host.paths
+    def _class(self, own: IngressHost) -> tuple[str | None, dict[str, str]]:
+        """The class, and all annotations: the user's win over what the controller needs."""
+        values = self._naming.values.ingress
+        annotations = {**values.annotations, **own.annotations}
+        class_name = own.class_name or values.class_name
+        if class_name:
+            annotations.pop(INGRESS_CLASS_ANNOTATION, None)
+        needed = needed_annotations(class_name or annotations.get(INGRESS_CLASS_ANNOTATION, ""))
+        return class_name or None, {**needed, **values.cert_manager.annotations, **annotations}
+
+    def _certificates(self, role: str, hosts: Sequence[PublicHost], own: IngressHost) -> list[IngressTls]:
+        names = list(dict.fromkeys(served.host for served in hosts))
+        values = self._naming.values.ingress
+        entries = own.tls or [
+            entry
+            for entry in values.tls
+            if not entry.hosts or any(covers(pattern, name) for pattern in entry.hosts for name in names)
         ]
-        if has_metrics and self._metrics:
-            # The dashboard answers "not found" there: the backend's metrics have no credentials of their own.
-            elsewhere = self._dashboard.service.backend("http")
-            paths.insert(0, k8s.HttpIngressPath(path="/metrics", path_type="Prefix", backend=elsewhere))
-        return k8s.IngressRule(host=host.host, http=k8s.HttpIngressRuleValue(paths=paths))
+        if entries or not values.cert_manager.annotations:
+            return entries
+        secret = f"{self._naming.release}-{role}-tls" if role else f"{self._naming.release}-tls"
+        return [IngressTls(secret_name=secret, hosts=names)]
+
+    def _rules(self, hosts: Sequence[PublicHost]) -> list[k8s.IngressRule]:
+        """One rule a host; hosts that share a name share the rule."""
+        paths: dict[str, list[k8s.HttpIngressPath]] = {}
+        for served in hosts:
+            paths.setdefault(served.host, []).extend(self._paths(served))
+        return [k8s.IngressRule(host=host, http=k8s.HttpIngressRuleValue(paths=its)) for host, its in paths.items()]
+
+    def _paths(self, served: PublicHost) -> list[k8s.HttpIngressPath]:
+        service, port = self._targets.of(served.role)
+        paths = [
+            k8s.HttpIngressPath(path=entry.path, path_type=entry.path_type, backend=service.backend(port))
+            for entry in served.paths
+        ]
+        if closed := self._targets.closed(served):
+            paths.insert(0, k8s.HttpIngressPath(path="/metrics", path_type="Prefix", backend=closed.backend("http")))
+        return paths

@@ -53,13 +53,15 @@ class Naming:
             annotations=self.annotations(annotations),
         )
 
-    def plain_metadata(self, name: str) -> ApiObjectMetadata:
-        """The metadata of an object of a custom kind, under a name of its own."""
+    def plain_metadata(
+        self, name: str, annotations: Mapping[str, str] | None = None, *, namespace: str = ""
+    ) -> ApiObjectMetadata:
+        """The metadata of an object of a custom kind, under a name of its own, and perhaps in another namespace."""
         return ApiObjectMetadata(
             name=name,
-            namespace=self.values.namespace or None,
+            namespace=namespace or self.values.namespace or None,
             labels=self.labels(),
-            annotations=self.annotations(),
+            annotations=self.annotations(annotations),
         )
 
     def pod_metadata(self, component: Component, annotations: Mapping[str, str] | None = None) -> k8s.ObjectMeta:

@@ -21,14 +21,12 @@ class Origins:
 
     @classmethod
     def of(cls, values: Values) -> Origins:
-        """With Ingress on they follow from its hosts, else `convexConfig` says them.
+        """With Ingress or Gateway on they follow from its hosts, else `convexConfig` says them.
 
         Without a host for HTTP actions these are reached under `/http` of the API, which serves them too.
         """
-        ingress = values.ingress
-        if not ingress.enabled:
+        hosts = values.public_hosts
+        if hosts is None:
             config = values.convex_config
             return cls(config.cloud_origin, config.site_origin, config.deployment_url)
-        cloud = f"https://{ingress.backend.host}"
-        site = f"https://{ingress.site.host}" if ingress.site.host else f"{cloud}/http"
-        return cls(cloud, site, cloud)
+        return cls(hosts.cloud_origin, hosts.site_origin, hosts.cloud_origin)

@@ -1,9 +1,10 @@
-"""Services, as constructs that an Ingress can point to."""
+"""Services, as constructs that Ingress and HTTPRoute can point to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cdk8s_plus_27 import k8s
 
@@ -13,11 +14,11 @@ from convex_k8s.naming import Component, Naming
 
 @dataclass(frozen=True)
 class Port:
-    """A port of a Service: its name, its number, and the name of the container's port behind it."""
+    """A port of a Service: its name, its number, and the name or number of the container's port behind it."""
 
     name: str
     number: int
-    target: str
+    target: str | int
 
 
 class ComponentService(Construct):
@@ -38,6 +39,7 @@ class ComponentService(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.name = f"{naming.release}-{suffix}"
+        self.numbers = {port.name: port.number for port in ports}
         k8s.KubeService(
             self,
             "service",
@@ -51,12 +53,18 @@ class ComponentService(Construct):
                         name=port.name,
                         port=port.number,
                         protocol="TCP",
-                        target_port=k8s.IntOrString.from_string(port.target),
+                        target_port=k8s.IntOrString.from_number(port.target)
+                        if isinstance(port.target, int)
+                        else k8s.IntOrString.from_string(port.target),
                     )
                     for port in ports
                 ],
             ),
         )
+
+    def reference(self, port: str) -> dict[str, Any]:
+        """This Service's named port as a `backendRef` of an HTTPRoute, which knows numbers only."""
+        return {"name": self.name, "port": self.numbers[port]}
 
     def backend(self, port: str) -> k8s.IngressBackend:
         """This Service's named port as the target of an Ingress path."""

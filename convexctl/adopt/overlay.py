@@ -15,7 +15,7 @@ import yaml
 from convex_k8s import knobs
 from convex_k8s.values import Values
 from convex_k8s.values.checks.backend import ON_THE_VOLUME, OWN_VARIABLES
-from convex_k8s.values.checks.edge import INGRESS_CLASS_ANNOTATION
+from convex_k8s.values.checks.ingress import INGRESS_CLASS_ANNOTATION
 from convex_k8s.values.secrecy import named_like_a_secret, secret_in
 from convex_k8s.values.secrets import ADMIN_KEY
 

@@ -85,6 +85,8 @@ def _is_sample(manifests: Iterable[Manifest]) -> bool:
         for rule in sequence(dig(manifest, "spec", "rules"))
     ]
     hosts = [text(mapping(rule).get("host")) for rule in rules]
+    for route in Manifests(manifests).of_kind("HTTPRoute"):
+        hosts += [text(host) for host in sequence(dig(route, "spec", "hostnames"))]
     return bool(hosts) and all(_RESERVED.search(host) for host in hosts)
 
 

@@ -23,6 +23,8 @@ _BUILT_IN = ("", "apps", "batch", "autoscaling", "policy", "networking.k8s.io", 
 _INSTALL = {
     "external-secrets.io": "install External Secrets Operator, 0.16 or newer: https://external-secrets.io",
     "bitnami.com": "install the controller of Sealed Secrets: https://github.com/bitnami-labs/sealed-secrets",
+    "gateway.networking.k8s.io": "install the Gateway API and a controller of it: https://gateway-api.sigs.k8s.io",
+    "monitoring.coreos.com": "install the Prometheus Operator, or set monitoring.enabled to false",
 }
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 

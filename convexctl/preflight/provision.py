@@ -126,12 +126,13 @@ def _buckets(values: Values, environment: Mapping[str, str]) -> Section:
 
 
 def _dns(values: Values) -> Section:
-    origins, ingress = Origins.of(values), values.ingress
-    dashboard = [f"https://{ingress.dashboard.host}"] if ingress.enabled else []
+    origins, hosts = Origins.of(values), values.public_hosts
+    dashboard = [f"https://{hosts.dashboard}"] if hosts and hosts.dashboard else []
     names = dns_names([*dashboard, origins.cloud, origins.site, origins.deployment])
     if not names:
         return Section("dns", "none: every origin is local")
-    where = "the Ingress controller" if ingress.enabled else "what forwards to the Services"
+    edges = {"ingress": "the Ingress controller", "gateway": "the Gateway"}
+    where = edges[hosts.edge] if hosts else "what forwards to the Services"
     return Section("dns", f"names that must lead to {where}, for the pods too", "\n".join(names) + "\n")
 
 

@@ -215,10 +215,10 @@ def _makers(environment: Environment, here: str) -> Iterator[tuple[str, _Maker]]
                 cure = f"{PROGRAM} secrets {overlay} --all --apply{here}"
                 for secret in made_by_job(manifest):
                     yield secret, _Maker("Job", name, cure)
-            case "Ingress":
+            case "Ingress" | "Gateway":
                 annotations = manifest["metadata"].get("annotations") or {}
                 for key, kind in ISSUERS.items():
                     if key in annotations:
                         cure = "delete it, and cert-manager makes it anew"
-                        for entry in spec.get("tls") or []:
-                            yield entry.get("secretName", ""), _Maker(kind, annotations[key], cure)
+                        for needed in needed_secrets([manifest]):
+                            yield needed.name, _Maker(kind, annotations[key], cure)

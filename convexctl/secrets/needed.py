@@ -139,6 +139,14 @@ def _references(manifest: Mapping[str, Any]) -> Iterator[Reference]:
             if entry.get("secretName"):
                 yield Reference(entry["secretName"], "", "certificate", ", ".join(entry.get("hosts") or []), True)
         return
+    if manifest.get("kind") == "Gateway":
+        for listener in spec.get("listeners") or []:
+            for certificate in (listener.get("tls") or {}).get("certificateRefs") or []:
+                if certificate.get("namespace") in (None, manifest["metadata"].get("namespace")):
+                    yield Reference(
+                        certificate["name"], "", "certificate", listener.get("hostname", "every host"), True
+                    )
+        return
     pod = (spec.get("template") or {}).get("spec") or {}
     for container in [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]:
         for variable in container.get("env") or []:

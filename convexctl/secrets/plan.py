@@ -100,7 +100,12 @@ def _not_ours(reference: Reference, manifests: Iterable[Mapping[str, Any]]) -> s
             f"Secret {reference.secret} (backend.envFrom): not written; all its keys become variables of the backend, "
             "and only you know them"
         )
-    annotations = [key for m in manifests if m["kind"] == "Ingress" for key in m["metadata"].get("annotations") or {}]
+    annotations = [
+        key
+        for manifest in manifests
+        if manifest["kind"] in ("Ingress", "Gateway")
+        for key in manifest["metadata"].get("annotations") or {}
+    ]
     issued = any(key.startswith("cert-manager.io/") for key in annotations)
     maker = "cert-manager makes it" if issued else "make it with `kubectl create secret tls`, or let cert-manager do so"
     return f"Secret {reference.secret} (certificate of {reference.target}): not written; {maker}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from convexctl.behaviour import Behaviour
 from convexctl.project import PROGRAM
 from convexctl.secrets.needed import needed_secrets
-from convexctl.synth.readme_objects import Objects, name_of, port_of
+from convexctl.synth.readme_objects import Objects, name_of
 from convexctl.synth.readme_picture import picture
+from convexctl.synth.readme_reach import reach
 from convexctl.synth.readme_secrets import secrets
 from convexctl.wording import cell
 
@@ -24,8 +24,8 @@ def readme(name: str, manifests: list[dict[str, Any]], behaviour: Behaviour, *, 
         _decisions(behaviour),
         _before(name, objects, has_namespace=has_namespace),
         _apply(name, objects, has_namespace=has_namespace),
-        _reach(objects),
-        _admin_key(name),
+        reach(objects, behaviour),
+        _admin_key(name, objects),
         _remove(name, objects, behaviour, has_namespace=has_namespace),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -46,8 +46,9 @@ def _apply(name: str, objects: Objects, *, has_namespace: bool) -> str:
         *([f"kubectl apply -f {folder}/Namespace"] if has_namespace else []),
         f"kubectl apply -f {folder}/",
         f"kubectl{objects.in_namespace} rollout status statefulset/{name_of(objects.backend)} --timeout=10m",
-        f"kubectl{objects.in_namespace} rollout status deployment/{name_of(objects.dashboard)}",
     ]
+    if objects.dashboard:
+        commands.append(f"kubectl{objects.in_namespace} rollout status deployment/{name_of(objects.dashboard)}")
     text = "## Apply\n\n```sh\n" + "\n".join(commands) + "\n```\n\n"
     text += (
         f"`kubectl apply -k {folder}/` does the same, and a kustomization of your own can name this folder as a "
@@ -65,67 +66,11 @@ def _apply(name: str, objects: Objects, *, has_namespace: bool) -> str:
     return text
 
 
-def _reach(objects: Objects) -> str:
-    if objects.ingress:
-        return _reach_by_ingress(objects)
-    data = objects.config["data"]
-    backend, dashboard = objects.backend_service, objects.dashboard_service
-    api, actions = port_of(backend, "api"), port_of(backend, "http-actions")
-    local_api = _local_port(data["CONVEX_CLOUD_ORIGIN"])
-    local_actions = _local_port(data["CONVEX_SITE_ORIGIN"])
-    forwards = [f"{local_api or api}:{api}"]
-    if local_actions is None or local_actions != local_api:
-        forwards.append(f"{local_actions or actions}:{actions}")
-    lines = [
-        "## Reach it",
-        "Each in a terminal of its own:",
-        "```sh\n"
-        f"kubectl{objects.in_namespace} port-forward svc/{name_of(backend)} {' '.join(forwards)}\n"
-        f"kubectl{objects.in_namespace} port-forward svc/{name_of(dashboard)} 6791:{port_of(dashboard, 'http')}\n"
-        "```",
-        "| what | where |\n|---|---|\n"
-        "| dashboard | <http://localhost:6791> |\n"
-        f"| API | <{data['CONVEX_CLOUD_ORIGIN']}> |\n"
-        f"| HTTP actions | <{data['CONVEX_SITE_ORIGIN']}> |",
-    ]
-    if local_api is None:
-        lines.append(
-            "The origins are not on localhost, so something of your own must bring them to the Services: without that, "
-            "functions and the dashboard do not reach the API."
-        )
-    return "\n\n".join(lines)
-
-
-def _reach_by_ingress(objects: Objects) -> str:
-    assert objects.ingress is not None  # noqa: S101
-    data = objects.config["data"]
-    dashboard = next(
-        rule["host"]
-        for rule in objects.ingress["spec"]["rules"]
-        if rule["http"]["paths"][-1]["backend"]["service"]["name"] == name_of(objects.dashboard_service)
-    )
-    hosts = [rule["host"] for rule in objects.ingress["spec"]["rules"]]
-    return (
-        "## Reach it\n\n"
-        "| what | where |\n|---|---|\n"
-        f"| dashboard | <https://{dashboard}> |\n"
-        f"| API | <{data['CONVEX_CLOUD_ORIGIN']}> |\n"
-        f"| HTTP actions | <{data['CONVEX_SITE_ORIGIN']}> |\n\n"
-        f"DNS: {', '.join(f'`{host}`' for host in hosts)} must point to the Ingress controller, for the pods too: "
-        "callbacks of Node.js functions go to the API's public URL."
-    )
-
-
-def _admin_key(name: str) -> str:
-    return (
-        f"The dashboard asks for an admin key: `{PROGRAM} admin-key {name}` makes one. With `--env` it prints the "
-        "lines that `npx convex` needs in the `.env.local` of your project."
-    )
-
-
-def _local_port(origin: str) -> int | None:
-    parts = urlsplit(origin)
-    return (parts.port or 80) if parts.hostname in ("localhost", "127.0.0.1") else None
+def _admin_key(name: str, objects: Objects) -> str:
+    env = "With `--env` it prints the lines that `npx convex` needs in the `.env.local` of your project."
+    if not objects.dashboard:
+        return f"`{PROGRAM} admin-key {name}` makes an admin key. {env}"
+    return f"The dashboard asks for an admin key: `{PROGRAM} admin-key {name}` makes one. {env}"
 
 
 def _remove(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace: bool) -> str:

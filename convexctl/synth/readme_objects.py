@@ -13,11 +13,14 @@ class Objects:
         self.all = manifests
         self.namespace: str = manifests[0]["metadata"].get("namespace", "")
         self.backend = self._named("StatefulSet", "-backend")
-        self.dashboard = self._named("Deployment", "-dashboard")
+        self.dashboard = self._found("Deployment", "-dashboard")
+        """None where the environment has no dashboard."""
         self.backend_service = self._named("Service", "-backend-svc")
-        self.dashboard_service = self._named("Service", "-dashboard-svc")
+        self.dashboard_service = self._found("Service", "-dashboard-svc")
         self.config = self._named("ConfigMap", "-config")
-        self.ingress = next((manifest for manifest in manifests if manifest["kind"] == "Ingress"), None)
+        self.ingresses = [manifest for manifest in manifests if manifest["kind"] == "Ingress"]
+        self.http_routes = [manifest for manifest in manifests if manifest["kind"] == "HTTPRoute"]
+        self.gateways = [manifest for manifest in manifests if manifest["kind"] == "Gateway"]
 
     @property
     def in_namespace(self) -> str:
@@ -35,8 +38,20 @@ class Objects:
                 return str(claim["claimName"])
         return ""
 
+    @property
+    def edge(self) -> list[dict[str, Any]]:
+        """The Ingresses and HTTPRoutes."""
+        return [*self.ingresses, *self.http_routes]
+
     def _named(self, kind: str, ending: str) -> dict[str, Any]:
-        return next(m for m in self.all if m["kind"] == kind and m["metadata"]["name"].endswith(ending))
+        found = self._found(kind, ending)
+        if found is None:
+            raise LookupError(f"no {kind} {ending} among the manifests")
+        return found
+
+    def _found(self, kind: str, ending: str) -> dict[str, Any] | None:
+        named = (m for m in self.all if m["kind"] == kind and m["metadata"]["name"].endswith(ending))
+        return next(named, None)
 
 
 def name_of(manifest: Mapping[str, Any]) -> str:

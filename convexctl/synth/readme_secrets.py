@@ -44,8 +44,13 @@ def secrets(name: str, objects: Objects) -> str:
             f"change of a Secret you do it: `{restart}`."
         )
     certificates = [secret for secret in needed_secrets(objects.all) if secret.use == "certificate"]
-    if certificates and objects.ingress:
-        issuer = any(key.startswith("cert-manager.io/") for key in objects.ingress["metadata"].get("annotations") or {})
+    if certificates:
+        makers_of_certificates = [*objects.ingresses, *objects.gateways]
+        issuer = any(
+            key.startswith("cert-manager.io/")
+            for manifest in makers_of_certificates
+            for key in manifest["metadata"].get("annotations") or {}
+        )
         names = ", ".join(f"`{secret.name}` ({secret.references[0].target})" for secret in certificates)
         if issuer:
             lines.append(f"Certificates: {names}; cert-manager makes them.")
@@ -145,7 +150,12 @@ def _optional(name: str, secret: NeededSecret, objects: Objects, *, new_instance
     if not new_instance:
         text += f" `{PROGRAM} secrets {name} --apply` makes it once the backend has its instance secret."
     restart = f"kubectl{objects.in_namespace} rollout restart statefulset/{name_of(objects.backend)}"
+    others = (
+        "The dashboard, and `npx convex` outside the pod, need"
+        if objects.dashboard
+        else "Calls of `npx convex` outside the pod need"
+    )
     return (
         f"{text} Where it is made while the pod runs, its key becomes a variable of the pod with the next start "
-        f"(`{restart}`). The dashboard, and `npx convex` outside the pod, need neither."
+        f"(`{restart}`). {others} neither."
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from convex_k8s.closed import CLOSED_PORT
 
 from tests.support.control_plane import ControlPlane, Object
 from tests.support.deployment import (
@@ -22,7 +23,7 @@ from tests.support.processes import wait_until
 
 APPLY = ("apply", "--server-side", "--validate=strict", "--field-manager=test")
 OLD_CLASS = "annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"
-OPERATORS = {"external-secrets.io", "bitnami.com"}
+OPERATORS = {"external-secrets.io", "bitnami.com", "gateway.networking.k8s.io", "monitoring.coreos.com"}
 """API groups that are not Kubernetes' own."""
 WARNINGS = {"ingress-class-by-annotation": [OLD_CLASS]}
 """What the API server warns of, by case: nothing but what the user has asked for."""
@@ -87,6 +88,7 @@ def test_every_service_has_ready_pods_behind_each_of_its_ports(applied: Applied)
         (service["metadata"]["name"], port["name"], port["targetPort"])
         for service in applied.of_kind("Service")
         for port in service["spec"]["ports"]
+        if port["targetPort"] != CLOSED_PORT
     }
     numbers = {
         (pod["metadata"]["name"], port["name"]): port["containerPort"]

@@ -569,9 +569,9 @@ EDGE = [
         "escaped slash in it, not 'hooks'",
     ),
     case(
-        "one host for dashboard and API",
-        INGRESS.replace("dashboard.example.com", "api.example.com"),
-        "5: ingress.backend.host: makes a second rule for api.example.com/, which ingress.dashboard.paths[0] "
+        "one host for dashboard and HTTP actions",
+        INGRESS + "  site: {host: dashboard.example.com}\n",
+        "6: ingress.site.host: makes a second rule for dashboard.example.com/, which ingress.dashboard.paths[0] "
         "has already: give each a host of its own",
     ),
     case(

@@ -18,8 +18,11 @@ from convex_k8s.values.backend import Backend
 from convex_k8s.values.base import AnnotationKey, ClusterName, LabelKey, LabelValue, Model, NamespaceName, ReleaseName
 from convex_k8s.values.dashboard import Dashboard
 from convex_k8s.values.database import DEFAULT_INSTANCE_NAME, Instance, Mysql, Postgres
-from convex_k8s.values.edge import ConvexConfig, Ingress, Service
+from convex_k8s.values.edge import ConvexConfig, Service
+from convex_k8s.values.gateway import Gateway
+from convex_k8s.values.ingress import Ingress
 from convex_k8s.values.messages import message_for
+from convex_k8s.values.public_hosts import PublicHosts
 from convex_k8s.values.secrets import Secrets
 from convex_k8s.values.storage import S3
 from convex_k8s.values.workload import ImagePullSecret
@@ -63,8 +66,10 @@ class Values(Model):
     """Services."""
     ingress: Ingress = Ingress()
     """Ingress."""
+    gateway: Gateway = Gateway()
+    """Gateway API."""
     convex_config: ConvexConfig = ConvexConfig()
-    """Origins without Ingress, and TLS to the database."""
+    """Origins without Ingress and Gateway, and TLS to the database."""
     acknowledge: dict[IrreversibleChange, AcknowledgedValue] = {}
     """Irreversible changes that are meant, each with its new value: synth prints the lines when it stops at one. They
     do not count for the next change. `docs/irreversible-changes.md` explains them."""
@@ -144,6 +149,18 @@ class Values(Model):
     def admin_key_secret_name(self) -> str:
         """The Secret with the admin key; empty where there is none."""
         return self.instance_secret_name if self.secrets.provider == "bootstrap" else self.backend.secrets_name
+
+    @property
+    def metrics(self) -> bool:
+        """Whether the backend serves metrics."""
+        return self.backend.metrics.enabled
+
+    @property
+    def public_hosts(self) -> PublicHosts | None:
+        """The hosts of the edge, from which the public URLs follow; None without Ingress and Gateway."""
+        if self.ingress.enabled:
+            return PublicHosts.of(self, "ingress")
+        return PublicHosts.of(self, "gateway") if self.gateway.enabled else None
 
     @property
     def warnings(self) -> list[Problem]:

@@ -72,6 +72,8 @@ class DashboardSecurityContext(SecurityContext):
 class Dashboard(Workload):
     """The dashboard: a stateless Deployment."""
 
+    enabled: bool = True
+    """Run a dashboard. False: none of its objects is made."""
     image: DashboardImage = DashboardImage()
     """Image of the dashboard. It must carry the backend's tag."""
     replica_count: Count = 1

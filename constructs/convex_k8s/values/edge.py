@@ -1,4 +1,4 @@
-"""Values of Services, Ingress and origins: how requests reach the pods and which URLs the world knows."""
+"""Values of Services, and of origins without an edge."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ from typing import Annotated, Literal
 
 from convex_k8s.values.base import (
     AnnotationKey,
-    CertificateHost,
     ChartBoolean,
     Model,
-    OptionalHost,
-    OptionalObjectName,
     OriginLike,
     Port,
-    TextLike,
 )
 
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 Origin = Annotated[str, OriginLike()]
 SiteOrigin = Annotated[str, OriginLike(path="/http")]
-UrlPath = Annotated[
-    str,
-    TextLike(
-        r"(?!.*(//|/\.{1,2}(/|$)|%2[fF]))/[^\s?#]*",
-        "a path that begins with a slash, without //, /./, /../ or an escaped slash in it",
-    ),
-]
 
 
 class BackendService(Model):
@@ -63,61 +52,14 @@ class Service(Model):
     """Service of the dashboard."""
 
 
-class IngressPath(Model):
-    """A path of an Ingress rule."""
-
-    path: UrlPath = "/"
-    """The path."""
-    path_type: Literal["Prefix", "Exact", "ImplementationSpecific"] = "Prefix"
-    """How the path is compared."""
-
-
-class IngressHost(Model):
-    """A host of the Ingress, with its paths."""
-
-    host: OptionalHost = ""
-    """Public host name."""
-    paths: list[IngressPath] = [IngressPath()]
-    """Paths served under that host. Dashboard and API work under `/` only."""
-
-
-class IngressTls(Model):
-    """A certificate and the hosts that it is for."""
-
-    secret_name: OptionalObjectName = ""
-    """Secret with the certificate (cert-manager makes it). Empty: the controller's default certificate."""
-    hosts: list[CertificateHost] = []
-    """Hosts that the certificate is for."""
-
-
-class Ingress(Model):
-    """The Ingress. With it the public URLs follow from its hosts; without it `convexConfig` says them."""
-
-    enabled: bool = False
-    """Make an Ingress."""
-    class_name: OptionalObjectName = ""
-    """IngressClass, for instance `traefik` or `nginx`. Empty: the cluster's default class."""
-    annotations: dict[AnnotationKey, str] = {}
-    """Annotations of the Ingress. For a class with nginx in its name, and for the cluster's default class, the body
-    size and time-outs that Convex needs of nginx are set."""
-    dashboard: IngressHost = IngressHost()
-    """Host of the dashboard."""
-    backend: IngressHost = IngressHost()
-    """Host of the API: the cloud origin is `https://<host>`."""
-    site: IngressHost = IngressHost()
-    """Host of HTTP actions, whose origin is `https://<host>`. Empty: `https://<ingress.backend.host>/http`."""
-    tls: list[IngressTls] = []
-    """Certificates."""
-
-
 class ConvexConfig(Model):
-    """Origins without Ingress, and TLS to the database."""
+    """Origins without Ingress and Gateway, and TLS to the database."""
 
     cloud_origin: Origin = "http://localhost:3210"
-    """Public origin of the API when Ingress is off."""
+    """Public origin of the API when Ingress and Gateway are off."""
     site_origin: SiteOrigin = "http://localhost:3211"
-    """Public origin of HTTP actions when Ingress is off; may end in `/http`."""
+    """Public origin of HTTP actions when Ingress and Gateway are off; may end in `/http`."""
     deployment_url: Origin = "http://localhost:3210"
-    """Origin of the API as the browser that shows the dashboard sees it, when Ingress is off."""
+    """Origin of the API as the browser that shows the dashboard sees it, when Ingress and Gateway are off."""
     require_ssl: ChartBoolean = True
     """Require TLS to the database, with the server's certificate verified. False: TLS is not required."""

@@ -57,7 +57,8 @@ def origin_unserved(view: View) -> Iterator[Hit]:
 def origin_elsewhere(view: View) -> Iterator[Hit]:
     """Origins whose host ends at the wrong port; the dashboard's host is a rule of its own for the site origin."""
     for backend in view.behaviour.backends:
-        cloud, site = reached(view, backend.cloud_origin), reached(view, backend.site_origin)
+        # The root of a host that dashboard and API share is the dashboard's.
+        cloud, site = reached(view, backend.cloud_origin, _API_PATHS[0]), reached(view, backend.site_origin)
         if cloud and cloud.target and cloud.role != "api":
             where = cloud.role or f"port {cloud.target.port}"
             yield hit(backend, backend.cloud_origin, f"CONVEX_CLOUD_ORIGIN leads to: {where}")
@@ -152,7 +153,7 @@ def sub_path(view: View) -> Iterator[Hit]:
         at_root = {route.host for route in routes if _is_root(route)}
         for route in routes:
             # On 3210 these are real paths; /metrics is a rule that hides what another host serves.
-            real = re.match(r"/(http|api|version|metrics)(/|$)", route.path)
+            real = re.match(r"/(http|api|version|instance_name|metrics)(/|$)", route.path)
             if route.host not in at_root and not real:
                 yield Hit(component, route.source, f"the {role} is served under {route.host}{route.path}")
 
@@ -169,10 +170,10 @@ def sub_path(view: View) -> Iterator[Hit]:
     change="correct targetPort or the rule's port",
 )
 def route_nowhere(view: View) -> Iterator[Hit]:
-    """Rules to Services of Convex whose port leads nowhere."""
+    """Rules to Services of Convex whose port leads nowhere; for /metrics that is how it is closed."""
     for component in view.behaviour.components:
         for route in view.behaviour.routes_to(component):
-            if route.target and not route.role:
+            if route.target and not route.role and route.path != "/metrics":
                 message = f"{route.host}{route.path} ends at port {route.target.port}, where nothing listens"
                 yield Hit(component, route.source, message)
     for route in view.behaviour.routes:
@@ -202,6 +203,8 @@ def metrics_public(view: View) -> Iterator[Hit]:
             host = route.host
             answers = route if route in view.behaviour.exposed else view.behaviour.reached(host, "/metrics")
             if host in seen or answers is None or answers.role not in ("api", "http actions"):
+                continue
+            if answers.arrives("/metrics") not in (None, "/metrics"):
                 continue
             seen.add(host)
             where = f"{host or f'Service {route.service}'}/metrics"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convex_k8s.values.checks import backend, database, edge, metadata, secrets, storage, workload
+from convex_k8s.values.checks import backend, database, edge, gateway, ingress, metadata, secrets, storage, workload
 
 if TYPE_CHECKING:
     from convex_k8s.problems import Problem
@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 def errors(values: Values) -> list[Problem]:
     """Everything that makes these values no environment."""
-    families = (metadata, workload, database, storage, secrets, edge, backend)
+    families = (metadata, workload, database, storage, secrets, edge, ingress, gateway, backend)
     return [problem for family in families for check in family.ERRORS for problem in check(values)]
 
 
 def warnings(values: Values) -> list[Problem]:
     """What is allowed and probably not meant."""
-    return [problem for family in (workload, edge, backend) for check in family.WARNINGS for problem in check(values)]
+    return [
+        problem
+        for family in (workload, edge, ingress, gateway, backend)
+        for check in family.WARNINGS
+        for problem in check(values)
+    ]

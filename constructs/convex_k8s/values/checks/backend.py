@@ -105,17 +105,22 @@ def _lost(values: Values) -> Iterator[Problem]:
 
 
 def _lost_behind_ingress(values: Values) -> Iterator[Problem]:
-    if values.ingress.enabled and not values.backend.persistence.allow_ephemeral_data:
+    if values.public_hosts is not None and not values.backend.persistence.allow_ephemeral_data:
         for problem in _lost(values):
             yield Problem(
                 problem.path,
                 f"{problem.message}. If that is wanted, set backend.persistence.allowEphemeralData to true",
-                (*problem.depends_on, ("ingress", "enabled"), ("backend", "persistence", "allowEphemeralData")),
+                (
+                    *problem.depends_on,
+                    ("ingress", "enabled"),
+                    ("gateway", "enabled"),
+                    ("backend", "persistence", "allowEphemeralData"),
+                ),
             )
 
 
 def _lost_data(values: Values) -> Iterator[Problem]:
-    if not values.ingress.enabled or values.backend.persistence.allow_ephemeral_data:
+    if values.public_hosts is None or values.backend.persistence.allow_ephemeral_data:
         yield from _lost(values)
 
 

@@ -11,6 +11,7 @@ from convex_k8s.values.base import amount
 
 if TYPE_CHECKING:
     from convex_k8s.values import Values
+    from convex_k8s.values.workload import Image
 
 
 BASELINE_CAPABILITIES = frozenset(
@@ -69,16 +70,18 @@ def _resources(values: Values) -> Iterator[Problem]:
 
 
 def _tags(values: Values) -> Iterator[Problem]:
-    images = {"backend": values.backend.image, "dashboard": values.dashboard.image}
+    images: dict[str, Image] = {"backend": values.backend.image}
+    if values.dashboard.enabled:
+        images["dashboard"] = values.dashboard.image
     services = (values.service.backend, values.service.dashboard)
-    public = values.ingress.enabled or any(service.type != "ClusterIP" for service in services)
+    public = values.public_hosts is not None or any(service.type != "ClusterIP" for service in services)
     for name, image in images.items():
         path: Path = (name, "image", "tag")
         if public and image.tag == "latest" and not image.digest:
             yield Problem(path, "is latest, which upstream moves by hand: pin a full commit SHA of its release branch")
         elif re.fullmatch(r"v?[0-9]+\.[0-9]+(\.[0-9]+)?", image.tag):
             yield Problem(path, "looks like a version, and upstream has none: its tags are full commit SHAs")
-    if images["backend"].tag != images["dashboard"].tag:
+    if values.dashboard.enabled and images["backend"].tag != images["dashboard"].tag:
         yield Problem(
             ("dashboard", "image", "tag"),
             f"is {images['dashboard'].tag}, but the backend's is {images['backend'].tag}: both must carry the same tag",

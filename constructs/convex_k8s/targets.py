@@ -1,0 +1,37 @@
+"""Which Service answers for a public host: what Ingress and Gateway have in common."""
+
+from __future__ import annotations
+
+from constructs import Construct
+from convex_k8s.backend import Backend
+from convex_k8s.closed import Closed
+from convex_k8s.dashboard import Dashboard
+from convex_k8s.naming import Naming
+from convex_k8s.services import ComponentService
+from convex_k8s.values.public_hosts import API_PATHS, PublicHost, Role
+
+
+class Targets:
+    """The Services behind the edge."""
+
+    def __init__(self, scope: Construct, naming: Naming, backend: Backend, dashboard: Dashboard | None) -> None:
+        self.backend = backend.service
+        self.dashboard = dashboard.service if dashboard else None
+        self._metrics: ComponentService | None = None
+        if naming.values.metrics:
+            # The dashboard answers "not found" there: the backend's metrics have no credentials of their own.
+            self._metrics = self.dashboard or Closed(scope, "closed", naming).service
+
+    def of(self, role: Role) -> tuple[ComponentService, str]:
+        """The Service of a host, and the name of its port."""
+        if role == "dashboard" and self.dashboard:
+            return self.dashboard, "http"
+        return self.backend, "http-actions" if role == "site" else "api"
+
+    def closed(self, served: PublicHost) -> ComponentService | None:
+        """Where requests for `/metrics` of a host go; None where they need no rule of their own.
+
+        On a host that dashboard and API share they reach the dashboard already.
+        """
+        api_paths_only = served.role == "backend" and [entry.path for entry in served.paths] == list(API_PATHS)
+        return None if served.role == "dashboard" or api_paths_only else self._metrics

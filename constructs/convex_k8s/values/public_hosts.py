@@ -1,0 +1,77 @@
+"""The hosts that the edge serves, as Ingress and Gateway both see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from convex_k8s.values.ingress import IngressPath
+
+if TYPE_CHECKING:
+    from convex_k8s.values import Values
+
+Edge = Literal["ingress", "gateway"]
+Role = Literal["dashboard", "backend", "site"]
+
+API_PATHS = ("/api", "/http", "/version", "/instance_name")
+"""What clients, command line and HTTP actions ask of the API: the rest of a host that both share is the dashboard's."""
+
+
+@dataclass(frozen=True)
+class PublicHost:
+    """A host of the edge: what it serves, and under which paths."""
+
+    role: Role
+    host: str
+    paths: tuple[IngressPath, ...]
+
+
+@dataclass(frozen=True)
+class PublicHosts:
+    """The hosts of one edge. A host is empty where there is none."""
+
+    edge: Edge
+    dashboard: str
+    backend: str
+    site: str
+    site_paths: tuple[IngressPath, ...]
+    cloud_origin: str
+    site_origin: str
+
+    @classmethod
+    def of(cls, values: Values, edge: Edge) -> PublicHosts:
+        """The hosts of the Ingress or of the Gateway, whose empty ones are the Ingress's."""
+        ingress, gateway = values.ingress, values.gateway
+        shown = values.dashboard.enabled
+        if edge == "ingress":
+            dashboard = ingress.dashboard.host if shown and ingress.dashboard.enabled else ""
+            backend, cloud = ingress.backend.host, ingress.backend.origin
+            site, paths, site_origin = ingress.site.host, ingress.site.paths, ingress.site.origin
+        else:
+            shown = shown and gateway.dashboard.enabled and (bool(gateway.dashboard.host) or ingress.dashboard.enabled)
+            dashboard = (gateway.dashboard.host or ingress.dashboard.host) if shown else ""
+            backend = gateway.backend.host or ingress.backend.host
+            cloud = gateway.backend.origin or ingress.backend.origin
+            site = gateway.site.host or ingress.site.host
+            paths = gateway.site.paths if gateway.site.host else ingress.site.paths
+            site_origin = gateway.site.origin or ingress.site.origin
+        cloud = cloud or f"https://{backend}"
+        site_origin = site_origin or (f"https://{site}" if site else f"{cloud}/http")
+        return cls(edge, dashboard, backend, site, tuple(paths), cloud, site_origin)
+
+    @property
+    def shared(self) -> bool:
+        """Whether dashboard and API have one host."""
+        return bool(self.dashboard) and self.dashboard == self.backend
+
+    def __iter__(self) -> Iterator[PublicHost]:
+        """The hosts that there are; on a shared host the API's paths come before the dashboard's."""
+        root = (IngressPath(),)
+        api_paths = tuple(IngressPath(path=path) for path in API_PATHS) if self.shared else root
+        api = PublicHost("backend", self.backend, api_paths)
+        dashboard = PublicHost("dashboard", self.dashboard, root)
+        site = PublicHost("site", self.site, self.site_paths)
+        for served in (api, dashboard, site) if self.shared else (dashboard, api, site):
+            if served.host:
+                yield served
