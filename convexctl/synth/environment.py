@@ -64,6 +64,7 @@ def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> En
     Raises `UserError`, in one line, when cdk8s or Node.js fails.
     """
     manifests, namespace = _rendered(overlay, sealed)
+    node.release()
     note = f"# Made from the overlay {overlay.name}: change that, not this file.\n"
     files = {MANIFESTS: note + manifests, KUSTOMIZATION: note + _KUSTOMIZATION}
     if namespace:

@@ -14,7 +14,6 @@ import os
 import platform
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -52,42 +51,13 @@ class EarlyKernel:
 
     def attach(self, listen: Callable[[IO[bytes]], None]) -> None:
         """Let jsii use this process in the place of one that it would start. `listen` reads its standard error."""
-        module = importlib.import_module("jsii._kernel.providers.process")
-        kernel = self
+        from convexctl.tools.jsii_messages import attached
 
-        class Attached(module._NodeProcess):  # type: ignore[misc, name-defined]
-            """jsii's connection to Node.js, to a process that runs already and was told what to load."""
+        self._provider = attached(self.process, self._sent, listen)
 
-            def start(self) -> None:
-                self._process = kernel.process
-                self.sink_thread = threading.Thread(target=listen, args=(self._process.stderr,), daemon=True)
-                self.sink_thread.start()
-                self.handshake()
-
-            def send(self, request: Any, response_type: Any) -> Any:
-                if kernel.was_sent(request):
-                    return self._serializer.structure(self._next_message()["ok"], response_type)
-                return super().send(request, response_type)
-
-            def stop(self) -> None:
-                kernel.leave()
-
-        module.__dict__["_NodeProcess"] = Attached
-
-    def was_sent(self, request: Any) -> bool:
-        """Whether a request is the next one of those that were sent ahead, which it then no longer is."""
-        if not self._sent or getattr(request, "tarball", None) != self._sent[0]["tarball"]:
-            return False
-        del self._sent[0]
-        return True
-
-    def leave(self) -> None:
-        """End the process without waiting: it clears its own files away when its input ends."""
-        if self.process.stdin and not self.process.stdin.closed:
-            try:
-                self.process.stdin.close()
-            except OSError:
-                return
+    def release(self) -> None:
+        """Let Node.js and Python forget the objects of the environments so far, once they are many."""
+        self._provider.release()
 
     def _write(self, text: str) -> None:
         assert self.process.stdin  # noqa: S101
