@@ -25,12 +25,17 @@ def connection() -> Any:
 def test_an_object_is_one_message(connection: Any, name: str, constructs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     (overlay,) = load_overlays(SAMPLES, [name])
     objects = len(synthesise(overlay).manifests)
-    asked: list[object] = []
+    answers: list[object] = []
     answer = connection._next_message
-    monkeypatch.setattr(connection, "_next_message", lambda: asked.append(1) or answer())
+
+    def counted() -> object:
+        answers.append(answer())
+        return answers[-1]
+
+    monkeypatch.setattr(connection, "_next_message", counted)
     synthesise(overlay)
     # The constructs around the objects (app, chart, backend, ...) are one each, and so are the result and its callback.
-    assert len(asked) == objects + constructs + 3
+    assert len(answers) == objects + constructs + 3
 
 
 def test_what_is_done_with_is_forgotten(connection: Any, monkeypatch: pytest.MonkeyPatch) -> None:
