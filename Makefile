@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install synth test lint format snapshots schema preflight benchmark clean
+.PHONY: help install synth test lint format snapshots schema kubernetes-types preflight benchmark clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ snapshots: $(VENV)/.dev ## Accept the snapshots as they are now (review the diff
 
 schema: $(VENV)/.synth ## Write overlays/schema.json from the model
 	@$(BIN)/python3 main.py schema
+
+kubernetes-types: $(VENV)/.dev ## Write the table of Kubernetes types from its schemas
+	@$(BIN)/python -m tests.support.kubernetes_types
 
 preflight: $(VENV)/.preflight ## Install what `python3 main.py preflight --connect` needs
 

@@ -24,13 +24,13 @@ DEEPEST = 100
 
 @dataclass(frozen=True)
 class Place:
-    """A file and a line in it, counted from 1."""
+    """A file and a line in it, counted from 1; 0 where there are no lines."""
 
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True)

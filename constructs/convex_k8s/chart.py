@@ -18,6 +18,7 @@ from convex_k8s.gateway import Gateway
 from convex_k8s.ingress import Ingress
 from convex_k8s.naming import Naming
 from convex_k8s.origins import Origins
+from convex_k8s.patches import apply_patches
 from convex_k8s.sealed_secrets import SealedSecrets
 from convex_k8s.targets import Targets
 from convex_k8s.values import Values
@@ -59,6 +60,7 @@ class ConvexChart(Chart):
                 Ingress(self, "ingress", naming, targets)
             if values.gateway.enabled:
                 Gateway(self, "gateway", naming, targets)
+        apply_patches(self, naming, [_namespace(naming)] if values.create_namespace else [])
 
 
 class NamespaceChart(Chart):
@@ -67,9 +69,13 @@ class NamespaceChart(Chart):
     def __init__(self, scope: Construct, id: str, values: Values, overlay: str = "") -> None:
         super().__init__(scope, id)
         naming = Naming(values, overlay)
-        labels = {**naming.labels(), **POD_SECURITY}
-        k8s.KubeNamespace(
-            self,
-            "namespace",
-            metadata=k8s.ObjectMeta(name=values.namespace, labels=labels, annotations=naming.annotations()),
-        )
+        metadata = _namespace(naming)["metadata"]
+        k8s.KubeNamespace(self, "namespace", metadata=k8s.ObjectMeta(**metadata))
+        apply_patches(self, naming)
+
+
+def _namespace(naming: Naming) -> dict[str, Any]:
+    labels = {**naming.labels(), **POD_SECURITY}
+    annotations = naming.annotations()
+    metadata = {"name": naming.values.namespace, "labels": labels, "annotations": annotations}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}

@@ -6,7 +6,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from convex_k8s.problems import Problem, ValuesError, dotted
@@ -29,6 +29,13 @@ class Overlay:
     name: str
     values: Values
     warnings: list[str]
+    source: Located | None = field(default=None, repr=False, compare=False)
+    """The overlay with the places of its values."""
+
+    def faults(self, problems: Iterable[Problem]) -> list[str]:
+        """What is wrong with the overlay, each with its place."""
+        located = self.source or Located({}, Place(self.name, 0))
+        return [_message(located, problem) for problem in problems]
 
 
 class OverlayError(UserError):
@@ -202,7 +209,7 @@ def _checked(name: str, located: Located) -> Overlay:
     if faults:
         faults.sort(key=lambda problem: (located.at(problem.path).file, located.at(problem.path).line))
         raise OverlayError([_message(located, problem) for problem in faults])
-    return Overlay(name, values, [_message(located, problem) for problem in values.warnings])
+    return Overlay(name, values, [_message(located, problem) for problem in values.warnings], located)
 
 
 def _message(located: Located, problem: Problem) -> str:

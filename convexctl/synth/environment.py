@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from convex_k8s.problems import ValuesError
 
 from convexctl.behaviour import predict
 from convexctl.located_yaml import Loader
-from convexctl.overlays.load import Overlay, load_overlays, overlay_names
+from convexctl.overlays.load import Overlay, OverlayError, load_overlays, overlay_names
 from convexctl.overlays.sealed_files import sealed_secrets
 from convexctl.synth.readme import readme
 from convexctl.tools import node
@@ -55,15 +56,26 @@ def synthesise_all(folder: Path, names: Sequence[str] = (), values_files: Iterab
     """
     overlays = load_overlays(folder, list(dict.fromkeys(names)) or overlay_names(folder), values_files)
     sealed = sealed_secrets(folder, overlays)
-    return [synthesise(overlay, sealed.get(overlay.name, ())) for overlay in overlays]
+    environments, faults = [], []
+    for overlay in overlays:
+        try:
+            environments.append(synthesise(overlay, sealed.get(overlay.name, ())))
+        except OverlayError as error:
+            faults += error.messages
+    if faults:
+        raise OverlayError(faults)
+    return environments
 
 
 def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> Environment:
     """Build one environment, with the SealedSecrets that are kept beside its overlay.
 
-    Raises `UserError`, in one line, when cdk8s or Node.js fails.
+    Raises `OverlayError` for patches that cannot be applied, and `UserError`, in one line, when cdk8s or Node.js fails.
     """
-    manifests, namespace = _rendered(overlay, sealed)
+    try:
+        manifests, namespace = _rendered(overlay, sealed)
+    except ValuesError as error:
+        raise OverlayError(overlay.faults(error.problems)) from None
     node.release()
     note = f"# Made from the overlay {overlay.name}: change that, not this file.\n"
     files = {MANIFESTS: note + manifests, KUSTOMIZATION: note + _KUSTOMIZATION}
@@ -91,5 +103,7 @@ def _rendered(overlay: Overlay, sealed: Iterable[Mapping[str, Any]]) -> tuple[st
         namespace_app = App()
         NamespaceChart(namespace_app, "namespace", values, overlay.name)
         return manifests, namespace_app.synth_yaml()
+    except ValuesError:
+        raise
     except (RuntimeError, OSError, ValueError, jsii.errors.JSIIError, jsii.errors.JavaScriptError) as error:
         raise node.failure(error) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def case(name: str) -> Case:
 @functools.cache
 def _overlay(case: Case) -> Overlay:
     (overlay,) = load_overlays(case.folder, [case.stem])
-    return Overlay(case.name, overlay.values, overlay.warnings)
+    return replace(overlay, name=case.name)
 
 
 @functools.cache
@@ -96,7 +96,7 @@ def overlay_of(text: str) -> Overlay:
         except OverlayError as error:
             raise OverlayError([message.removeprefix(f"{folder}/") for message in error.messages]) from None
         warnings = [warning.removeprefix(f"{folder}/") for warning in overlay.warnings]
-        return Overlay(overlay.name, overlay.values, warnings)
+        return replace(overlay, warnings=warnings)
 
 
 def faults_of(text: str) -> list[str]:

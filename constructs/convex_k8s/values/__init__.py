@@ -22,6 +22,7 @@ from convex_k8s.values.edge import ConvexConfig, Service
 from convex_k8s.values.gateway import Gateway
 from convex_k8s.values.ingress import Ingress
 from convex_k8s.values.messages import message_for
+from convex_k8s.values.patches import ExtraObject, Patch
 from convex_k8s.values.public_hosts import PublicHosts
 from convex_k8s.values.secrets import Secrets
 from convex_k8s.values.storage import S3
@@ -70,6 +71,12 @@ class Values(Model):
     """Gateway API."""
     convex_config: ConvexConfig = ConvexConfig()
     """Origins without Ingress and Gateway, and TLS to the database."""
+    patches: list[Patch] = []
+    """Changes of the objects that this overlay makes, for what no parameter says: see `docs/extending.md`. They are
+    laid over the objects last, in their order; a later layer replaces the whole list."""
+    extra_objects: list[ExtraObject] = []
+    """Whole objects of your own, applied with the others. Namespace, labels and annotations of the environment are
+    filled in (`metadata.namespace: null` leaves it out). A Secret with data is refused."""
     acknowledge: dict[IrreversibleChange, AcknowledgedValue] = {}
     """Irreversible changes that are meant, each with its new value: synth prints the lines when it stops at one. They
     do not count for the next change. `docs/irreversible-changes.md` explains them."""
@@ -175,6 +182,8 @@ def _problems_in(model: type[Model], detail: ErrorDetails) -> list[Problem]:
     if detail["type"] == "convex_problems":
         return list(detail["ctx"]["all"])
     path = tuple(part for part in detail["loc"] if part != "[key]")
+    if detail["type"] == "convex_inside":
+        return [Problem((*path, *inside.path), inside.message) for inside in detail["ctx"]["all"]]
     return [Problem(path, message_for(model, path, detail))]
 
 

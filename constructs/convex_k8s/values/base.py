@@ -23,6 +23,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from convex_k8s.problems import Problem
 from convex_k8s.values.secrecy import shown
 
 
@@ -57,6 +58,11 @@ class Model(BaseModel):
 def wrong(message: str) -> PydanticCustomError:
     """An error whose text reaches the user as it is, braces and all."""
     return PydanticCustomError("convex", "{text}", {"text": message})
+
+
+def wrong_inside(problems: list[Problem]) -> PydanticCustomError:
+    """Errors inside a value that is no model; their paths begin at the value."""
+    return PydanticCustomError("convex_inside", "{count} problems", {"count": len(problems), "all": problems})
 
 
 @dataclass(frozen=True)

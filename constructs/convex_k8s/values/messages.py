@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic_core import ErrorDetails
@@ -22,6 +23,7 @@ _KINDS = {
     "dict_type": "a map of keys and values",
     "list_type": "a list",
     "model_type": "a map of keys and values",
+    "int_or_string": "a whole number or a string",
 }
 
 
@@ -36,20 +38,30 @@ def message_for(model: type[Model], path: Path, detail: ErrorDetails) -> str:
         case "missing":
             return "is missing"
         case "literal_error":
-            return _not_one_of(value, str(context["expected"]))
+            return not_one_of(value, [choice.strip("'") for choice in re.split(", | or ", str(context["expected"]))])
         case "greater_than_equal":
             return f"must be at least {context['ge']}{_shown_plainly(value)}"
         case "less_than_equal":
             return f"must be at most {context['le']}{_shown_plainly(value)}"
-    wanted = _KINDS.get(kind)
-    return f"must be {wanted}{_instead_of(kind, value)}" if wanted else f"is wrong: {detail['msg']}"
+    return must_be(kind, value) if kind in _KINDS else f"is wrong: {detail['msg']}"
 
 
-def _not_one_of(value: Any, expected: str) -> str:
-    choices = expected.replace(" or ", ", ").split(", ")
-    names = [choice.strip("'") for choice in choices]
-    close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.6)
-    listed = choices[0] if len(choices) == 1 else f"one of {', '.join(names)}"
+def must_be(kind: str, value: Any) -> str:
+    """What is said of a value of another type than `kind`, which is one of pydantic's kinds of error."""
+    return f"must be {_KINDS[kind]}{_instead_of(kind, value)}"
+
+
+def meant(key: str, known: Iterable[str]) -> str:
+    """The known key that a wrong one was probably meant to be; empty where none is close."""
+    lowered = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(key.lower().replace("_", "").replace("-", ""), lowered, n=1, cutoff=0.65)
+    return lowered[close[0]] if close else ""
+
+
+def not_one_of(value: Any, choices: Sequence[str]) -> str:
+    """What is said of a value that is none of the choices."""
+    close = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.6)
+    listed = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
     return f"must be {listed}{shown(value)}" + (f": did you mean {close[0]}?" if close else "")
 
 
@@ -82,10 +94,8 @@ def _instead_of(kind: str, value: Any) -> str:
 def _unknown_key(model: type[Model], path: Path) -> str:
     key = str(path[-1])
     siblings = [name for name, _ in _fields(_model_at(model, path[:-1]))]
-    lowered = {name.lower(): name for name in siblings}
-    close = difflib.get_close_matches(key.lower().replace("_", "").replace("-", ""), lowered, n=1, cutoff=0.65)
-    if close:
-        return f"is not a parameter: did you mean {dotted((*path[:-1], lowered[close[0]]))}?"
+    if close := meant(key, siblings):
+        return f"is not a parameter: did you mean {dotted((*path[:-1], close))}?"
     elsewhere = [known for known in all_keys(model) if known[-1] == key]
     if elsewhere:
         return f"is not a parameter here: did you mean {' or '.join(dotted(known) for known in elsewhere[:2])}?"

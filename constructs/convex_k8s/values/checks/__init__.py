@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convex_k8s.values.checks import backend, database, edge, gateway, ingress, metadata, secrets, storage, workload
+from convex_k8s.values.checks import (
+    backend,
+    database,
+    edge,
+    gateway,
+    ingress,
+    metadata,
+    patches,
+    secrets,
+    storage,
+    workload,
+)
 
 if TYPE_CHECKING:
     from convex_k8s.problems import Problem
@@ -17,7 +28,7 @@ if TYPE_CHECKING:
 
 def errors(values: Values) -> list[Problem]:
     """Everything that makes these values no environment."""
-    families = (metadata, workload, database, storage, secrets, edge, ingress, gateway, backend)
+    families = (metadata, workload, database, storage, secrets, edge, ingress, gateway, backend, patches)
     return [problem for family in families for check in family.ERRORS for problem in check(values)]
 
 

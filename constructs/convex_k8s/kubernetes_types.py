@@ -1,0 +1,196 @@
+"""Kubernetes' own types: which fields an object has, of which type, and how its lists merge.
+
+`kubernetes_types.json` has them, made from Kubernetes' schemas by `make kubernetes-types`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from convex_k8s.problems import Path, Problem
+from convex_k8s.values.base import QUANTITY
+from convex_k8s.values.messages import meant, must_be, not_one_of
+
+OLDEST = "1.27"
+"""Fields that came later are not in the typed structs of cdk8s-plus-27."""
+_POLICIES = ("Always", "IfNotPresent", "Never")
+_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+_CHOICES = {
+    "Container.imagePullPolicy": _POLICIES,
+    "Container.terminationMessagePolicy": ("File", "FallbackToLogsOnError"),
+    "ContainerPort.protocol": ("TCP", "UDP", "SCTP"),
+    "HTTPGetAction.scheme": ("HTTP", "HTTPS"),
+    "LabelSelectorRequirement.operator": _OPERATORS,
+    "NodeSelectorRequirement.operator": (*_OPERATORS, "Gt", "Lt"),
+    "PodSpec.dnsPolicy": ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
+    "PodSpec.restartPolicy": ("Always", "OnFailure", "Never"),
+    "ServicePort.protocol": ("TCP", "UDP", "SCTP"),
+    "ServiceSpec.ipFamilyPolicy": ("SingleStack", "PreferDualStack", "RequireDualStack"),
+    "StatefulSetUpdateStrategy.type": ("RollingUpdate", "OnDelete"),
+    "DeploymentStrategy.type": ("RollingUpdate", "Recreate"),
+    "Toleration.operator": ("Exists", "Equal"),
+    "Toleration.effect": ("NoSchedule", "PreferNoSchedule", "NoExecute"),
+    "TopologySpreadConstraint.whenUnsatisfiable": ("DoNotSchedule", "ScheduleAnyway"),
+    "TopologySpreadConstraint.nodeAffinityPolicy": ("Honor", "Ignore"),
+    "TopologySpreadConstraint.nodeTaintsPolicy": ("Honor", "Ignore"),
+    "VolumeMount.mountPropagation": ("None", "HostToContainer", "Bidirectional"),
+}
+"""Strings of which the API server takes a few only; its schemas do not say so."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a type. `shape` is `[]` for a list and `{}` for a map of `type`; `merge_key` is None where a list is
+    replaced as a whole, and empty where a list of plain values is added to."""
+
+    type: str
+    shape: str
+    merge_key: str | None
+    since: str
+
+    @classmethod
+    def parse(cls, text: str) -> Field:
+        """Read `[]EnvVar#name@1.29`."""
+        match = re.fullmatch(r"(\[\]|\{\})?([^#@]+)(?:#(\w*))?(?:@([0-9.]+))?", text)
+        assert match  # noqa: S101
+        return cls(match[2], match[1] or "", match[3], match[4] or "")
+
+
+@functools.cache
+def _table() -> dict[str, Any]:
+    text = resources.files("convex_k8s").joinpath("kubernetes_types.json").read_text(encoding="utf-8")
+    table: dict[str, Any] = json.loads(text)
+    return table
+
+
+@functools.cache
+def fields(type: str) -> Mapping[str, Field]:
+    """The fields of a type by name; none for a plain type, and for one that is not known."""
+    entry = _table()["types"].get(type)
+    return {name: Field.parse(text) for name, text in entry["fields"].items()} if entry else {}
+
+
+def required(type: str) -> list[str]:
+    """The fields that an object of the type must have."""
+    entry = _table()["types"].get(type)
+    return list(entry["required"]) if entry else []
+
+
+def type_of(api_version: str, kind: str) -> str:
+    """The type of an object; empty for a custom kind and for one that is not known here."""
+    return str(_table()["kinds"].get(f"{api_version}/{kind}", ""))
+
+
+def owners(name: str, types: tuple[str, ...]) -> list[str]:
+    """Those of the types that have a field of that name."""
+    return [type for type in types if name in fields(type)]
+
+
+def without_nulls(value: Any) -> Any:
+    """The value without the keys that are null, which mean "not set" as everywhere in an overlay."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def faults(spec: str, value: Any, path: Path = (), newest: str = OLDEST) -> Iterator[Problem]:
+    """What is wrong with a value that must be of the type `spec` (`Affinity`, `[]Volume`), by paths below `path`.
+
+    A field that came after `newest` is wrong too; with an empty one none is.
+    """
+    field = Field.parse(spec)
+    if field.shape == "[]":
+        yield from _faults_of_list(field, value, path, newest)
+    elif field.shape == "{}":
+        yield from _faults_of_map(field, value, path, newest)
+    elif fields(field.type):
+        yield from _faults_of_struct(field.type, value, path, newest)
+    elif fault := PLAIN[field.type](value):
+        yield Problem(path, fault)
+
+
+def _faults_of_list(field: Field, value: Any, path: Path, newest: str) -> Iterator[Problem]:
+    if not isinstance(value, list):
+        yield Problem(path, must_be("list_type", value))
+        return
+    for index, item in enumerate(value):
+        yield from faults(field.type, item, (*path, index), newest)
+    if field.merge_key and field.type not in ("ContainerPort", "ServicePort", "TopologySpreadConstraint"):
+        keys = [item.get(field.merge_key) for item in value if isinstance(item, dict)]
+        for index, key in enumerate(keys):
+            if key is not None and key in keys[:index]:
+                yield Problem((*path, index), f"has the {field.merge_key} of another one in the list: {key}")
+
+
+def _faults_of_map(field: Field, value: Any, path: Path, newest: str) -> Iterator[Problem]:
+    if not isinstance(value, dict):
+        yield Problem(path, must_be("dict_type", value))
+        return
+    for key, item in value.items():
+        yield from faults(field.type, item, (*path, key), newest)
+
+
+def _faults_of_struct(type: str, value: Any, path: Path, newest: str) -> Iterator[Problem]:
+    if not isinstance(value, dict):
+        yield Problem(path, must_be("dict_type", value))
+        return
+    known = fields(type)
+    for key, item in value.items():
+        if key not in known:
+            yield Problem((*path, key), unknown_field(type, key))
+        elif newest and known[key].since:
+            yield Problem(
+                (*path, key), f"came with Kubernetes {known[key].since}: set it with patches (docs/extending.md)"
+            )
+        elif choices := _CHOICES.get(f"{type}.{key}"):
+            if item not in choices:
+                yield Problem((*path, key), not_one_of(item, choices))
+        elif item is not None:
+            yield from faults(_spec(known[key]), item, (*path, key), newest)
+    missing = [name for name in required(type) if value.get(name) is None]
+    if missing:
+        yield Problem(path, f"has no {' and no '.join(missing)}")
+
+
+def _spec(field: Field) -> str:
+    return f"{field.shape}{field.type}" + (f"#{field.merge_key}" if field.merge_key else "")
+
+
+def unknown_field(type: str, key: str) -> str:
+    """What is said of a key that a type does not have."""
+    names = list(fields(type))
+    close = meant(key, names)
+    if close:
+        return f"is not a field of {type}: did you mean {close}?"
+    return f"is not a field of {type}; it has: {', '.join(names)}"
+
+
+def _quantity(value: Any) -> str:
+    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    fits = isinstance(text, str) and re.fullmatch(rf"[+-]?{QUANTITY}", text)
+    return "" if fits else "must be a Kubernetes quantity like 500m, 2 or 5Gi"
+
+
+def _of(kind: str, *types: type) -> Callable[[Any], str]:
+    def fault(value: Any) -> str:
+        fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))
+        return "" if fits else must_be(kind, value)
+
+    return fault
+
+
+PLAIN: dict[str, Callable[[Any], str]] = {
+    "string": _of("string_type", str),
+    "integer": _of("int_type", int),
+    "number": _of("float_type", int, float),
+    "boolean": _of("bool_type", bool),
+    "int-or-string": _of("int_or_string", int, str),
+    "quantity": _quantity,
+    "any": lambda _: "",
+}
