@@ -61,7 +61,7 @@ def test_extra_objects_get_what_they_leave_out() -> None:
     assert config["metadata"]["namespace"] == "convex"
     assert config["metadata"]["labels"]["team"] == "web"
     assert config["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "convex-k8s"
-    assert config["metadata"]["annotations"] == {"example.com/owner": "platform"}
+    assert config["metadata"]["annotations"]["example.com/owner"] == "platform"
     assert "namespace" not in one(environment, "PriorityClass")["metadata"]
 
 
