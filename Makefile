@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install synth test lint format snapshots schema kubernetes-types preflight benchmark clean
+.PHONY: help fuzz install synth test lint format snapshots schema kubernetes-types preflight benchmark clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ kubernetes-types: $(VENV)/.dev ## Write the table of Kubernetes types from its s
 	@$(BIN)/python -m tests.support.kubernetes_types
 
 preflight: $(VENV)/.preflight ## Install what `python3 main.py preflight --connect` needs
+
+fuzz: $(VENV)/.dev ## Try inputs made at random (make fuzz INPUTS=100000 SEED=1)
+	@PYTHONPATH=.:constructs $(BIN)/python -m tests.support.fuzzing $(or $(INPUTS),100000) $(SEED)
 
 benchmark: $(VENV)/.dev ## Measure synth against an empty cdk8s-plus-27 app
 	@$(BIN)/python benchmarks/synth.py

@@ -18,6 +18,8 @@ from convexctl.located_yaml import DocumentError, Located, Place, load_all, misr
 from convexctl.project import PROGRAM
 
 EXTENDS = "extends"
+_LONGEST_NAME = 255
+"""Bytes in the name of a file: the system answers a longer one with an error."""
 _LONGEST_CHAIN = 100
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -153,7 +155,7 @@ def overlay_file(folder: Path, name: str) -> Path:
     """The file of an overlay. Raises `OverlayError`, with the name that was probably meant, when there is none."""
     for ending in (".yaml", ".yml"):
         file = folder / f"{name}{ending}"
-        if "/" not in name and file.is_file():
+        if "/" not in name and len(file.name.encode(errors="replace")) <= _LONGEST_NAME and file.is_file():
             return file
     known = sorted(path.stem for path in folder.glob("*.y*ml"))
     close = difflib.get_close_matches(name, known, n=1)

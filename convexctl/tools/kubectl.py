@@ -124,7 +124,10 @@ class Kubectl:
         arguments = [*(wanted or []), *self._in_namespace, "--ignore-not-found", f"--output=go-template={_KEYS}"]
         found = []
         for line in self.run("get", "secrets", *arguments).splitlines():
-            namespace, name, *keys = line.split("\t")
+            namespace, _, rest = line.partition("\t")
+            name, *keys = rest.split("\t")
+            if not name:
+                raise KubectlError("kubectl answered something that is no list of Secrets")
             metadata = {"name": name, "namespace": namespace}
             found.append({"kind": "Secret", "metadata": metadata, "data": dict.fromkeys(keys)})
         return found
@@ -197,11 +200,13 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _secret(item: dict[str, Any]) -> ClusterSecret:
-    data = {}
-    for key, value in (item.get("data") or {}).items():
+    name, data, given = item["metadata"]["name"], {}, item.get("data") or {}
+    annotations, kind = item["metadata"].get("annotations") or {}, item.get("type", "Opaque")
+    if not (isinstance(given, dict) and isinstance(annotations, dict) and isinstance(kind, str)):
+        raise KubectlError(f"kubectl answered something for the Secret {name} that is none")
+    for key, value in given.items():
         try:
             data[key] = base64.b64decode(value, validate=True)
         except (ValueError, TypeError):
-            name = item["metadata"]["name"]
             raise KubectlError(f"the Secret {name} has something that is no base64 under the key {key}") from None
-    return ClusterSecret(item.get("type", "Opaque"), data, item["metadata"].get("annotations") or {})
+    return ClusterSecret(kind, data, annotations)

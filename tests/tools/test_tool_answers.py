@@ -82,6 +82,21 @@ def test_a_secret_whose_value_is_no_base64(answers: Answers, value: object) -> N
     assert str(caught.value) == "the Secret s has something that is no base64 under the key bad"
 
 
+@pytest.mark.parametrize("odd", [{"data": HIDDEN}, {"data": [HIDDEN]}, {"type": 7}], ids=str)
+def test_a_secret_that_is_none(answers: Answers, odd: dict[str, Any]) -> None:
+    answers("kubectl", json.dumps({**SECRET, **odd}))
+    with pytest.raises(KubectlError) as caught:
+        Kubectl().secrets(["s"])
+    assert str(caught.value) == "kubectl answered something for the Secret s that is none"
+
+
+def test_a_line_that_names_no_secret(answers: Answers) -> None:
+    answers("kubectl", f"n\ts\tA\n{HIDDEN}\n")
+    with pytest.raises(KubectlError) as caught:
+        Kubectl().secrets_without_values(["s"])
+    assert str(caught.value) == "kubectl answered something that is no list of Secrets"
+
+
 def test_the_keys_of_secrets(answers: Answers) -> None:
     answers("kubectl", "n\ts\tA\tB\nn\tempty\n")
     assert Kubectl(namespace="n").secrets_without_values() == [
