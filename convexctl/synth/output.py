@@ -1,7 +1,7 @@
-"""Files into `dist/`: each environment's folder is swapped in whole, and what the user keeps there stays.
+"""Files into `dist/`: all folders are prepared, then all are exchanged, and what the user keeps there stays.
 
 A folder holds a record of the files written into it (`.convex-k8s`, in the format of `sha256sum`), which tells later
-runs what is theirs to replace or remove.
+runs what is theirs to replace or remove. The record names its environment: in a copy under another name it is void.
 """
 
 from __future__ import annotations
@@ -11,49 +11,73 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from convexctl.errors import UserError
+from convexctl.errors import UserError, printable
 
 RECORD = ".convex-k8s"
 """The file that lists what was written into an environment's folder."""
-_STAGING = ".convex-k8s-new-"
-_ASIDE = ".convex-k8s-old-"
+_HEADER = "# Written by convex-k8s for the environment "
+_WORK = ".convex-k8s-work"
+"""The folder in which a run prepares new folders (`_NEW`) and puts old ones aside (`_OLD`, then `_DONE`)."""
+_MARK = "made-by-convex-k8s"
+"""The file by which a run knows that an earlier one made the folder."""
+_NEW, _OLD, _DONE = "new", "old", "done"
 
 Outcome = Literal["new", "changed", "unchanged", "removed"]
 
 
+@dataclass(frozen=True)
+class _Folder:
+    """What becomes of an environment's folder: its new content is prepared, unless it stays or goes."""
+
+    name: str
+    outcome: Outcome
+    prepared: bool = False
+    before: int = 0
+    """The inode of the folder that was there."""
+
+
 def write(root: Path, environments: Mapping[str, Mapping[str, str]], *, prune: bool) -> dict[str, Outcome]:
-    """Write the files of each environment to `root/<name>/` and say what happened to each folder.
+    """Write the files of each environment to `root/<name>/` and report what happened to each folder.
 
     With `prune`, folders that an earlier run wrote and that are not among `environments` go too; files of the user's
-    own stay. Raises `UserError`, before anything is written, where a file of the user's own is in the way.
+    own stay. Raises `UserError`, with all folders as they were, if a file of the user's own is in the way or a folder
+    cannot be written.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _locked(root):
-            _recover(root)
-            gone = written_folders(root) - environments.keys() if prune else set()
-            conflicts = [text for name, files in environments.items() for text in _conflicts(root / name, files)]
-            if conflicts:
-                raise UserError("\n".join([*conflicts, "nothing was written"]))
-            outcomes: dict[str, Outcome] = {}
-            for name, files in environments.items():
-                outcomes[name] = _replace(root, name, files)
-            for name in sorted(gone):
-                _replace(root, name, {})
-                outcomes[name] = "removed"
-            return outcomes
+            work = root / _WORK
+            _recover(root, work)
+            gone = sorted(written_folders(root) - environments.keys()) if prune else []
+            wanted = {**environments, **{name: {} for name in gone}}
+            try:
+                conflicts = [text for name, files in environments.items() for text in _conflicts(root / name, files)]
+                if conflicts:
+                    raise UserError("\n".join([*conflicts, "nothing was written"]))
+                folders = [_prepare(root, work, name, files) for name, files in wanted.items()]
+                _exchange_all(root, work, folders)
+            except BaseException:
+                if not _entries(work / _OLD):
+                    _clear(work)
+                raise
+            _clear(work)
+            return {folder.name: "removed" if folder.name in gone else folder.outcome for folder in folders}
     except shutil.Error as error:
         source, _, reason = error.args[0][0]
-        raise UserError(f"{source}: cannot be taken over: {reason}") from None
+        raise UserError(f"{source}: cannot be taken over: {reason}\nnothing was written") from None
     except OSError as error:
-        raise UserError(f"{error.filename or root}: cannot be written: {error.strerror or error}") from None
+        raise UserError(
+            f"{error.filename or root}: cannot be written: {error.strerror or error}\nnothing was written"
+        ) from None
 
 
 def digest(content: bytes) -> str:
@@ -62,13 +86,34 @@ def digest(content: bytes) -> str:
 
 
 def recorded(folder: Path) -> dict[str, str]:
-    """The files that an earlier run wrote into `folder`, with their digests; empty where it wrote none."""
-    try:
-        lines = (folder / RECORD).read_text(encoding="utf-8", errors="replace").splitlines()
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    pairs = [line.split("  ", 1) for line in lines if "  " in line]
-    return {name: checksum for checksum, name in pairs if Path(name).name == name}
+    """The files that an earlier run wrote into `folder`, with their digests.
+
+    Empty if no run wrote it, or if it is a copy of another environment's folder.
+    """
+    owner, files = _record(folder)
+    return files if owner in ("", folder.name) else {}
+
+
+def written_folders(root: Path) -> set[str]:
+    """The names of the folders below `root` that earlier runs wrote. A record of old that names no one is in doubt."""
+    folders = [path.parent for path in root.glob(f"*/{RECORD}") if not path.parent.is_symlink()]
+    return {folder.name for folder in folders if _record(folder)[0] == folder.name}
+
+
+def _record(folder: Path) -> tuple[str, dict[str, str]]:
+    """The environment that the record in `folder` names (empty in a record of 0.1), and its files."""
+    path = folder / RECORD
+    if not path.is_file():
+        return "", {}
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    owner = next((line.removeprefix(_HEADER) for line in lines if line.startswith(_HEADER)), "")
+    pairs = [match.groups() for line in lines if (match := re.fullmatch(r"([0-9a-f]{64})  (.+)", line))]
+    return owner, {name: checksum for checksum, name in pairs if Path(name).name == name}
+
+
+def _record_of(name: str, contents: Mapping[str, bytes]) -> bytes:
+    lines = [f"{digest(content)}  {file}\n" for file, content in sorted(contents.items())]
+    return "".join([f"{_HEADER}{name}\n", *lines]).encode()
 
 
 @contextmanager
@@ -76,73 +121,86 @@ def _locked(root: Path) -> Iterator[None]:
     """Let one run at a time write below `root`. The folder itself is the lock, so that no lock file is left behind."""
     descriptor = os.open(root, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(printable(f"waiting for another run that writes to {root}"), file=sys.stderr, flush=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
 
 
-def _recover(root: Path) -> None:
-    """Clear away what a killed run left, and bring back a folder that it had moved aside."""
-    for path in root.glob(f"{_ASIDE}*"):
-        target = root / path.name.removeprefix(_ASIDE)
-        if target.exists():
-            shutil.rmtree(path)
-        else:
-            path.rename(target)
-    for path in root.glob(f"{_STAGING}*"):
-        shutil.rmtree(path)
+def _recover(root: Path, work: Path) -> None:
+    """Clear away what a killed run left, bring back the folders that it had put aside, and make the folder to work in.
+
+    Raises `UserError` if the folder to work in is the user's own.
+    """
+    ours = work.is_dir() and not work.is_symlink() and ((work / _MARK).is_file() or not any(work.iterdir()))
+    if work.is_symlink() or (work.exists() and not ours):
+        raise UserError(f"{work}: is in the way, and was not made by this program: rename it\nnothing was written")
+    for path in _entries(work / _OLD):
+        if not (root / path.name).exists():
+            path.rename(root / path.name)
+    _clear(work)
+    work.mkdir(exist_ok=True)
+    (work / _MARK).touch()
+    for name in (_NEW, _OLD):
+        (work / name).mkdir()
 
 
-def written_folders(root: Path) -> set[str]:
-    """The names of the folders below `root` that earlier runs wrote."""
-    return {path.parent.name for path in root.glob(f"*/{RECORD}") if not path.parent.is_symlink()}
+def _clear(work: Path) -> None:
+    """Delete the folder to work in. The mark goes last, so that a run which is killed here leaves a known folder."""
+    with suppress(FileNotFoundError):
+        (work / _OLD).rename(work / _DONE)
+    for name in (_NEW, _DONE):
+        shutil.rmtree(work / name, ignore_errors=True)
+    with suppress(OSError):
+        (work / _MARK).unlink()
+        work.rmdir()
 
 
 def _conflicts(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         yield f"{folder}: is in the way: it must be a folder, and no link"
         return
+    owner, _ = _record(folder)
+    if owner not in ("", folder.name):
+        yield f"{folder}: is a copy of the environment {owner} and would be overwritten: move it away"
+        return
     ours = recorded(folder)
-    for name, content in files.items():
+    for name in (*files, RECORD):
         path = folder / name
-        if name in ours or not (path.exists() or path.is_symlink()):
+        plain = path.is_file() and not path.is_symlink()
+        if not path.exists() and not path.is_symlink():
             continue
-        if not path.is_file() or path.is_symlink() or path.read_bytes() != content.encode():
+        known = name in ours or name == RECORD
+        if not plain or not (known or path.read_bytes() == files[name].encode()):
             yield f"{path}: was not written by this program and would be overwritten: move it away"
 
 
-def _replace(root: Path, name: str, files: Mapping[str, str]) -> Outcome:
-    target = root / name
+def _prepare(root: Path, work: Path, name: str, files: Mapping[str, str]) -> _Folder:
+    """Make the new content of a folder beside it, with what the user keeps there."""
+    target, prepared = root / name, work / _NEW / name
     ours = recorded(target)
     contents = {file: text.encode() for file, text in files.items()}
-    record = "".join(f"{digest(content)}  {file}\n" for file, content in sorted(contents.items()))
+    record = _record_of(name, contents)
     stale = {file for file in ours if file not in contents and _unedited(target / file, ours[file])}
-    if contents and not stale and _holds(target, {**contents, RECORD: record.encode()}):
-        return "unchanged"
+    if contents and not stale and _holds(target, {**contents, RECORD: record}):
+        return _Folder(name, "unchanged")
     own = [path for path in _entries(target) if path.name not in contents | {RECORD: b""} and path.name not in stale]
     if not contents and not own:
-        _remove(root, target)
-        return "removed"
-    staging = root / f"{_STAGING}{name}"
-    try:
-        staging.mkdir()
-        if target.exists():
-            shutil.copystat(target, staging)
-        for path in own:
-            _copy(path, staging / path.name)
-        for file, content in contents.items():
-            (staging / file).write_bytes(content)
-        if contents:
-            (staging / RECORD).write_bytes(record.encode())
-        if not target.exists():
-            staging.rename(target)
-            return "new"
-        _swap(root, staging, target)
-        return "changed"
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
+        return _Folder(name, "removed")
+    prepared.mkdir()
+    if target.exists():
+        shutil.copystat(target, prepared)
+    for path in own:
+        _copy(path, prepared / path.name)
+    for file, content in contents.items():
+        (prepared / file).write_bytes(content)
+    if contents:
+        (prepared / RECORD).write_bytes(record)
+    return _Folder(name, "changed", True, target.stat().st_ino) if target.exists() else _Folder(name, "new", True)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -157,32 +215,50 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _unedited(path: Path, checksum: str) -> bool:
-    return path.is_file() and digest(path.read_bytes()) == checksum
+    return path.is_file() and not path.is_symlink() and digest(path.read_bytes()) == checksum
 
 
 def _holds(folder: Path, contents: Mapping[str, bytes]) -> bool:
     return all((folder / name).is_file() and (folder / name).read_bytes() == text for name, text in contents.items())
 
 
-def _remove(root: Path, target: Path) -> None:
-    """Move the folder out of sight first, so that a kill halfway leaves no half of it."""
-    staging = root / f"{_STAGING}{target.name}"
-    target.rename(staging)
-    shutil.rmtree(staging)
+def _exchange_all(root: Path, work: Path, folders: list[_Folder]) -> None:
+    """Put every prepared folder in its place; if one cannot be, put those before it back."""
+    done: list[_Folder] = []
+    try:
+        for folder in folders:
+            if folder.outcome != "unchanged":
+                done.append(folder)
+                _put_in_place(root, work, folder)
+    except BaseException:
+        for folder in reversed(done):
+            with suppress(OSError):
+                _put_back(root, work, folder)
+        raise
 
 
-def _swap(root: Path, staging: Path, target: Path) -> None:
-    """Put `staging` in the place of `target` and delete what was there, in one step where the system has one."""
-    if not _exchange(staging, target):
-        aside = root / f"{_ASIDE}{target.name}"
-        target.rename(aside)
-        try:
-            staging.rename(target)
-        except BaseException:
-            aside.rename(target)
-            raise
-        staging = aside
-    shutil.rmtree(staging)
+def _put_in_place(root: Path, work: Path, folder: _Folder) -> None:
+    target, prepared = root / folder.name, work / _NEW / folder.name
+    if folder.outcome == "new":
+        prepared.rename(target)
+    elif not folder.prepared or not _exchange(prepared, target):
+        target.rename(work / _OLD / folder.name)
+        if folder.prepared:
+            prepared.rename(target)
+
+
+def _put_back(root: Path, work: Path, folder: _Folder) -> None:
+    """Undo `_put_in_place`, also if it was cut off at any point."""
+    target, prepared, old = root / folder.name, work / _NEW / folder.name, work / _OLD / folder.name
+    if folder.outcome == "new":
+        if not prepared.exists():
+            target.rename(prepared)
+    elif old.exists():
+        if target.exists():
+            target.rename(prepared)
+        old.rename(target)
+    elif target.stat().st_ino != folder.before:
+        _exchange(prepared, target)
 
 
 def _exchange(first: Path, second: Path) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,7 @@ from convexctl.errors import UserError
 from convexctl.synth import output
 from convexctl.synth.output import RECORD, digest, write
 from tests.support.overlay_cases import ROOT
+from tests.support.processes import wait_until
 
 OLD = {
     "a": {"convex.k8s.yaml": "old\n", "Kustomization": "same\n", "Namespace": "stale\n"},
@@ -42,7 +48,7 @@ def tree(root: Path) -> dict[str, str]:
 
 
 def is_content(root: Path, path: Path) -> bool:
-    hidden = any(part.startswith(output._STAGING) for part in path.relative_to(root).parts)
+    hidden = output._WORK in path.relative_to(root).parts
     return path.is_file() and path.name != RECORD and not hidden
 
 
@@ -91,7 +97,9 @@ def test_an_edited_file_is_removed_by_nobody_but_the_user(dist: Path) -> None:
 
 
 def test_the_record_is_in_the_format_of_sha256sum(dist: Path) -> None:
-    assert (dist / "b" / RECORD).read_text() == f"{DIGEST_OF_OLD}  convex.k8s.yaml\n"
+    lines = (dist / "b" / RECORD).read_text().splitlines()
+    assert lines == ["# Written by convex-k8s for the environment b", f"{DIGEST_OF_OLD}  convex.k8s.yaml"]
+    subprocess.run(["sha256sum", "--check", "--strict", RECORD], cwd=dist / "b", check=True)
 
 
 def test_the_same_again_changes_nothing(dist: Path) -> None:
@@ -178,14 +186,15 @@ def test_a_link_to_a_written_folder_is_not_pruned(dist: Path) -> None:
 
 
 def test_a_record_names_no_file_outside_its_folder(dist: Path) -> None:
-    (dist / "gone" / RECORD).write_text(f"{DIGEST_OF_MINE}  ../mine.txt\n{DIGEST_OF_OLD}  convex.k8s.yaml\n")
+    header = (dist / "gone" / RECORD).read_text().splitlines(keepends=True)[0]
+    (dist / "gone" / RECORD).write_text(f"{header}{DIGEST_OF_MINE}  ../mine.txt\n{DIGEST_OF_OLD}  convex.k8s.yaml\n")
     write(dist, NEW, prune=True)
     assert (dist / "mine.txt").read_text() == "mine\n"
     assert not (dist / "gone").exists()
 
 
 def nothing_is_left_over(root: Path) -> bool:
-    return not [path.name for path in root.iterdir() if path.name.startswith((output._STAGING, output._ASIDE))]
+    return not (root / output._WORK).exists()
 
 
 def test_a_kind_of_file_that_cannot_be_copied_is_an_error_in_one_line(dist: Path) -> None:
@@ -193,7 +202,7 @@ def test_a_kind_of_file_that_cannot_be_copied_is_an_error_in_one_line(dist: Path
     with pytest.raises(UserError) as caught:
         write(dist, {"a": NEW["a"]}, prune=False)
     pipe = dist / "a" / "patches" / "pipe"
-    assert str(caught.value) == f"{pipe}: cannot be taken over: `{pipe}` is a named pipe"
+    assert str(caught.value) == f"{pipe}: cannot be taken over: `{pipe}` is a named pipe\nnothing was written"
     assert (dist / "a" / "convex.k8s.yaml").read_text() == "old\n"
     assert nothing_is_left_over(dist)
 
@@ -206,7 +215,7 @@ def test_a_kind_of_file_that_cannot_be_copied_is_an_error_in_one_line(dist: Path
 def test_a_target_that_cannot_be_written_is_an_error_in_one_line(dist: Path, target: str, reason: str) -> None:
     with pytest.raises(UserError) as caught:
         write(dist / target, NEW, prune=True)
-    assert str(caught.value) == f"{dist / target}: cannot be written: {reason}"
+    assert str(caught.value) == f"{dist / target}: cannot be written: {reason}\nnothing was written"
 
 
 SMALL_FILES_ONLY = """
@@ -225,9 +234,123 @@ def test_a_disk_that_takes_no_more_leaves_what_was_there(dist: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", SMALL_FILES_ONLY, str(dist)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert run.stdout == f"{dist}: cannot be written: File too large\n"
+    assert run.stdout == f"{dist}: cannot be written: File too large\nnothing was written\n"
     assert tree(dist) == flat(OLD, OWN)
     assert nothing_is_left_over(dist)
+
+
+SMALL_SECOND = SMALL_FILES_ONLY.replace('{"a": ', '{"b": {"convex.k8s.yaml": "new"}, "a": ')
+
+
+def pipe_in_b(dist: Path) -> None:
+    os.mkfifo(dist / "b" / "pipe")
+
+
+def folder_for_a_file_in_b(dist: Path) -> None:
+    (dist / "b" / "convex.k8s.yaml").unlink()
+    put(dist, {"b/convex.k8s.yaml/mine": "mine\n"})
+
+
+def link_for_a_file_in_b(dist: Path) -> None:
+    (dist / "b" / "convex.k8s.yaml").unlink()
+    (dist / "b" / "convex.k8s.yaml").symlink_to("../mine.txt")
+
+
+def pipe_for_a_file_in_b(dist: Path) -> None:
+    (dist / "b" / "convex.k8s.yaml").unlink()
+    os.mkfifo(dist / "b" / "convex.k8s.yaml")
+
+
+def folder_for_the_record_in_b(dist: Path) -> None:
+    (dist / "b" / RECORD).unlink()
+    put(dist, {f"b/{RECORD}/mine": "mine\n"})
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [pipe_in_b, folder_for_a_file_in_b, link_for_a_file_in_b, pipe_for_a_file_in_b, folder_for_the_record_in_b],
+)
+def test_what_stops_the_second_environment_leaves_the_first_as_it_was(dist: Path, harm: Callable[[Path], None]) -> None:
+    harm(dist)
+    before = sorted((str(path), path.lstat().st_ino) for path in dist.rglob("*"))
+    with pytest.raises(UserError, match=r"\nnothing was written$"):
+        write(dist, NEW, prune=True)
+    assert sorted((str(path), path.lstat().st_ino) for path in dist.rglob("*")) == before
+
+
+def test_a_disk_that_is_full_for_the_second_environment_leaves_the_first(dist: Path) -> None:
+    subprocess.run([sys.executable, "-c", SMALL_SECOND, str(dist)], cwd=ROOT, capture_output=True, check=True)
+    assert tree(dist) == flat(OLD, OWN)
+    assert nothing_is_left_over(dist)
+
+
+def test_a_name_that_is_too_long_for_the_second_environment_leaves_the_first(dist: Path) -> None:
+    with pytest.raises(UserError, match="File name too long"):
+        write(dist, {"a": NEW["a"], "x" * 256: NEW["a"]}, prune=True)
+    assert tree(dist) == flat(OLD, OWN)
+    write(dist, {"a": NEW["a"], "x" * 255: NEW["a"]}, prune=False)
+    assert (dist / ("x" * 255) / "convex.k8s.yaml").read_text() == "new\n"
+
+
+@pytest.mark.parametrize("exchange", [True, False], ids=["with exchange", "without exchange"])
+@pytest.mark.parametrize("at", range(1, 6))
+def test_an_exchange_that_fails_is_taken_back_everywhere(
+    dist: Path, monkeypatch: pytest.MonkeyPatch, at: int, exchange: bool
+) -> None:
+    if not exchange:
+        without_exchange(monkeypatch)
+    put_in_place, calls = output._put_in_place, itertools.count(1)
+
+    def fail(root: Path, work: Path, folder: output._Folder) -> None:
+        put_in_place(root, work, folder)
+        if next(calls) == at:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(output, "_put_in_place", fail)
+    with pytest.raises(UserError, match=r"Input/output error\nnothing was written$"):
+        write(dist, NEW, prune=True)
+    assert tree(dist) == flat(OLD, OWN)
+    assert nothing_is_left_over(dist)
+    assert next(calls) == at + 1
+
+
+def test_a_copy_of_an_environment_is_the_users_own(dist: Path) -> None:
+    shutil.copytree(dist / "a", dist / "a-2025")
+    copy = {path.replace("a/", "a-2025/", 1): text for path, text in tree(dist).items() if path.startswith("a/")}
+    write(dist, NEW, prune=True)
+    assert tree(dist) == flat(NEW, {**OWN, **copy})
+    with pytest.raises(UserError) as caught:
+        write(dist, {**NEW, "a-2025": NEW["a"]}, prune=True)
+    assert str(caught.value).startswith(f"{dist}/a-2025: is a copy of the environment a and would be overwritten")
+
+
+def test_a_record_that_names_no_environment_counts_for_its_own_overlay_alone(dist: Path) -> None:
+    """As version 0.1 wrote it: of a copy it cannot be told apart."""
+    for name in OLD:
+        record = dist / name / RECORD
+        record.write_text("".join(record.read_text().splitlines(keepends=True)[1:]))
+    write(dist, NEW, prune=True)
+    assert (dist / "gone" / "convex.k8s.yaml").exists()
+    assert {path: text for path, text in tree(dist).items() if path.startswith(("a/", "b/"))} == {
+        path: text for path, text in flat(NEW, OWN).items() if path.startswith(("a/", "b/"))
+    }
+
+
+@pytest.mark.parametrize("content", ["mine.txt", f"{output._NEW}/mine.txt", f"{output._OLD}/a/mine.txt"])
+def test_a_folder_of_the_user_that_is_called_as_ours_is_refused(dist: Path, content: str) -> None:
+    put(dist, {f"{output._WORK}/{content}": "mine\n", ".convex-k8s-new-a/mine": "mine\n"})
+    with pytest.raises(UserError, match="is in the way, and was not made by this program"):
+        write(dist, NEW, prune=True)
+    assert (dist / output._WORK / content).read_text() == (dist / ".convex-k8s-new-a" / "mine").read_text() == "mine\n"
+
+
+def test_a_run_that_has_to_wait_for_another_one_says_so(dist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with output._locked(dist):
+        thread = threading.Thread(target=lambda: write(dist, NEW, prune=True))
+        thread.start()
+        wait_until(lambda: "waiting for" in capsys.readouterr().err, "a word about the lock")
+    thread.join()
+    assert tree(dist) == flat(NEW, OWN)
 
 
 def without_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
