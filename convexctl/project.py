@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def folder(name: str) -> Path:
         return Path(os.path.relpath(root / name)) if Path.cwd().is_relative_to(root) else root / name
     except FileNotFoundError:
         return root / name
+
+
+def path(text: str) -> Path:
+    """A path on the command line. An empty one is an error: it would mean the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty (an unset variable?)")
+    return Path(text)
 
 
 def output_folder(given: Path | None) -> Path:

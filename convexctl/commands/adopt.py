@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from convexctl.commands.prompts import check_that_somebody_answers, confirm
 from convexctl.errors import IRREVERSIBLE, WRONG_USAGE, UserError
-from convexctl.project import PROGRAM, folder, output_folder
+from convexctl.project import PROGRAM, folder, output_folder, path
 from convexctl.tools import node
 from convexctl.tools.helm import Helm
 from convexctl.tools.kubectl import Kubectl, KubectlError
@@ -29,14 +29,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--namespace", default="", help="its namespace (default: kubectl's current one)")
     parser.add_argument("--context", default="", help="context of kubectl and Helm (default: kubectl's current one)")
     parser.add_argument("--name", help="name of the overlay (default: the release's)")
-    parser.add_argument("--overlays", type=Path, metavar="DIR", help="folder of the overlays (default: overlays)")
+    parser.add_argument("--overlays", type=path, metavar="DIR", help="folder of the overlays (default: overlays)")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="folder to write to (default: $CDK8S_OUTDIR, else dist)"
+        "-o", "--output", type=path, metavar="DIR", help="folder to write to (default: $CDK8S_OUTDIR, else dist)"
     )
     parser.add_argument("--force", action="store_true", help="write the overlay anew where there is one already")
     files = parser.add_argument_group("instead of asking Helm")
-    files.add_argument("--values", type=Path, metavar="FILE", help="the values that were given to Helm")
-    files.add_argument("--manifest", type=Path, metavar="FILE", help="what Helm rendered, or `helm get manifest` says")
+    files.add_argument("--values", type=path, metavar="FILE", help="the values that were given to Helm")
+    files.add_argument("--manifest", type=path, metavar="FILE", help="what Helm rendered, or `helm get manifest` says")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--apply", action="store_true", help="run the commands, after asking (default: print them)")
     what.add_argument("--rollback", action="store_true", help="print the way back, while Helm's record is there")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.overlays.load import Overlay, load_overlays
-from convexctl.project import folder
+from convexctl.project import folder, path
 from convexctl.tools.kubectl import Kubectl
 
 
@@ -15,9 +15,9 @@ def add_overlay(parser: argparse.ArgumentParser) -> None:
     """Declare the one overlay that a command works on, and where it is."""
     parser.add_argument("overlay", help="the overlay")
     parser.add_argument(
-        "-f", "--values", action="append", type=Path, default=[], metavar="FILE", help="values on top, as for synth"
+        "-f", "--values", action="append", type=path, default=[], metavar="FILE", help="values on top, as for synth"
     )
-    parser.add_argument("--overlays", type=Path, metavar="DIR", help="folder of the overlays (default: overlays)")
+    parser.add_argument("--overlays", type=path, metavar="DIR", help="folder of the overlays (default: overlays)")
 
 
 def overlays_folder(arguments: argparse.Namespace) -> Path:

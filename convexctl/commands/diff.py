@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from convexctl.errors import TROUBLE, UserError
-from convexctl.project import folder, output_folder
+from convexctl.project import folder, output_folder, path
 from convexctl.tools import node
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("overlay", nargs="*", help="the overlays to compare (default: all)")
-    parser.add_argument("-f", "--values", action="append", type=Path, default=[], metavar="FILE", help="as for synth")
-    parser.add_argument("--overlays", type=Path, metavar="DIR", help="folder of the overlays (default: overlays)")
+    parser.add_argument("-f", "--values", action="append", type=path, default=[], metavar="FILE", help="as for synth")
+    parser.add_argument("--overlays", type=path, metavar="DIR", help="folder of the overlays (default: overlays)")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="folder to compare with (default: $CDK8S_OUTDIR, else dist)"
+        "-o", "--output", type=path, metavar="DIR", help="folder to compare with (default: $CDK8S_OUTDIR, else dist)"
     )
     parser.add_argument(
         "--format", choices=("text", "markdown", "json"), default="text", help="markdown is for pull requests"

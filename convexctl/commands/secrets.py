@@ -6,14 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexctl.commands import arguments as common
 from convexctl.commands.prompts import ask_hidden, check_that_somebody_answers, confirm
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.overlays.load import Overlay
-from convexctl.project import PROGRAM
+from convexctl.project import PROGRAM, path
 from convexctl.secrets.private_file import check_not_in_git, write_private
 from convexctl.tools import node
 from convexctl.tools.kubectl import ClusterSecret, Kubectl, KubectlError
@@ -29,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from-env-file",
         action="append",
-        type=Path,
+        type=path,
         default=[],
         metavar="FILE",
         help="take values from lines NAME=VALUE; they count before the environment's (may be repeated; first one wins)",
@@ -37,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--apply", action="store_true", help="apply the Secrets, after asking")
     target.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write them to a file that only you can read (default: print)"
+        "-o", "--output", type=path, metavar="FILE", help="write them to a file that only you can read (default: print)"
     )
     target.add_argument("--seal", action="store_true", help="seal them with kubeseal, beside the overlay")
     parser.add_argument("--yes", action="store_true", help="apply without asking")
@@ -46,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     common.add_cluster(parser)
     parser.add_argument("--offline", action="store_true", help="do not ask the cluster what is there")
     sealing = parser.add_argument_group("with --seal")
-    sealing.add_argument("--cert", type=Path, metavar="FILE", help="the controller's certificate (default: ask it)")
+    sealing.add_argument("--cert", type=path, metavar="FILE", help="the controller's certificate (default: ask it)")
     sealing.add_argument("--controller-name", default="", metavar="NAME", help="as for kubeseal")
     sealing.add_argument("--controller-namespace", default="", metavar="NAMESPACE", help="as for kubeseal")
 

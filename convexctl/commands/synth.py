@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from convexctl.errors import printable
-from convexctl.project import folder, output_folder
+from convexctl.project import folder, output_folder, path
 from convexctl.tools import node
 
 
@@ -18,14 +17,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-f",
         "--values",
         action="append",
-        type=Path,
+        type=path,
         default=[],
         metavar="FILE",
         help="values to lay on top of each overlay (may be repeated; the last one wins)",
     )
-    parser.add_argument("--overlays", type=Path, metavar="DIR", help="folder of the overlays (default: overlays)")
+    parser.add_argument("--overlays", type=path, metavar="DIR", help="folder of the overlays (default: overlays)")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="folder to write to (default: $CDK8S_OUTDIR, else dist)"
+        "-o", "--output", type=path, metavar="DIR", help="folder to write to (default: $CDK8S_OUTDIR, else dist)"
     )
     parser.add_argument(
         "--allow-irreversible", action="store_true", help="go on, this once, where a change cannot be undone"

@@ -164,6 +164,8 @@ WRONG_USAGE = [
     pytest.param(["xyz"], "there is no command xyz; there are: synth, diff, ", id="command like nothing"),
     pytest.param(["synth", "--ouput", "x"], "unrecognized arguments: --ouput", id="option misspelt"),
     pytest.param(["--overlays"], "argument --overlays: expected one argument", id="option without its value"),
+    pytest.param(["synth", "-o", ""], "argument -o/--output: must not be empty", id="output of nothing"),
+    pytest.param(["diff", "-f", ""], "argument -f/--values: must not be empty", id="file of nothing"),
 ]
 
 
