@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from convex_k8s import knobs
 from convex_k8s.problems import dotted
 from convex_k8s.values import Values
 from convex_k8s.values.base import Model
-from convex_k8s.values.secrecy import secret_in
+from convex_k8s.values.secrecy import named_like_a_secret, shows_a_secret
 
 from convexctl.behaviour.manifests import dig, text
 from convexctl.located_yaml import Located
 
 DEFAULTS: dict[str, Any] = Values().model_dump(by_alias=True)
 """The defaults of all parameters, as an overlay would write them."""
+_WHERE_SECRETS_GO = (
+    "put it into a Secret that the overlay names (a variable: under backend.envFrom); until then the environment does "
+    "without it"
+)
 
 
 @dataclass
@@ -44,6 +49,14 @@ class Draft:
             self.notes[key] = why
         inner[last] = value
 
+    def take_secrets_out(self) -> None:
+        """Take away every value that may be a secret, wherever it is from, and name its place among what is lost."""
+        places: list[str] = []
+        self.values = _without_secrets(self.values, (), places)
+        for place in places:
+            self.notes.pop(place, None)
+            self.lost.append(f"{place}, which looks like a secret: {_WHERE_SECRETS_GO}")
+
     def drop(self, key: str) -> None:
         """Take a parameter away."""
         *path, last = key.split(".")
@@ -51,6 +64,37 @@ class Draft:
         if isinstance(inner, dict):
             inner.pop(last, None)
         self.notes.pop(key, None)
+
+
+def _without_secrets(value: Any, path: tuple[str | int, ...], places: list[str]) -> Any:
+    """`value` without the texts that may be secrets; their places go to `places`, without such a text in them."""
+    if isinstance(value, Mapping):
+        kept = {}
+        for key, item in value.items():
+            place: tuple[str | int, ...] = (*path, "a key" if shows_a_secret(str(key)) else str(key))
+            if shows_a_secret(str(key)) or _is_secret(item, place):
+                places.append(dotted(place))
+            else:
+                kept[key] = _without_secrets(item, place, places)
+        return kept
+    if isinstance(value, list):
+        kept_items = []
+        for index, item in enumerate(value):
+            place = (*path, index)
+            if _is_secret(item, place):
+                places.append(dotted(place))
+            else:
+                kept_items.append(_without_secrets(item, place, places))
+        return kept_items
+    return value
+
+
+def _is_secret(value: Any, path: tuple[str | int, ...]) -> bool:
+    if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+        return False
+    name = str(path[-1])
+    named = path[:-1] == ("backend", "env") and name not in knobs.knobs() and named_like_a_secret(name)
+    return named or shows_a_secret(str(value))
 
 
 def split(model: type[Model], given: Located, path: tuple[str, ...]) -> tuple[dict[str, Any], list[str]]:
@@ -66,8 +110,8 @@ def split(model: type[Model], given: Located, path: tuple[str, ...]) -> tuple[di
         if isinstance(inner, type) and issubclass(inner, Model) and isinstance(item.value, dict):
             known[key], more = split(inner, item, (*path, key))
             unknown += more
-        elif isinstance(item.value, str) and secret_in(item.value):
-            unknown.append(f"{dotted((*path, key))} ({item.place}), which looks like a secret: put it into one")
+        elif isinstance(item.value, str) and shows_a_secret(item.value):
+            unknown.append(f"{dotted((*path, key))} ({item.place}), which looks like a secret: {_WHERE_SECRETS_GO}")
         elif item.value is not None:
             known[key] = item.plain()
     return known, unknown

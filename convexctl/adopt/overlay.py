@@ -16,7 +16,6 @@ from convex_k8s import knobs
 from convex_k8s.values import Values
 from convex_k8s.values.checks.backend import ON_THE_VOLUME, OWN_VARIABLES
 from convex_k8s.values.checks.ingress import INGRESS_CLASS_ANNOTATION
-from convex_k8s.values.secrecy import named_like_a_secret, secret_in
 from convex_k8s.values.secrets import ADMIN_KEY
 
 from convexctl.adopt.draft import DEFAULTS, Draft, differing, laid_over, split, switched_on
@@ -91,6 +90,7 @@ def derive(release: Release, secrets: Iterable[Mapping[str, Any]] | None) -> Der
     _retention(draft, backend, defaults)
     _sources(draft, release, backend, known_keys)
     _accept_loss(draft)
+    draft.take_secrets_out()
     return Derived(differing(draft.values), draft.notes, draft.lost, unknown)
 
 
@@ -369,11 +369,6 @@ def _variables(draft: Draft, backend: Backend, defaults: Mapping[str, knobs.Scal
         if variable.from_secret or not value or name in OWN_VARIABLES or name in ON_THE_VOLUME:
             continue
         if name == ADMIN_KEY or name.startswith(_DASHBOARD_ONLY):
-            continue
-        if secret_in(value) or (name not in knobs.knobs() and named_like_a_secret(name)):
-            draft.lost.append(
-                f"{name}, which looks like a secret: put it into one, and name that under backend.envFrom"
-            )
             continue
         try:
             setting: knobs.Scalar = True if name in knobs.PRESENCE else value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from convex_k8s.values.secrecy import NOT_SHOWN, named_like_a_secret, secret_in
+from convex_k8s.values.secrecy import NOT_SHOWN, asks_for_a_secret, named_like_a_secret, shows_a_secret
 
 from convexctl import behaviour as model
 from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare
@@ -238,10 +238,14 @@ def _hidden(value: Any, name: str) -> Any:
         variable = str(value.get("name", ""))
         return {key: _hidden(item, variable if key == "value" else str(key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [_hidden(item, name) for item in value]
+        before = ["", *(item if isinstance(item, str) else "" for item in value)]
+        return [
+            NOT_SHOWN if isinstance(item, str) and asks_for_a_secret(option) else _hidden(item, name)
+            for option, item in zip(before, value, strict=False)
+        ]
     # Fields of Kubernetes, such as the `key` of a reference, are not in capitals, variables are.
     named = name.isupper() and named_like_a_secret(name)
-    return NOT_SHOWN if isinstance(value, str) and value and (named or secret_in(value)) else value
+    return NOT_SHOWN if isinstance(value, str) and value and (named or shows_a_secret(value)) else value
 
 
 def _irreversible(change: Change) -> str:

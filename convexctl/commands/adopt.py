@@ -159,11 +159,19 @@ def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: 
     from convexctl.adopt.effects import effects, summary
     from convexctl.adopt.release import secret_names
     from convexctl.changes import guard
+    from convexctl.overlays.load import OverlayError
     from convexctl.synth import output
 
     secrets, offline = _secrets(arguments, kubectl, release)
-    _write_overlay(arguments, name, release, secrets)
-    environment = _environment(arguments, name, release)
+    written = _write_overlay(arguments, name, release, secrets)
+    try:
+        environment = _environment(arguments, name, release)
+    except OverlayError as error:
+        if not written:
+            raise
+        raise UserError(
+            "\n".join([*error.messages, f"{written} was written and needs to be corrected; nothing else was changed"])
+        ) from None
     for warning in environment.overlay.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if secrets is not None:
@@ -222,7 +230,8 @@ def _secrets(
 
 def _write_overlay(
     arguments: argparse.Namespace, name: str, release: Release, secrets: list[dict[str, object]] | None
-) -> None:
+) -> Path | None:
+    """Write the overlay and return its file; None if there was one, which stays."""
     from convexctl.adopt import report
     from convexctl.adopt.overlay import derive
 
@@ -230,7 +239,7 @@ def _write_overlay(
     file = _overlay_file(arguments, name)
     if file and not arguments.force:
         print(f"{file}: is there, and is taken as it is (--force writes it anew)\n")
-        return
+        return None
     file = file or _overlays(arguments) / f"{name}.yaml"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -238,6 +247,7 @@ def _write_overlay(
     except OSError as error:
         raise UserError(f"{file}: cannot be written: {error.strerror}") from None
     print(f"{file}: written, with what differs from the defaults\n\n{report.taken_over(derived)}\n")
+    return file
 
 
 def _commands(arguments: argparse.Namespace, adoption: Adoption) -> int:

@@ -8,9 +8,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from convex_k8s.values.secrecy import NOT_SHOWN
 
 from convexctl import cli
-from convexctl.changes.compare_objects import ABSENT, compare
+from convexctl.changes.compare_objects import ABSENT, FieldChange, compare
+from convexctl.changes.diff import _without_secrets
 from tests.support.overlay_cases import SAMPLES
 
 SERVICE = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"name": "api", "port": 1}]}}
@@ -134,6 +136,11 @@ SECRETS = {
     "an instance secret by its name": ("INSTANCE_SECRET", "not-even-hex"),
     "a password in a URL": ("MY_URL", "https://me:hunter2@example.com"),
     "a key by its form": ("MY_ID", "AKIAIOSFODNN7EXAMPLE"),
+    "an option": ("MY_START", "./run --instance-secret=hunter2 --now"),
+    "a header": ("MY_SNIPPET", "'Authorization: Basic aHVudGVyMg=='"),
+    "a token in a header": ("MY_CURL", "curl -H x:Bearer abcdefghijklmnop"),
+    "64 hex digits in a longer text": ("MY_SCRIPT", f"run {'5f' * 32} now"),
+    "an assignment": ("MY_SHELL", "export DB_PASSWORD=hunter2; run"),
 }
 
 
@@ -152,6 +159,19 @@ def test_a_secret_that_somebody_left_in_the_manifests_is_not_shown(
     assert diff(project, "production", "--format", format) == 1
     said = capsys.readouterr().out
     assert (value in said, said.count("(not shown: it looks like a secret)")) == (False, 2)
+
+
+@pytest.mark.parametrize("option", ["--instance-secret", "--admin-key", "-password"])
+def test_what_follows_an_option_for_a_secret_is_not_shown(option: str) -> None:
+    field = FieldChange("spec.args", ABSENT, ["--port", "3210", option, "hunter2"])
+    assert _without_secrets(field).after == ["--port", "3210", option, NOT_SHOWN]
+
+
+@pytest.mark.parametrize(
+    "text", [f"ghcr.io/x@sha256:{'5f' * 32}", "$DB_PASSWORD", "PASSWORD=$DB_PASSWORD", "the key is in the Secret"]
+)
+def test_what_names_no_secret_is_shown(text: str) -> None:
+    assert _without_secrets(FieldChange("spec.x", text, ABSENT)).before == text
 
 
 def test_a_checksum_is_no_secret(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,17 @@ _SECRET_TEXT = {
         r"|AIza[A-Za-z0-9_-]{35}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"
     ),
 }
+_WITHIN = (
+    re.compile(r"(?<![0-9a-fA-F])(?<!sha256:)[0-9a-fA-F]{64}(?![0-9a-fA-F])"),
+    re.compile(
+        r"(?i)--?[\w-]{0,40}(?:secret|password|passwd|token|credentials?|api-?key|access-?key|admin-?key)(?:=|\s+)[^\s$]"
+    ),
+    re.compile(r"(?i)\bauthorization\b[\"']?\s{0,4}[:=]\s{0,4}\S"),
+    re.compile(r"(?i)\b(?:basic|bearer|convex)\s{1,4}[A-Za-z0-9+/=._~|-]{12,}"),
+)
+"""What a longer text (a command line, a script, a snippet of configuration) shows a secret by."""
+_ASSIGNMENT = re.compile(r"\b([A-Za-z_][A-Za-z0-9_]{2,60})=[^\s$;]")
+_OPTION = re.compile(r"(?i)--?[\w-]{0,40}(?:secret|password|passwd|token|credentials?|api-?key|access-?key|admin-?key)")
 _SECRET_NAME = re.compile(
     r"(^|_)(SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|PW|TOKEN|CREDENTIALS?|ACCESS_KEY_ID|APIKEY|KEY)$"
 )
@@ -32,6 +43,18 @@ def secret_in(text: str) -> str | None:
         if pattern.fullmatch(text) if kind == "an instance secret" else pattern.search(text):
             return kind
     return None
+
+
+def shows_a_secret(text: str) -> bool:
+    """Whether a text that others wrote, of any length, may hold a secret: then it is shown nowhere."""
+    if secret_in(text) or any(pattern.search(text) for pattern in _WITHIN):
+        return True
+    return any(named_like_a_secret(match[1]) for match in _ASSIGNMENT.finditer(text))
+
+
+def asks_for_a_secret(option: str) -> bool:
+    """Whether an option of a command line (`--instance-secret`) is followed by a secret."""
+    return bool(_OPTION.fullmatch(option))
 
 
 def named_like_a_secret(variable: str) -> bool:
