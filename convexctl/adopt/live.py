@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from convexctl.behaviour.manifests import dig, mapping, text
-from convexctl.changes.compare_objects import ObjectChange, compare, identity
+from convexctl.changes.compare_objects import LAST_APPLIED, ObjectChange, compare, identity, without_bookkeeping
 from convexctl.tools.kubectl import Kubectl, KubectlError
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Object = dict[str, Any]
 
 _MERGE_KEYS = {
@@ -23,7 +22,6 @@ _MERGE_KEYS = {
     "imagePullSecrets": "name",
 }
 """Lists that kubectl merges by a key; the ports of a container by `containerPort`, those of a Service by `port`."""
-_SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,11 @@ def preview(kubectl: Kubectl, ours: Iterable[Mapping[str, Any]], recorded: Itera
             unknown.add(name)
             result = _applied(current, thing, records[name])
         after.append(result)
-    return Preview([_plain(thing) for thing in there.values()], [*map(_plain, [*after, *made])], frozenset(unknown))
+    return Preview(
+        [without_bookkeeping(thing) for thing in there.values()],
+        [*map(without_bookkeeping, [*after, *made])],
+        frozenset(unknown),
+    )
 
 
 def in_cluster(kubectl: Kubectl, manifests: Iterable[Mapping[str, Any]]) -> dict[str, Object]:
@@ -121,13 +123,3 @@ def _merge_key(name: str, value: Any) -> str:
         return ""
     keys = ("containerPort", "port") if name == "ports" else (_MERGE_KEYS.get(name, ""),)
     return next((key for key in keys if key and all(key in item for item in value)), "")
-
-
-def _plain(thing: Mapping[str, Any]) -> Object:
-    """An object without what the API server itself writes into it."""
-    metadata = {key: item for key, item in mapping(thing.get("metadata")).items() if key not in _SERVERS_OWN}
-    annotations = {key: item for key, item in mapping(metadata.get("annotations")).items() if key != LAST_APPLIED}
-    metadata.pop("annotations", None)
-    if annotations:
-        metadata["annotations"] = annotations
-    return {key: item for key, item in thing.items() if key != "status"} | {"metadata": metadata}

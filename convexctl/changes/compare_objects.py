@@ -13,6 +13,8 @@ ABSENT = object()
 _IDENTIFIERS = ("name", "mountPath", "containerPort", "port", "host", "path", "secretName", "key", "topologyKey")
 """The fields by which people, and Kubernetes itself, tell the elements of a list apart; the first that fits is used."""
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 _TEMPLATE_TYPE = (("apiVersion", "v1"), ("kind", "PersistentVolumeClaim"))
 
 
@@ -59,6 +61,16 @@ def identity(manifest: Mapping[str, Any]) -> str:
     metadata = manifest.get("metadata") or {}
     namespace = f" ({metadata['namespace']})" if metadata.get("namespace") else ""
     return f"{manifest.get('kind')}/{metadata.get('name')}{namespace}"
+
+
+def without_bookkeeping(thing: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of a cluster without what the API server and kubectl write into it for themselves."""
+    given = thing.get("metadata")
+    metadata = {key: item for key, item in (given or {}).items() if key not in _SERVERS_OWN}
+    annotations = {key: item for key, item in (metadata.pop("annotations", None) or {}).items() if key != LAST_APPLIED}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {key: item for key, item in thing.items() if key != "status"} | {"metadata": metadata}
 
 
 def _without_template_types(manifest: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,10 @@ from typing import Any, Literal
 from convex_k8s.values.secrecy import NOT_SHOWN, asks_for_a_secret, named_like_a_secret, shows_a_secret
 
 from convexctl import behaviour as model
-from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare
+from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare, without_bookkeeping
 from convexctl.changes.irreversible import changes
 from convexctl.changes.irreversible.model import Change, side_of
-from convexctl.errors import TROUBLE, UserError
+from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, load_all
 from convexctl.synth import output
 from convexctl.synth.environment import MANIFESTS, NAMESPACE, Environment
@@ -112,18 +111,30 @@ def _documents(text: str, name: str) -> list[dict[str, Any]]:
         raise UserError(f"{error}: restore it from Git, or remove it and run synth") from None
 
 
-def live(environments: Iterable[Environment]) -> int:
-    """Run `kubectl diff` for each environment and return the highest of its exit codes (0 same, 1 different).
+def live(environments: Iterable[Environment]) -> list[Difference]:
+    """Compare what synth would write with the current cluster, by `kubectl diff`.
 
-    Raises `KubectlError` where kubectl is missing or has no cluster, before it says that in many lines of its own.
+    Raises `KubectlError` where the cluster cannot be asked.
     """
-    Kubectl().server_version()
-    codes = []
-    for environment in environments:
-        text = environment.files[MANIFESTS]
-        codes.append(subprocess.run(["kubectl", "diff", "-f", "-"], input=text, text=True, check=False).returncode)
-    # A negative one is the signal that ended kubectl.
-    return max((code if code >= 0 else TROUBLE for code in codes), default=SAME)
+    kubectl = Kubectl()
+    kubectl.server_version()
+    return [_live(kubectl, environment) for environment in environments]
+
+
+def _live(kubectl: Kubectl, environment: Environment) -> Difference:
+    differs, pairs = kubectl.diff(environment.files[MANIFESTS])
+    sides = ([pair[side] for pair in pairs] for side in (0, 1))
+    before, after = ([without_bookkeeping(thing) for text in side for thing in _answered(text)] for side in sides)
+    objects = tuple(compare(before, after))
+    own = () if objects or not differs else ("what kubectl notes for itself",)
+    return Difference(environment.name, "changed" if differs else "unchanged", objects=objects, files=own)
+
+
+def _answered(text: str) -> list[dict[str, Any]]:
+    try:
+        return [document.plain() for document in load_all(text, "kubectl diff") if isinstance(document.value, dict)]
+    except DocumentError:
+        raise UserError("kubectl diff answered something that is no YAML") from None
 
 
 def rendered(found: list[Difference], format: Format, *, colour: bool = False) -> str:

@@ -41,7 +41,8 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.overlays or folder("overlays"), arguments.overlay, values_files=arguments.values
     )
     if arguments.live:
-        return live(environments)
-    found = differences(output_folder(arguments.output), environments, all_overlays=not arguments.overlay)
+        found = live(environments)
+    else:
+        found = differences(output_folder(arguments.output), environments, all_overlays=not arguments.overlay)
     print(rendered(found, arguments.format, colour=sys.stdout.isatty()), end="")
     return DIFFERENT if any(environment.changed for environment in found) else SAME

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from convexctl.tools import run
 
 FIELD_MANAGER = "convex-k8s"
 """Under which name the API server notes the fields that are set from here."""
+_WHOLE_FILES = "diff -N -U9999999"
+"""The program by which kubectl compares: a unified diff with every line, from which both sides can be read."""
 _REQUEST_TIMEOUT_S = 10
 _TIMEOUT_S = 60
 
@@ -169,6 +172,23 @@ class Kubectl:
             "apply", "--server-side", "--force-conflicts", manager, *self._in_namespace, "--filename=-", stdin=manifests
         )
 
+    def diff(self, manifests: str) -> tuple[bool, list[tuple[str, str]]]:
+        """Whether `apply` would change anything, and each object that it would change, as YAML before and after.
+
+        Raises `KubectlError` where that cannot be told.
+        """
+        where = ["--context", self.context] if self.context else []
+        code, text = run.answer(
+            "kubectl",
+            [*where, "diff", *self._in_namespace, "--filename=-"],
+            stdin=manifests,
+            timeout_s=_TIMEOUT_S,
+            error=KubectlError,
+            accepted=(0, 1),
+            environment={"KUBECTL_EXTERNAL_DIFF": _WHOLE_FILES},
+        )
+        return code == 1, list(_both_sides(text))
+
     def _raw(self, path: str) -> dict[str, Any]:
         return run.parsed(self.run("get", "--raw", path), "kubectl", KubectlError)
 
@@ -186,6 +206,15 @@ class Kubectl:
 def as_stream(manifests: Iterable[Mapping[str, Any]]) -> str:
     """The manifests as one text that kubectl reads."""
     return "".join(f"---\n{json.dumps(manifest)}\n" for manifest in manifests)
+
+
+def _both_sides(text: str) -> Iterator[tuple[str, str]]:
+    """The whole files, before and after, of a unified diff that has every line of them."""
+    for part in re.split(r"^diff .*\n", text, flags=re.MULTILINE)[1:]:
+        lines = [line for line in part.splitlines() if not line.startswith(("--- ", "+++ ", "@@ ", "\\"))]
+        before = [line[1:] for line in lines if not line.startswith("+")]
+        after = [line[1:] for line in lines if not line.startswith("-")]
+        yield "\n".join(before), "\n".join(after)
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from convexctl.errors import UserError
@@ -25,6 +26,21 @@ def run(
     Raises `error` when it is not installed, takes longer than `timeout_s` seconds, or fails: then with the last line
     that it says, after `lead`.
     """
+    return answer(name, arguments, stdin=stdin, timeout_s=timeout_s, error=error, lead=lead)[1]
+
+
+def answer(
+    name: str,
+    arguments: Sequence[str],
+    *,
+    stdin: str = "",
+    timeout_s: float = 60,
+    error: type[UserError] = UserError,
+    lead: str = "",
+    accepted: Collection[int] = (0,),
+    environment: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """As `run`, for a program whose exit code says something: `accepted` are those that are no failure."""
     program = shutil.which(name)
     if program is None:
         raise error(f"{name} is not installed, or not on PATH")
@@ -36,16 +52,17 @@ def run(
             encoding="utf-8",
             errors="replace",
             timeout=timeout_s,
+            env={**os.environ, **(environment or {})},
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise error(f"{name} did not finish within {timeout_s} seconds") from None
     except OSError as reason:
         raise error(f"{name} cannot be run: {reason.strerror}") from None
-    if done.returncode != 0:
+    if done.returncode not in accepted:
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise error(f"{lead}{said[-1]}" if said else f"{name} failed with exit code {done.returncode}")
-    return done.stdout
+    return done.returncode, done.stdout
 
 
 def parsed(text: str, name: str, error: type[UserError] = UserError) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def test_the_folder_is_the_one_that_synth_writes_to(
     assert cli.run(["diff", "--overlays", str(project / "overlays")]) == 1
 
 
-@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 1", 1), ("exit 3", 3), ("kill -KILL $$", 2)])
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 1", 1), ("exit 3", 2), ("kill -KILL $$", 2)])
 def test_the_exit_code_of_kubectl_counts_and_a_kill_is_trouble(
     project: Path, monkeypatch: pytest.MonkeyPatch, script: str, code: int
 ) -> None:

@@ -299,3 +299,26 @@ def test_the_type_of_a_claim_template_may_be_added(environment: Environment) -> 
     assert environment.apply() == ""
     after = environment.cluster.object(environment.namespace, "statefulset", "shop-backend")
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
+
+
+def test_the_difference_to_the_cluster_shows_no_secret(environment: Environment) -> None:
+    """Somebody put one into the live object, from where it is in kubectl's own note too."""
+    environment.overlay()
+    assert environment.synth().code == 0
+    file = environment.folder / "dist" / "test" / "convex.k8s.yaml"
+    ours = file.read_text()
+    literal = "        - env:\n            - name: DB_PASSWORD\n              value: hunter2\n"
+    file.write_text(ours.replace("        - env:\n", literal, 1).replace("  RUST_LOG: info", "  RUST_LOG: debug"))
+    assert "hunter2" in file.read_text()
+    assert environment.apply() == ""
+    file.write_text(ours)
+    folders = ("--overlays", str(environment.folder / "overlays"), "-o", str(environment.folder / "dist"))
+    done = run(environment.capsys, "diff", "--live", *folders)
+    assert done.code == 1
+    assert "hunter2" not in done.stdout + done.stderr
+    assert '~ data.RUST_LOG: "debug" -> "info"' in done.stdout
+    hidden = '"name": "DB_PASSWORD", "value": "(not shown: it looks like a secret)"'
+    assert f"- spec.template.spec.containers[convex-backend].env[DB_PASSWORD]: {{{hidden}}}" in done.stdout
+    assert environment.apply() == ""
+    done = run(environment.capsys, "diff", "--live", *folders)
+    assert (done.code, done.stdout) == (0, "test: unchanged\n")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from convexctl.adopt.live import LAST_APPLIED, last_applied
+from convexctl.adopt.live import last_applied
+from convexctl.changes.compare_objects import LAST_APPLIED
 from convexctl.errors import UserError
 from convexctl.tools.helm import Helm, HelmError, Record
 from convexctl.tools.kubectl import Kubectl, KubectlError
