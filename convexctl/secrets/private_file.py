@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import subprocess
 from pathlib import Path
 
 from convexctl.errors import UserError
+from convexctl.tools import git
 
 
 def check_not_in_git(path: Path) -> None:
@@ -17,12 +16,8 @@ def check_not_in_git(path: Path) -> None:
     tree = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
     if tree is None:
         return
-    git = shutil.which("git")
-    if git:
-        command = [git, "-C", str(folder), "check-ignore", "--quiet", "--", path.name]
-        # What git complains of (a tree of somebody else's, say) is no answer: the file counts as not ignored.
-        if subprocess.run(command, check=False, capture_output=True).returncode == 0:
-            return
+    if git.ignores(folder / path.name):
+        return
     raise UserError(
         f"{path}: is in the Git work tree {tree} and not ignored, so secrets would soon be committed: "
         "name a file elsewhere, or add this one to .gitignore"

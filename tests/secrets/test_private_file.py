@@ -47,6 +47,14 @@ def test_a_link_out_of_the_tree(tree: Path, tmp_path: Path) -> None:
     check_not_in_git(tree / "out" / "secrets.yaml")
 
 
+def test_a_hook_does_not_lead_git_to_another_tree(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path / "other")], check=True)
+    (tmp_path / "other" / ".git" / "info" / "exclude").write_text("secrets.yaml\n")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    with pytest.raises(UserError, match=f"is in the Git work tree {tree} and not ignored"):
+        check_not_in_git(tree / "secrets.yaml")
+
+
 def test_links_that_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
