@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convexctl import regular_files
 from convexctl.behaviour.manifests import Manifests, mapping, text
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all
@@ -94,7 +95,7 @@ def secret_names(manifests: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return regular_files.read_text(path, "utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convexctl import regular_files
 from convexctl.behaviour import Source
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all
@@ -71,7 +72,7 @@ def _texts(path: str) -> Iterator[tuple[str, str]]:
     )
     for file in files:
         try:
-            yield str(file), file.read_text(encoding="utf-8")
+            yield str(file), regular_files.read_text(file)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "is no text in UTF-8"
             raise UserError(f"{file}: {reason}") from None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convexctl import regular_files
 from convexctl.behaviour.manifests import Manifest, Manifests, dig, mapping, sequence, text
 from convexctl.errors import IRREVERSIBLE, UserError
 from convexctl.overlays.load import overlay_file
@@ -71,7 +72,7 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
 def _is_as_written(environment: Environment, root: Path) -> bool:
     """Whether there is nothing to compare: the manifests are there already, and the overlay acknowledges nothing."""
     try:
-        written = (root / environment.name / MANIFESTS).read_bytes()
+        written = regular_files.read_bytes(root / environment.name / MANIFESTS)
     except OSError:
         return False
     return written == environment.files[MANIFESTS].encode() and not environment.overlay.values.acknowledge

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from convexctl import regular_files
 from convexctl.behaviour import predict
 from convexctl.behaviour.manifests import Manifest, source_of
 from convexctl.errors import UserError
@@ -45,7 +46,7 @@ def written(environments: Sequence[Environment], root: Path) -> dict[str, Baseli
     for environment in environments:
         file = root / environment.name / MANIFESTS
         try:
-            content = file.read_bytes()
+            content = regular_files.read_bytes(file)
             if content != environment.files[MANIFESTS].encode():
                 baselines[environment.name] = Baseline(_manifests(content, str(file)))
         except (FileNotFoundError, NotADirectoryError):

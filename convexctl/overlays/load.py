@@ -13,6 +13,7 @@ from convex_k8s.problems import Problem, ValuesError, dotted
 from convex_k8s.values import Values
 from convex_k8s.values.secrecy import secret_in
 
+from convexctl import regular_files
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all, misread
 from convexctl.project import PROGRAM
@@ -183,7 +184,7 @@ def _read_values(file: Path) -> Located:
 
 def _read(file: Path) -> Located:
     try:
-        documents = load_all(file.read_text(encoding="utf-8-sig"), str(file))
+        documents = load_all(regular_files.read_text(file, "utf-8-sig"), str(file))
     except DocumentError as error:
         raise OverlayError([f"{place}: {message}" for place, message in error.faults]) from None
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from convexctl import regular_files
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all
 from convexctl.overlays.load import Overlay, OverlayError
@@ -137,7 +138,7 @@ def _lacking(overlay: Overlay, file: Path, documents: list[Located]) -> list[str
 
 def _documents(file: Path) -> list[Located]:
     try:
-        documents = load_all(file.read_text(encoding="utf-8"), str(file))
+        documents = load_all(regular_files.read_text(file), str(file))
     except FileNotFoundError:
         return []
     except DocumentError as error:

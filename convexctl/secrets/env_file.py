@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from convexctl import regular_files
 from convexctl.errors import UserError
 
 
@@ -14,7 +15,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     Empty lines and those that begin with `#` are skipped. Raises `UserError`, with all wrong lines and no values.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        lines = regular_files.read_text(path, "utf-8-sig").split("\n")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -14,6 +14,7 @@ from pathlib import Path
 from convex_k8s.values import Values
 from convex_k8s.values.secrets import ADMIN_KEY
 
+from convexctl import regular_files
 from convexctl.errors import UserError
 from convexctl.secrets.accepted import (
     generate_instance_secret,
@@ -349,6 +350,6 @@ def _read(variable: str, text: str) -> tuple[bytes, list[str]]:
     if variable not in FILES:
         return _bytes(text), []
     try:
-        return Path(text).expanduser().read_bytes(), []
-    except (OSError, ValueError) as error:
+        return regular_files.read_bytes(Path(text).expanduser()), []
+    except (OSError, ValueError, RuntimeError) as error:
         return b"", [f"the file cannot be read: {getattr(error, 'strerror', None) or 'no such path'}"]

@@ -791,6 +791,43 @@ def test_what_is_gone_is_compared_with_the_last_commit(committed: Project, path:
     assert committed.synth().code == 3
 
 
+@pytest.mark.parametrize("names", [("GIT_DIR",), ("GIT_DIR", "GIT_WORK_TREE"), ("GIT_OBJECT_DIRECTORY",)])
+def test_a_hook_does_not_lead_git_to_another_repository(
+    committed: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    """Git sets these for every hook in a linked work tree."""
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    for name in names:
+        monkeypatch.setenv(name, str(other if name == "GIT_WORK_TREE" else other / ".git"))
+    shutil.rmtree(committed.dist)
+    committed.overlay(SERVER.replace("shop-files", "store-files"))
+    done = committed.synth()
+    assert (done.code, "test: files-buckets: shop-files -> store-files" in done.stderr) == (3, True)
+
+
+def test_a_git_that_hangs_is_given_up(committed: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "programs" / "git"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr("convexctl.tools.git._TIMEOUT_S", 0.2)
+    shutil.rmtree(committed.dist)
+    done = committed.synth()
+    assert "not compared with the last commit: git did not finish within 0.2 seconds" in done.stderr
+
+
+def test_a_pipe_in_the_place_of_the_manifests_is_not_waited_for(project: Project) -> None:
+    project.started_as(SERVER)
+    file = project.dist / "test" / "convex.k8s.yaml"
+    file.unlink()
+    os.mkfifo(file)
+    done = project.synth()
+    assert (done.code, done.stderr.splitlines()[0].startswith(f"{file}: cannot be read: Is not a regular")) == (1, True)
+
+
 @pytest.mark.skipif(CDK8S is None, reason="needs cdk8s-cli of npm on PATH, or named by CDK8S_CLI")
 def test_cdk8s_synth_is_stopped_too(committed: Project) -> None:
     """It deletes `dist/` before it starts the program."""

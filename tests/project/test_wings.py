@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 PROGRAM = Path(__file__).resolve().parents[2] / "convexctl"
-GROUND = {"__init__", "__version__", "errors", "located_yaml", "project", "wording"}
+GROUND = {"__init__", "__version__", "errors", "located_yaml", "project", "regular_files", "wording"}
 WINGS = {
     "tools": set[str](),
     "behaviour": set[str](),
@@ -63,3 +64,15 @@ def test_a_printed_command_begins_with_the_programs_name_in_this_repository() ->
     """It is `convex-k8s` in a repository that uses the package: `convexctl.project.PROGRAM` says which."""
     here = {PROGRAM / "project.py", PROGRAM / "process.py"}
     assert [str(file) for file in PROGRAM.rglob("*.py") if file not in here and "main.py" in file.read_text()] == []
+
+
+_STARTS = re.compile(r"\b(subprocess|os\.(exec|spawn|posix_spawn|system|popen|fork)|pty\.|multiprocessing|asyncio)")
+
+
+def test_every_external_program_is_started_in_tools() -> None:
+    """But this program itself, which starts again in the project's own .venv."""
+    code = [*PROGRAM.rglob("*.py"), *(PROGRAM.parent / "constructs").rglob("*.py"), PROGRAM.parent / "main.py"]
+    starting = {file for file in code if _STARTS.search(file.read_text(encoding="utf-8"))}
+    elsewhere = {file for file in starting if PROGRAM / "tools" not in file.parents}
+    assert elsewhere == {PROGRAM / "process.py"}
+    assert starting > elsewhere
