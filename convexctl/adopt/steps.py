@@ -5,6 +5,7 @@ Helm's record goes last: until then everything that a step needs to know is in t
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ from convexctl.tools.helm import Helm
 from convexctl.tools.kubectl import Kubectl, KubectlError, as_stream
 
 _HELM_ANNOTATIONS = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
+_HELM_MANAGERS = ("helm", "Helm", "helm-controller")
+"""Under which names the API server notes what Helm and Flux's helm-controller set."""
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 _CHART = "helm.sh/chart"
 _TEMPLATE = (
@@ -85,12 +88,14 @@ class Adoption:
 
     def steps(self) -> Iterator[Step]:
         """The steps in their order. Each is made when it is asked for, and then looks at the cluster."""
-        for make in (self._hand_over, self._apply, self._replace_pod, self._wait, self._strip, self._forget):
+        makers = (self._hand_over, self._apply, self._replace_pod, self._wait, self._strip, self._disown, self._forget)
+        for make in makers:
             yield make()
 
     def pending(self) -> list[Step]:
         """The steps that have something to do as things stand."""
-        return [step for step in (self._hand_over(), self._apply(), self._strip(), self._forget()) if step.commands]
+        makers = (self._hand_over, self._apply, self._strip, self._disown, self._forget)
+        return [step for step in (make() for make in makers) if step.commands]
 
     def run(self, command: Command) -> str:
         """Run a command and return what kubectl says. Raises `KubectlError`."""
@@ -185,6 +190,33 @@ class Adoption:
         if annotated:
             commands.append(Command(("annotate", self._n, *annotated, *(f"{name}-" for name in _HELM_ANNOTATIONS))))
         return Step("Take Helm's labels and annotations off", tuple(commands))
+
+    def _disown(self) -> Step:
+        """What Helm owns stays, whatever a server-side apply leaves out: Flux always applies so, Argo CD may."""
+        commands = []
+        for thing in self._live():
+            entries = list(map(mapping, sequence(dig(thing, "metadata", "managedFields"))))
+            theirs = [index for index, entry in enumerate(entries) if entry.get("manager") in _HELM_MANAGERS]
+            if not theirs:
+                continue
+            patch = []
+            for index in reversed(theirs):
+                path = f"/metadata/managedFields/{index}"
+                patch += [
+                    {"op": "test", "path": f"{path}/manager", "value": entries[index]["manager"]},
+                    {"op": "remove", "path": path},
+                ]
+            commands.append(Command(("patch", self._n, _object(thing), "--type=json", f"--patch={json.dumps(patch)}")))
+        return Step(
+            "Take Helm out of the owners of fields, so that a server-side apply can remove them", tuple(commands)
+        )
+
+    def _live(self) -> list[dict[str, Any]]:
+        ours = self.environment.manifests
+        names = ",".join(dict.fromkeys(_kind(one) for one in ours))
+        wanted = {_object(manifest) for manifest in ours}
+        found = self.kubectl.objects("get", names, "--show-managed-fields")
+        return [thing for thing in found if _object(thing) in wanted]
 
     def _metadata(self) -> Iterator[tuple[str, str, dict[str, str]]]:
         """Name, Helm release and labels of the objects in the namespace, of every kind that may be the release's."""

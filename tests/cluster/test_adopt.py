@@ -126,6 +126,29 @@ def test_a_volume_is_mounted_only_after_its_owner_said_that_the_old_data_may_go(
     assert claims == [{"claimName": f"{RELEASE}-backend-pvc"}]
 
 
+def test_a_server_side_apply_can_remove_what_helm_had_set(adopted: Adopted) -> None:
+    """As Flux applies always. The last test of the release, because it changes it."""
+    cluster, namespace = adopted.adopter.cluster, adopted.adopter.namespace
+    apply = ("apply", "--server-side", "--field-manager=kubectl", "--namespace", namespace, "--filename=-")
+    manifests = list(yaml.safe_load_all((adopted.adopter.folder / "convex.k8s.yaml").read_text()))
+    deployment = next(one for one in manifests if one["kind"] == "Deployment")
+    helms = adopted.before[f"Deployment/{RELEASE}-dashboard"]["metadata"]["labels"]
+    assert deployment["metadata"]["labels"]["app"] == helms["app"]
+    cluster.kubectl(*apply, input=yaml.safe_dump_all(manifests))
+    del deployment["metadata"]["labels"]["app"]
+    cluster.kubectl(*apply, input=yaml.safe_dump_all(manifests))
+    after = cluster.object(namespace, "deployment", f"{RELEASE}-dashboard")
+    assert "app" not in after["metadata"]["labels"]
+    assert all("helm" not in text.lower() for text in managers(cluster, namespace))
+
+
+def managers(cluster: ControlPlane, namespace: str) -> list[str]:
+    """Who owns fields of the environment's objects."""
+    kinds = "statefulset,deployment,service,configmap,ingress"
+    columns = "--output=jsonpath={.items[*].metadata.managedFields[*].manager}"
+    return cluster.kubectl("get", kinds, "--namespace", namespace, "--show-managed-fields", columns).stdout.split()
+
+
 @pytest.fixture
 def adopter(cluster: ControlPlane, namespace: str, tmp_path: Path) -> Adopter:
     """The chart's example, installed as Helm 4 does."""

@@ -25,7 +25,7 @@ _KILLER = """#!{python} -IS
 import os, signal, subprocess, sys
 arguments = sys.argv[1:]
 verbs = [a for a in arguments if not a.startswith("-")]
-changes = verbs[0] in ("apply", "annotate", "label", "delete")
+changes = verbs[0] in ("apply", "annotate", "label", "patch", "delete")
 def run(arguments, stdin=None):
     return subprocess.run([{kubectl!r}, *arguments], input=stdin, check=False).returncode
 def die():
