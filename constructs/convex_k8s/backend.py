@@ -61,16 +61,16 @@ class Backend(Construct):
             type=service.type,
             annotations=service.annotations,
         )
-        headless = ComponentService(
+        self.headless_service = ComponentService(
             self, "headless", naming, "backend-headless", "backend", _container_ports(), headless=True
         )
-        _StatefulSet(
+        self.stateful_set = _StatefulSet(
             self,
             "stateful-set",
             metadata=naming.metadata("backend", "backend"),
             spec=k8s.StatefulSetSpec(
                 replicas=1,
-                service_name=headless.name,
+                service_name=self.headless_service.name,
                 selector=k8s.LabelSelector(match_labels=naming.selector("backend")),
                 template=k8s.PodTemplateSpec(
                     metadata=naming.pod_metadata("backend", {CHECKSUM_ANNOTATION: config.checksum}),

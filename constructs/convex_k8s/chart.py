@@ -32,6 +32,9 @@ class ConvexChart(Chart):
 
     `sealed_secrets` are `SealedSecret` manifests, taken over where `secrets.provider` is `sealed-secrets`. `overlay`
     becomes an annotation of every object, which tells environments apart in a cluster.
+
+    The chart hands out its parts: `config` and `backend`; `dashboard`, `ingress` and `gateway`, None if off; and
+    `secrets`, the objects that make Secrets, None with the provider `existing`.
     """
 
     def __init__(
@@ -44,22 +47,27 @@ class ConvexChart(Chart):
     ) -> None:
         super().__init__(scope, id)
         naming = Naming(values, overlay)
+        self.secrets: ExternalSecrets | SealedSecrets | Bootstrap | None = None
         match values.secrets.provider:
             case "external-secrets":
-                ExternalSecrets(self, "external-secrets", naming)
+                self.secrets = ExternalSecrets(self, "external-secrets", naming)
             case "sealed-secrets":
-                SealedSecrets(self, "sealed-secrets", naming, sealed_secrets)
+                self.secrets = SealedSecrets(self, "sealed-secrets", naming, sealed_secrets)
             case "bootstrap":
-                Bootstrap(self, "bootstrap", naming)
-        config = Config(self, "config", naming)
-        backend = Backend(self, "backend", naming, config)
-        dashboard = Dashboard(self, "dashboard", naming, Origins.of(values)) if values.dashboard.enabled else None
+                self.secrets = Bootstrap(self, "bootstrap", naming)
+        self.config = Config(self, "config", naming)
+        self.backend = Backend(self, "backend", naming, self.config)
+        self.dashboard: Dashboard | None = None
+        if values.dashboard.enabled:
+            self.dashboard = Dashboard(self, "dashboard", naming, Origins.of(values))
+        self.ingress: Ingress | None = None
+        self.gateway: Gateway | None = None
         if values.public_hosts:
-            targets = Targets(self, naming, backend, dashboard)
+            targets = Targets(self, naming, self.backend, self.dashboard)
             if values.ingress.enabled:
-                Ingress(self, "ingress", naming, targets)
+                self.ingress = Ingress(self, "ingress", naming, targets)
             if values.gateway.enabled:
-                Gateway(self, "gateway", naming, targets)
+                self.gateway = Gateway(self, "gateway", naming, targets)
         apply_patches(self, naming, [_namespace(naming)] if values.create_namespace else [])
 
 

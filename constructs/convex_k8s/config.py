@@ -28,7 +28,8 @@ class Config(Construct):
         super().__init__(scope, id)
         self.data = backend_variables(naming.values)
         self.name = f"{naming.release}-config"
-        k8s.KubeConfigMap(self, "config-map", metadata=naming.metadata("config"), data=self.data)
+        metadata = naming.metadata("config")
+        self.config_map = k8s.KubeConfigMap(self, "config-map", metadata=metadata, data=self.data)
 
     @property
     def checksum(self) -> str:

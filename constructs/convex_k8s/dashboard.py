@@ -50,7 +50,7 @@ class Dashboard(Construct):
             resources=pods.resources(values.resources),
             security_context=pods.container_security(values.security_context),
         )
-        k8s.KubeDeployment(
+        self.deployment = k8s.KubeDeployment(
             self,
             "deployment",
             metadata=naming.metadata("dashboard", "dashboard"),

@@ -22,6 +22,7 @@ class Ingress(Construct):
         super().__init__(scope, id)
         self._naming = naming
         self._targets = targets
+        self.objects: list[k8s.KubeIngress] = []
         together: list[PublicHost] = []
         for served in PublicHosts.of(naming.values, "ingress"):
             host: IngressHost = getattr(naming.values.ingress, served.role)
@@ -35,7 +36,7 @@ class Ingress(Construct):
     def _object(self, role: str, hosts: Sequence[PublicHost], own: IngressHost) -> None:
         suffix = f"ingress-{role}" if role else "ingress"
         class_name, annotations = self._class(own)
-        k8s.KubeIngress(
+        made = k8s.KubeIngress(
             self,
             suffix,
             metadata=self._naming.metadata(suffix, annotations=annotations),
@@ -49,6 +50,7 @@ class Ingress(Construct):
                 or None,
             ),
         )
+        self.objects.append(made)
 
     def _class(self, own: IngressHost) -> tuple[str | None, dict[str, str]]:
         """The class, and all annotations: the user's win over what the controller needs."""

@@ -40,7 +40,7 @@ class ComponentService(Construct):
         super().__init__(scope, id)
         self.name = f"{naming.release}-{suffix}"
         self.numbers = {port.name: port.number for port in ports}
-        k8s.KubeService(
+        self.service = k8s.KubeService(
             self,
             "service",
             metadata=naming.metadata(suffix, component, annotations),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from convexctl import __version__
+from tests.support.overlay_cases import ROOT
 from tests.support.package import Installed, build, copy_sources
 
 pytest.importorskip("hatchling", reason="needs hatchling: pip install -r requirements-dev.txt")
@@ -170,3 +172,17 @@ def test_the_sdist_builds_the_same_wheel(sources: Path, wheel: Path, tmp_path: P
     with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
         assert set(one.namelist()) == set(other.namelist())
         assert "convexctl/starter/files/gitignore" in one.namelist()
+
+
+def test_the_examples_of_the_library_run(installed: Installed, tmp_path: Path) -> None:
+    """Without a node on PATH: the wheel brings one. The second example reads what the first one wrote."""
+    text = (ROOT / "docs/library.md").read_text(encoding="utf-8")
+    for name, body in re.findall(r"```python\n# (\S+)\n(.*?)```", text, re.DOTALL):
+        (tmp_path / name).write_text(body)
+    python = str(installed.programs / "python")
+    done = installed.run("env", f"PATH={installed.programs}", python, "app.py", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (config,) = yaml.safe_load_all((tmp_path / "dist/web.k8s.yaml").read_text())
+    assert config["data"]["CONVEX_URL"] == "http://chat-backend-svc:3210"
+    done = installed.run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_convex.py", cwd=tmp_path)
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout

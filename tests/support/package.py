@@ -41,7 +41,7 @@ class Installed:
         self.programs = folder / "bin"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
         (packages,) = folder.glob("lib/python3*/site-packages")
-        (packages / "requirements.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+        (packages / "a_requirements.pth").write_text("\n".join(site.getsitepackages()) + "\n")
 
     def install(self, wheel: Path) -> None:
         """Install a wheel, in the place of an older one."""
