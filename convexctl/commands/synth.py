@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convexctl.errors import printable
 from convexctl.project import folder, output_folder, path
-from convexctl.tools import node
+from convexctl.synth.up_to_date import Known, Memory
+
+if TYPE_CHECKING:
+    from convexctl.synth.output import Outcome
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,31 +40,58 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="look for irreversible changes against the current cluster, not against the folder that is written",
     )
+    parser.add_argument(
+        "--force", action="store_true", help="do the work also where nothing has changed since the last run"
+    )
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Synthesise, and write only when every overlay is right and the guard has nothing against it."""
+    overlays, target = arguments.overlays or folder("overlays"), output_folder(arguments.output)
+    request = [f"{name}={value}" for name, value in sorted(vars(arguments).items()) if name not in ("force", "quiet")]
+    memory = Memory(overlays, target, request, arguments.values)
+    # A cluster may have changed without any file's having done so.
+    known = None if arguments.force or arguments.live else memory.recall()
+    if known:
+        _report(target, dict.fromkeys(known.objects, "unchanged"), known, quiet=arguments.quiet)
+        return 0
+    known, outcomes, lasting = _synthesise(arguments, overlays, target)
+    if lasting:
+        memory.keep(known)
+    _report(target, outcomes, known, quiet=arguments.quiet)
+    return 0
+
+
+def _synthesise(
+    arguments: argparse.Namespace, overlays: Path, target: Path
+) -> tuple[Known, Mapping[str, Outcome], bool]:
+    """Do the work. The last value says whether a run that finds everything as it is now would report the same."""
+    from convexctl.tools import node
+
     node.warm_up()
     from convexctl.changes import guard
     from convexctl.overlays.load import warnings_of
     from convexctl.synth import output, self_audit
     from convexctl.synth.environment import synthesise_all
 
-    overlays = arguments.overlays or folder("overlays")
     environments = synthesise_all(overlays, arguments.overlay, arguments.values)
-    target = output_folder(arguments.output)
     warnings = warnings_of(overlays, [environment.overlay for environment in environments])
     warnings += self_audit.warnings(environments, overlays)
+    guarded: list[str] = []
     if not arguments.allow_irreversible:
-        warnings += guard.check(environments, target, overlays, live=arguments.live)
+        guarded = guard.check(environments, target, overlays, live=arguments.live)
     files = {environment.name: environment.files for environment in environments}
     outcomes = output.write(target, files, prune=not arguments.overlay)
-    for warning in warnings:
+    objects = {environment.name: len(environment.manifests) for environment in environments}
+    return Known([*warnings, *guarded], objects), outcomes, not guarded and not arguments.live
+
+
+def _report(target: Path, outcomes: Mapping[str, Outcome], known: Known, *, quiet: bool) -> None:
+    for warning in known.warnings:
         print(f"warning: {printable(warning)}", file=sys.stderr)
-    if not arguments.quiet:
-        objects = {environment.name: len(environment.manifests) for environment in environments}
-        for name, outcome in outcomes.items():
-            count = f", {objects[name]} objects" if name in objects else ""
-            print(f"{target / name}: {outcome}{count}", file=sys.stderr)
-    return 0
+    if quiet:
+        return
+    for name, outcome in outcomes.items():
+        count = f", {known.objects[name]} objects" if name in known.objects else ""
+        print(f"{target / name}: {outcome}{count}", file=sys.stderr)

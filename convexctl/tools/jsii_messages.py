@@ -27,9 +27,14 @@ _APIS = {
 _MANY = 2_000
 """So many objects of environments that are done are kept: some 100 environments, about 50 MB in Node.js."""
 
+_PATIENCE_S = 60
+
 
 class Connection(Protocol):
     """jsii's connection to its kernel."""
+
+    def hear(self) -> None:
+        """Hear the kernel's greeting, and its answers to the requests that were sent ahead."""
 
     def release(self) -> None:
         """Forget the objects made so far, once they are many."""
@@ -52,14 +57,38 @@ class _Connection(provider._NodeProcess):
         self._process: Any = process
         self._sent = sent
         self._listen = listen
+        self._loaded = 0
         self._made: list[str] = []
         self._constants: dict[tuple[str, str, Any], Any] = {}
         self._serializer: Any = _Serializer(self._serializer)
 
     def start(self) -> None:
+        """Do nothing: packages are loaded inside an import, which an interruption does not cut off."""
+
+    def hear(self) -> None:
         self.sink_thread = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
         self.sink_thread.start()
-        self.handshake()
+        silent = threading.Event()
+
+        def give_up() -> None:
+            silent.set()
+            self._process.kill()
+
+        alarm = threading.Timer(_PATIENCE_S, give_up)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            self.handshake()
+            for _ in range(self._loaded):
+                answer = self._next_message()
+                if "error" in answer:
+                    raise RuntimeError(answer["error"])
+        except ValueError:
+            if silent.is_set():
+                raise TimeoutError(f"it said nothing for {_PATIENCE_S} seconds") from None
+            raise
+        finally:
+            alarm.cancel()
 
     def stop(self) -> None:
         """End the process without waiting for it: it clears its own files away when its input ends."""
@@ -70,7 +99,8 @@ class _Connection(provider._NodeProcess):
         match type(request).__name__:
             case "LoadRequest" if self._sent and request.tarball == self._sent[0]["tarball"]:
                 del self._sent[0]
-                return self._serializer.structure(self._next_message()["ok"], response_type)
+                self._loaded += 1
+                return None
             case "StaticInvokeRequest" if request.method.startswith("from") and len(request.args) == 1:
                 # Quantity.fromString and the like: the same text makes the same constant.
                 key = (request.fqn, request.method, request.args[0])

@@ -14,7 +14,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -29,13 +29,14 @@ _CHECKED, _UNCHECKED = ".pyc", ".opt-1.pyc"
 class EarlyKernel:
     """A Node.js process with jsii's kernel, which loads the packages while Python imports their other half.
 
-    Raises `OSError` when the binary cannot be started.
+    `settings` are further variables of the process. Raises `OSError` when the binary cannot be started.
     """
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, settings: Mapping[str, str]) -> None:
         site = _folder("jsii")
         environment = {
             **os.environ,
+            **settings,
             "JSII_AGENT": f"Python/{platform.python_version()}",
             "NODE_PRESERVE_SYMLINKS": "1",
         }
@@ -54,6 +55,10 @@ class EarlyKernel:
         from convexctl.tools.jsii_messages import attached
 
         self._provider = attached(self.process, self._sent, listen)
+
+    def hear(self) -> None:
+        """Wait until the packages are loaded. Raises what jsii raises if not, `TimeoutError` after a minute."""
+        self._provider.hear()
 
     def release(self) -> None:
         """Let Node.js and Python forget the objects of the environments so far, once they are many."""

@@ -82,9 +82,10 @@ _heard = _Heard()
 
 @functools.cache
 def _kernel() -> EarlyKernel:
-    os.environ.update(_QUIET)
-    os.environ["JSII_NODE"] = choose()
-    return EarlyKernel(os.environ["JSII_NODE"])
+    return EarlyKernel(_chosen(), _QUIET)
+
+
+_chosen = functools.cache(choose)
 
 
 def warm_up() -> None:
@@ -101,6 +102,7 @@ def ready() -> None:
         import_without_checks()
         _kernel().attach(_heard.listen)
         importlib.import_module("cdk8s_plus_27.k8s")
+        _kernel().hear()
     except UserError:
         raise
     except Exception as error:
@@ -122,4 +124,4 @@ def failure(error: BaseException) -> UserError:
     reason = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
     if isinstance(error, json.JSONDecodeError | BrokenPipeError):
         reason = _heard.reason() or "it does not answer as Node.js does"
-    return UserError(f"cdk8s failed under Node.js ({os.environ.get('JSII_NODE', 'node')}): {reason}")
+    return UserError(f"cdk8s failed under Node.js ({_chosen()}): {reason}")

@@ -351,6 +351,17 @@ class TestNode:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == f"cdk8s failed under Node.js ({folder}/node): node: bad option\n"
 
+    def test_one_that_says_nothing_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = self.node("v24.0.0", "exec sleep 60")
+        code = "from convexctl.tools import jsii_messages, node; jsii_messages._PATIENCE_S = 1; node.ready()"
+        environment = {**os.environ, "JSII_NODE": f"{folder}/node", "PYTHONPATH": f"{ROOT}:{ROOT / 'constructs'}"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.stderr.endswith(
+            f"cdk8s failed under Node.js ({folder}/node): TimeoutError: it said nothing for 1 seconds\n"
+        )
+
     def test_what_it_says_while_it_works_is_not_shown(self) -> None:
         folder = self.node("v18.0.0", f'echo "!!! end of life" >&2; exec {BUNDLED_NODE} "$@"')
         self.assert_done(self.synth(JSII_NODE=f"{folder}/node"))
