@@ -10,6 +10,7 @@ from cdk8s_plus_27 import k8s
 
 from constructs import Construct
 from convex_k8s.backend import Backend
+from convex_k8s.backup import Backup
 from convex_k8s.bootstrap import Bootstrap
 from convex_k8s.config import Config
 from convex_k8s.dashboard import Dashboard
@@ -68,6 +69,8 @@ class ConvexChart(Chart):
                 self.ingress = Ingress(self, "ingress", naming, targets)
             if values.gateway.enabled:
                 self.gateway = Gateway(self, "gateway", naming, targets)
+        if values.backup.enabled:
+            Backup(self, "backup", naming)
         apply_patches(self, naming, [_namespace(naming)] if values.create_namespace else [])
 
 

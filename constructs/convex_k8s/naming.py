@@ -11,7 +11,7 @@ from cdk8s_plus_27 import k8s
 from convex_k8s.values import Values
 from convex_k8s.values.checks.metadata import OVERLAY_ANNOTATION
 
-Component = Literal["backend", "dashboard", "bootstrap"]
+Component = Literal["backend", "dashboard", "bootstrap", "backup", "restore", "functions"]
 
 
 class Naming:
@@ -21,6 +21,11 @@ class Naming:
         self.values = values
         self.release = values.release_name
         self.overlay_annotation = {OVERLAY_ANNOTATION: overlay} if overlay else {}
+
+    @property
+    def api_url(self) -> str:
+        """The API as a pod of the same namespace reaches it."""
+        return f"http://{self.release}-backend-svc:{self.values.service.backend.port}"
 
     def selector(self, component: Component) -> dict[str, str]:
         """The labels that select a component's pods; never more than this one, on any object."""

@@ -52,6 +52,23 @@ def backend_secrets(values: Values) -> list[SecretReference]:
     return references
 
 
+def admin_key_of(values: Values, secret: str) -> SecretReference:
+    """The admin key of a Job. Optional, so that the Job's own log says what is missing, and how it is made."""
+    key = values.secrets.provider == "bootstrap" and secret == values.instance_secret_name
+    return SecretReference(ADMIN_KEY, secret, ADMIN_KEY, optional=not key)
+
+
+def backup_bucket_secrets(values: Values) -> list[SecretReference]:
+    """The keys of the bucket of the backups: its own, else those of the files."""
+    secret = values.backup.s3.existing_secret
+    if not secret:
+        return _s3(values)
+    return [
+        SecretReference("BACKUP_AWS_ACCESS_KEY_ID", secret, "AWS_ACCESS_KEY_ID"),
+        SecretReference("BACKUP_AWS_SECRET_ACCESS_KEY", secret, "AWS_SECRET_ACCESS_KEY"),
+    ]
+
+
 def database_ca(values: Values) -> tuple[str, str] | None:
     """Secret and key of the database's CA certificate, where one is mounted."""
     for database in (values.postgres, values.mysql):

@@ -18,9 +18,18 @@ ISSUERS = {"cert-manager.io/cluster-issuer": "ClusterIssuer", "cert-manager.io/i
 def pods_of(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, Manifest]]:
     """Every workload with the spec of its pods."""
     for manifest in manifests:
-        template = (manifest.get("spec") or {}).get("template")
-        if manifest["kind"] in ("StatefulSet", "Deployment", "Job") and template:
+        template = template_of(manifest)
+        if manifest["kind"] in ("StatefulSet", "Deployment", "Job", "CronJob") and template:
             yield manifest, template["spec"]
+
+
+def template_of(manifest: Manifest) -> Manifest:
+    """The template of a workload's pods; empty for another object."""
+    spec = manifest.get("spec") or {}
+    if manifest["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    template: Manifest = spec.get("template") or {}
+    return template
 
 
 def not_ready(found: Manifest) -> str:

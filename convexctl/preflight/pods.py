@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from convexctl.preflight.check import Check, failed, ok, skipped
 from convexctl.preflight.cluster import CLUSTER, NAMESPACE, POD_SECURITY
-from convexctl.preflight.manifests import Manifest, pods_of
+from convexctl.preflight.manifests import Manifest, pods_of, template_of
 from convexctl.preflight.questions import Question
 from convexctl.tools.kubectl import Kubectl, KubectlError
 
@@ -39,7 +39,7 @@ def pod_questions(manifests: Sequence[Manifest], kubectl: Kubectl) -> list[Quest
 def _admission(kubectl: Kubectl, workload: Manifest, accounts: set[str]) -> Check:
     kind, name = workload["kind"], workload["metadata"]["name"]
     title = f"pod {name}"
-    template = workload["spec"]["template"]
+    template = template_of(workload)
     spec = dict(template["spec"])
     if spec.get("serviceAccountName") in accounts:
         # It comes with the same manifests, and a pod of an account that is not there is refused.

@@ -100,11 +100,12 @@ class _Filler:
         self._faults: list[str] = []
 
     def run(self, ask: Ask | None) -> Filled:
-        secret, admin_key = self._entry_of(SECRET), self._entry_of(ADMIN_KEY)
+        secret = self._entry_of(SECRET)
+        admin_keys = [entry for entry in self._plan.entries if entry.variable == ADMIN_KEY]
         if self._rotate and secret is None:
             raise UserError(_no_rotation(self._plan.values))
         unknown = [
-            entry for entry in self._plan.entries if entry not in (secret, admin_key) and not self._is_known(entry)
+            entry for entry in self._plan.entries if entry not in (secret, *admin_keys) and not self._is_known(entry)
         ]
         if ask is None:
             for entry in unknown:
@@ -116,7 +117,7 @@ class _Filler:
         if ask is not None:
             for entry in unknown:
                 self._take_answer(entry, ask)
-        if admin_key:
+        for admin_key in admin_keys:
             self._admin_key(admin_key)
         self._others()
         return self._in_order()

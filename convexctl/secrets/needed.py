@@ -45,6 +45,8 @@ VARIABLES = {
     "AWS_SECRET_ACCESS_KEY": Variable("secret access key for the buckets", "SECRET_ACCESS_KEY"),
     "AWS_REGION": Variable("region of the buckets", "REGION"),
     "S3_ENDPOINT_URL": Variable("endpoint URL of the S3 service, with its scheme", "https://HOST"),
+    "BACKUP_AWS_ACCESS_KEY_ID": Variable("access key id for the bucket of the backups", "ACCESS_KEY_ID"),
+    "BACKUP_AWS_SECRET_ACCESS_KEY": Variable("secret access key for the bucket of the backups", "SECRET_ACCESS_KEY"),
     "PG_CA_FILE": Variable("CA certificate of the Postgres server (PEM)"),
     "MYSQL_CA_FILE": Variable("CA certificate of the MySQL server (PEM)"),
     "NODE_EXTRA_CA_CERTS": Variable("CA certificates that Node.js trusts besides the public ones (PEM)"),
@@ -147,6 +149,8 @@ def _references(manifest: Mapping[str, Any]) -> Iterator[Reference]:
                         certificate["name"], "", "certificate", listener.get("hostname", "every host"), True
                     )
         return
+    if manifest.get("kind") == "CronJob":
+        spec = (spec.get("jobTemplate") or {}).get("spec") or {}
     pod = (spec.get("template") or {}).get("spec") or {}
     for container in [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]:
         for variable in container.get("env") or []:

@@ -41,9 +41,9 @@ def value_problems(variable: str, value: bytes, engine: Engine | None) -> list[s
             return instance_name_problems(text, engine)
         case "INSTANCE_SECRET":
             return instance_secret_problems(text)
-        case "AWS_ACCESS_KEY_ID":
+        case "AWS_ACCESS_KEY_ID" | "BACKUP_AWS_ACCESS_KEY_ID":
             return s3_access_key_id_problems(text)
-        case "AWS_SECRET_ACCESS_KEY":
+        case "AWS_SECRET_ACCESS_KEY" | "BACKUP_AWS_SECRET_ACCESS_KEY":
             return s3_secret_access_key_problems(text)
         case "AWS_REGION":
             return s3_region_problems(text)

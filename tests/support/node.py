@@ -32,6 +32,9 @@ ADDRESS = "172.30.0.2"
 DATABASE = "kubernetes.default.svc:443"
 """A server that answers by TCP in every cluster: the stand-in asks no more of a database."""
 
+IMAGE_PROGRAMS = "cmp node rclone"
+"""What the Jobs of backups need in the backend's image beside what it has; a program that is not here is left out."""
+
 _TAKE_DOWN = 'read -r _; exec 9<>"$1.users"; flock -n -x 9 || exit 0; "$2" down; rm -rf "$1" "$1.users" "$1.start"'
 
 
@@ -138,11 +141,16 @@ def _shared_node(images: list[str]) -> Iterator[Path]:
         with _locked(Path(f"{home}.users"), fcntl.LOCK_SH):
             with _locked(Path(f"{home}.start"), fcntl.LOCK_EX):
                 if not (home / "ready").exists():
-                    _call(os.environ[PROGRAM], home, "up", NODE_PORT="0", NODE_IMAGES=" ".join(images))
+                    ports = {"NODE_PORT": "0", "NODE_IMAGES": " ".join(images)}
+                    _start(home, NODE_IMAGE_PROGRAMS=IMAGE_PROGRAMS, **ports)
             yield home
     finally:
         sweeper.stdin.close()
         sweeper.wait()
+
+
+def _start(home: Path, **variables: str) -> None:
+    _call(os.environ[PROGRAM], home, "up", check=True, **variables)
 
 
 @contextmanager

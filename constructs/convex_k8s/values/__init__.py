@@ -15,6 +15,7 @@ from convex_k8s.problems import Path, Problem, ValuesError
 from convex_k8s.values import checks
 from convex_k8s.values.acknowledge import AcknowledgedValue, IrreversibleChange
 from convex_k8s.values.backend import Backend
+from convex_k8s.values.backup import Backup
 from convex_k8s.values.base import AnnotationKey, ClusterName, LabelKey, LabelValue, Model, NamespaceName, ReleaseName
 from convex_k8s.values.dashboard import Dashboard
 from convex_k8s.values.database import DEFAULT_INSTANCE_NAME, Instance, Mysql, Postgres
@@ -77,6 +78,8 @@ class Values(Model):
     extra_objects: list[ExtraObject] = []
     """Whole objects of your own, applied with the others. Namespace, labels and annotations of the environment are
     filled in (`metadata.namespace: null` leaves it out). A Secret with data is refused."""
+    backup: Backup = Backup()
+    """Backups."""
     acknowledge: dict[IrreversibleChange, AcknowledgedValue] = {}
     """Irreversible changes that are meant, each with its new value: synth prints the lines when it stops at one. They
     do not count for the next change. `docs/irreversible-changes.md` explains them."""
@@ -168,6 +171,14 @@ class Values(Model):
         if self.ingress.enabled:
             return PublicHosts.of(self, "ingress")
         return PublicHosts.of(self, "gateway") if self.gateway.enabled else None
+
+    @property
+    def backup_key_secret_name(self) -> str:
+        """The Secret with the admin key of the backup Job."""
+        if self.backup.admin_key_secret:
+            return self.backup.admin_key_secret
+        bootstrap = self.secrets.provider == "bootstrap"
+        return self.instance_secret_name if bootstrap else f"{self.release_name}-backup"
 
     @property
     def warnings(self) -> list[Problem]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from convex_k8s.values.checks import (
     backend,
+    backup,
     database,
     edge,
     gateway,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def errors(values: Values) -> list[Problem]:
     """Everything that makes these values no environment."""
-    families = (metadata, workload, database, storage, secrets, edge, ingress, gateway, backend, patches)
+    families = (metadata, workload, database, storage, secrets, edge, ingress, gateway, backend, backup, patches)
     return [problem for family in families for check in family.ERRORS for problem in check(values)]
 
 
@@ -36,7 +37,7 @@ def warnings(values: Values) -> list[Problem]:
     """What is allowed and probably not meant."""
     return [
         problem
-        for family in (workload, edge, ingress, gateway, backend)
+        for family in (workload, edge, ingress, gateway, backend, backup)
         for check in family.WARNINGS
         for problem in check(values)
     ]

@@ -1,0 +1,262 @@
+// A stand-in for the Convex backend that speaks the admin's HTTP API: export, import, variables, system queries, and the
+// handshake of the websocket. Its data are tables in memory, its exports real ZIP files. Faults are ordered by
+// POST /standin/fault, and GET /standin/state tells what it has.
+//
+//   PORT (0: a free one, printed as the first line), INSTANCE_NAME, ADMIN_KEY, TABLES (JSON: name -> lines), LOOKS (how
+//   often an export or an import is still at work when it is asked for), TAG (what /version answers)
+
+import { createHash } from "node:crypto";
+import { createServer } from "node:http";
+import { crc32 as zlibCrc32, deflateRawSync, inflateRawSync } from "node:zlib";
+
+const LOOKS = Number(process.env.LOOKS ?? 2);
+const NANOSECONDS = 1_000_000n;
+const state = {
+  instance: process.env.INSTANCE_NAME ?? "convex-self-hosted",
+  tables: JSON.parse(process.env.TABLES ?? '{"messages":["{\\"_id\\":\\"m1\\",\\"body\\":\\"hello\\"}"]}'),
+  variables: {},
+  functions: [],
+  exports: [],
+  uploads: new Map(),
+  imports: new Map(),
+  faults: [],
+  requests: [],
+  metrics: false,
+};
+const key = process.env.ADMIN_KEY ?? `${state.instance}|00`;
+
+function crc32(buffer) {
+  if (zlibCrc32) return zlibCrc32(buffer);
+  let crc = 0xffffffff;
+  for (const byte of buffer) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+function zip(files) {
+  const parts = [];
+  const directory = [];
+  let at = 0;
+  for (const [name, text] of Object.entries(files)) {
+    const data = Buffer.from(text);
+    const packed = deflateRawSync(data);
+    const head = Buffer.alloc(30);
+    // Sizes and checksum stand behind the data and in the directory, as a server that streams writes them.
+    head.writeUInt32LE(0x04034b50, 0);
+    head.writeUInt16LE(20, 4);
+    head.writeUInt16LE(8, 6);
+    head.writeUInt16LE(8, 8);
+    head.writeUInt16LE(name.length, 26);
+    const tail = Buffer.alloc(16);
+    tail.writeUInt32LE(0x08074b50, 0);
+    tail.writeUInt32LE(crc32(data), 4);
+    tail.writeUInt32LE(packed.length, 8);
+    tail.writeUInt32LE(data.length, 12);
+    const entry = Buffer.alloc(46);
+    entry.writeUInt32LE(0x02014b50, 0);
+    entry.writeUInt16LE(20, 6);
+    entry.writeUInt16LE(8, 8);
+    entry.writeUInt16LE(8, 10);
+    tail.copy(entry, 16, 4);
+    entry.writeUInt16LE(name.length, 28);
+    entry.writeUInt32LE(at, 42);
+    directory.push(entry, Buffer.from(name));
+    const whole = [head, Buffer.from(name), packed, tail];
+    parts.push(...whole);
+    at += whole.reduce((sum, part) => sum + part.length, 0);
+  }
+  const size = directory.reduce((sum, part) => sum + part.length, 0);
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt16LE(directory.length / 2, 8);
+  end.writeUInt16LE(directory.length / 2, 10);
+  end.writeUInt32LE(size, 12);
+  end.writeUInt32LE(at, 16);
+  return Buffer.concat([...parts, ...directory, end]);
+}
+
+function unzip(buffer) {
+  const files = {};
+  for (let at = buffer.readUInt32LE(buffer.length - 6); buffer.readUInt32LE(at) === 0x02014b50; ) {
+    const nameLength = buffer.readUInt16LE(at + 28);
+    const name = buffer.toString("utf8", at + 46, at + 46 + nameLength);
+    const local = buffer.readUInt32LE(at + 42);
+    const start = local + 30 + buffer.readUInt16LE(local + 26) + buffer.readUInt16LE(local + 28);
+    files[name] = inflateRawSync(buffer.subarray(start, start + buffer.readUInt32LE(at + 20))).toString();
+    at += 46 + nameLength + buffer.readUInt16LE(at + 30) + buffer.readUInt16LE(at + 32);
+  }
+  return files;
+}
+
+function snapshot() {
+  const names = Object.keys(state.tables);
+  const files = { "README.md": "An export.\n", "_tables/documents.jsonl": names.map((name, id) => `${JSON.stringify({ name, id })}\n`).join("") };
+  for (const name of names) files[`${name}/documents.jsonl`] = state.tables[name].map((line) => `${line}\n`).join("");
+  return zip(files);
+}
+
+function restored(buffer) {
+  const tables = {};
+  for (const [name, text] of Object.entries(unzip(buffer))) {
+    const [table, file] = name.split("/");
+    if (file === "documents.jsonl" && table !== "_tables") tables[table] = text.split("\n").filter(Boolean);
+  }
+  return tables;
+}
+
+const queries = {
+  "_system/cli/exports:getLatest": () => {
+    const latest = state.exports.at(-1);
+    if (!latest) return null;
+    const { zip: _, looks, ...shown } = latest;
+    if (looks > 0) {
+      latest.looks -= 1;
+      return { ...shown, state: looks > 1 ? "requested" : "in_progress", progress_message: "Backing up messages" };
+    }
+    return { ...shown, size: String(latest.zip.length) };
+  },
+  "_system/cli/queryImport": ({ importId }) => {
+    const one = state.imports.get(importId);
+    if (!one) return null;
+    if (one.looks > 0 && ["uploaded", "in_progress"].includes(one.state.state)) {
+      one.looks -= 1;
+    } else if (one.state.state === "uploaded") {
+      one.state = { state: "waiting_for_confirmation", message_to_confirm: `table | replaced\n${Object.keys(state.tables).join("\n")}`, require_manual_confirmation: true };
+    } else if (one.state.state === "in_progress") {
+      state.tables = restored(one.data);
+      const rows = Object.values(state.tables).reduce((sum, lines) => sum + lines.length, 0);
+      one.state = { state: "completed", num_rows_written: String(rows) };
+    }
+    return { state: one.state };
+  },
+  "_system/cli/modules:apiSpec": () => state.functions,
+};
+
+function begin(looks = LOOKS) {
+  const id = `export${state.exports.length + 1}`;
+  const now = BigInt(Date.now()) * NANOSECONDS;
+  const end = String(now + 1_209_600_000n * NANOSECONDS);
+  state.exports.push({ _id: id, state: state.nextExport ?? "completed", start_ts: String(now), complete_ts: String(now), expiration_ts: end, zip: snapshot(), looks });
+}
+
+const routes = {
+  "GET /version": (_, answer) => answer(200, process.env.TAG ?? "unknown", "text/plain"),
+  "GET /instance_name": (_, answer) => answer(200, state.instance, "text/plain"),
+  "GET /": (_, answer) => answer(200, "This Convex deployment is running.", "text/plain"),
+  "POST /echo": ({ body }, answer) => answer(200, body, "application/octet-stream"),
+  "GET /standin/state": (_, answer) => answer(200, { ...state, uploads: undefined, imports: [...state.imports.values()].map((one) => one.state), exports: state.exports.map((one) => ({ ...one, zip: one.zip.length })) }),
+  "POST /standin/fault": ({ json }, answer) => answer(200, (state.faults.push(json()), {})),
+  "POST /standin/set": ({ json }, answer) => answer(200, (Object.assign(state, json()), {})),
+  "POST /standin/export": ({ json }, answer) => answer(200, (begin(json().looks), {})),
+};
+const adminRoutes = {
+  "GET /api/check_admin_key": (_, answer) => answer(200, { isReadOnly: key.endsWith("ro"), allowedOps: [] }),
+  "POST /api/query": ({ json }, answer) => {
+    const { path, args } = json();
+    const query = queries[path];
+    answer(200, query ? { status: "success", value: query(args) } : { status: "error", errorMessage: `no query ${path}` });
+  },
+  "POST /api/export/request/zip": (_, answer) => {
+    const latest = state.exports.at(-1);
+    if (latest?.looks > 0) return answer(400, { code: "ExportInProgress", message: "There is already an export in progress." });
+    begin();
+    answer(200, null);
+  },
+  "POST /api/import/start_upload": (_, answer) => {
+    const token = `upload${state.uploads.size + 1}`;
+    state.uploads.set(token, []);
+    answer(200, { uploadToken: token });
+  },
+  "POST /api/import/upload_part": ({ url, body }, answer) => {
+    const parts = state.uploads.get(url.searchParams.get("uploadToken"));
+    if (!parts) return answer(400, { code: "InvalidUpload", message: "no such upload" });
+    parts[Number(url.searchParams.get("partNumber")) - 1] = body;
+    answer(200, `part${url.searchParams.get("partNumber")}`);
+  },
+  "POST /api/import/finish_upload": ({ json }, answer) => {
+    const { import: how, uploadToken, partTokens } = json();
+    const parts = state.uploads.get(uploadToken) ?? [];
+    if (how?.format !== "zip" || how.mode !== "replaceAll" || partTokens.some((token, index) => token !== `part${index + 1}`)) return answer(400, { code: "InvalidUpload", message: "wrong parts" });
+    const importId = `import${state.imports.size + 1}`;
+    state.imports.set(importId, { data: Buffer.concat(parts), looks: LOOKS, state: { state: "uploaded" } });
+    answer(200, { importId });
+  },
+  "POST /api/perform_import": ({ json }, answer) => {
+    const one = state.imports.get(json().importId);
+    if (one?.state.state !== "waiting_for_confirmation") return answer(400, { code: "ImportNotWaiting", message: "not waiting" });
+    Object.assign(one, { looks: LOOKS, state: { state: "in_progress", progress_message: "Importing", checkpoint_messages: [] } });
+    answer(200, null);
+  },
+  "POST /api/cancel_import": ({ json }, answer) => {
+    state.imports.get(json().importId).state = { state: "failed", error_message: "Import canceled" };
+    answer(200, null);
+  },
+  "GET /api/list_environment_variables": (_, answer) => answer(200, { environmentVariables: state.variables }),
+  "POST /api/update_environment_variables": ({ json }, answer) => {
+    for (const { name, value } of json().changes) {
+      if (value === null || value === undefined) delete state.variables[name];
+      else state.variables[name] = value;
+    }
+    answer(200, null);
+  },
+};
+
+function fault(route) {
+  const found = state.faults.find((one) => one.route === route && one.times > 0 && (one.after ?? 0) <= 0);
+  for (const one of state.faults) if (one.route === route && one.after > 0) one.after -= 1;
+  if (found) found.times -= 1;
+  return found;
+}
+
+const server = createServer(async (request, response) => {
+  const url = new URL(request.url, "http://standin");
+  let route = `${request.method} ${url.pathname}`;
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  const answer = (status, content, type = "application/json") => {
+    if (state.date) response.setHeader("Date", state.date);
+    const text = Buffer.isBuffer(content) || type !== "application/json" ? content : JSON.stringify(content);
+    response.writeHead(status, { "Content-Type": type, "Content-Length": Buffer.byteLength(text) });
+    response.end(text);
+  };
+  if (body.length > (state.largest ?? Infinity)) return answer(413, "too large", "text/plain");
+  const sent = { url, body, json: () => JSON.parse(body) };
+  if (routes[route]) return routes[route](sent, answer);
+  if (url.pathname === "/metrics" && state.metrics) return answer(200, "up 1\n", "text/plain");
+  const download = /^\/api\/export\/zip\/(\w+)$/.exec(url.pathname);
+  const expiration = /^\/api\/export\/set_expiration\/(\w+)$/.exec(url.pathname);
+  if (download) route = "GET /api/export/zip";
+  if (expiration) route = "POST /api/export/set_expiration";
+  state.requests.push(route);
+  if (!download && !expiration && !adminRoutes[route]) return answer(404, { code: "NotFound", message: "no such route" });
+  if (request.headers.authorization !== `Convex ${key}`) return answer(401, { code: "BadDeployKey", message: "The provided deploy key was invalid" });
+  const broken = fault(route);
+  if (broken?.status) return answer(broken.status, { code: broken.code ?? "InternalServerError", message: "a fault" });
+  if (broken?.close) return request.socket.destroy();
+  if (broken?.hang) return undefined;
+  if (expiration) {
+    state.exports.find((one) => one._id === expiration[1]).expiration_ts = /"expirationTsNs":\s*(\d+)/.exec(body.toString())[1];
+    return answer(200, null);
+  }
+  if (!download) return adminRoutes[route](sent, answer);
+  const one = state.exports.find((each) => [each._id, each.start_ts].includes(download[1]));
+  if (!one || one.looks > 0) return answer(404, { code: "ExportNotFound", message: "no such export" });
+  const data = Buffer.from(one.zip);
+  if (broken?.corrupt) data[42] ^= 0xff;
+  if (!broken?.truncate) return answer(200, data, "application/zip");
+  response.writeHead(200, { "Content-Type": "application/zip", "Content-Length": data.length });
+  response.write(data.subarray(0, Math.floor(data.length / 2)), () => request.socket.destroy());
+  return undefined;
+});
+server.on("upgrade", (request, socket) => {
+  if (state.noWebsocket) return socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
+  if (!/^\/api\/([^/]+\/)?sync$/.test(request.url)) return socket.end("HTTP/1.1 404 Not Found\r\n\r\n");
+  const accept = createHash("sha1").update(`${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+  return socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+});
+process.on("SIGTERM", () => process.exit(0));
+process.on("SIGINT", () => process.exit(0));
+server.listen(Number(process.env.PORT ?? 0), () => console.log(server.address().port));
