@@ -28,6 +28,9 @@ COMMANDS = {
     "adopt": "take over an environment from a Helm release, in place",
     "admin-key": "make or check an admin key of an environment",
     "provision": "print what an environment needs outside: SQL, bucket policy and commands, DNS names",
+    "backup": "show when backups of an environment were made, or make one now",
+    "restore": "put a backup into an environment, in the place of everything that it has",
+    "verify": "check from outside whether a deployment works",
     "preflight": "check an environment's cluster, Secrets and, with --connect, its database and buckets",
 }
 DEFAULT_COMMAND = "synth"

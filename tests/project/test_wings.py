@@ -20,6 +20,8 @@ WINGS = {
     "synth": {"audit", "behaviour", "overlays", "secrets", "tools"},
     "changes": {"behaviour", "overlays", "synth", "tools"},
     "preflight": {"secrets", "synth", "tools"},
+    "backups": {"secrets", "tools"},
+    "verify": {"preflight", "secrets", "tools"},
     "adopt": {"audit", "behaviour", "changes", "secrets", "synth", "tools"},
 }
 """Wing -> the wings that it may import. `commands`, `cli` and `process` stand above all of them."""

@@ -1,0 +1,1 @@
+"""Backups: started, followed, and restored through the backend's own HTTP API."""

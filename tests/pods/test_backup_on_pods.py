@@ -1,0 +1,182 @@
+"""Backups on pods that really run: from the CronJob to an object in a bucket, and back into a second backend.
+
+Real are the CronJobs, their pods, the scripts, rclone and versitygw, and the commands `backup --now` and `restore`. The
+backend is a stand-in that speaks the admin's HTTP API (`tests/support/convex_standin.mjs`), in a pod of Node.js.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3  # type: ignore[import-untyped]
+import pytest
+from botocore.config import Config  # type: ignore[import-untyped]
+
+from convexctl.secrets.admin_key import make_admin_key
+from convexctl.synth.environment import synthesise_all
+from tests.support.command_line import Done
+from tests.support.convex_standin import PROGRAM
+from tests.support.node import ADDRESS, Node
+from tests.support.pods import apply, program
+
+TAG = "9" * 40
+IMAGE = f"ghcr.io/get-convex/convex-backend:{TAG}"
+"""The stand-in image with Node.js and rclone beside what it has."""
+BUCKET, KEY, SECRET = "backups", "admin", "admin-secret"
+INSTANCE_SECRET = "5a" * 32
+OVERLAY = """
+namespace: {namespace}
+instance: {{name: {instance}, existingSecret: instance}}
+s3: {{enabled: false}}
+backend: {{persistence: {{enabled: true, storageClassName: ''}}, image: {{tag: '{tag}'}}}}
+dashboard: {{image: {{tag: '{tag}'}}}}
+backup:
+  enabled: true
+  timeout: 4m
+  keep: {{count: 2}}
+  s3: {{bucket: {bucket}, endpoint: 'http://{address}:7070', region: us-east-1, existingSecret: bucket}}
+  rclone: {{image: {{repository: ghcr.io/get-convex/convex-backend, tag: '{tag}', digest: ''}}}}
+"""
+PROGRAMS = "node rclone grep sort tail awk cmp wc tr"
+
+
+@dataclass
+class Side:
+    """An environment with the stand-in in the place of its backend."""
+
+    namespace: str
+    instance: str
+
+
+@pytest.fixture(scope="module")
+def bucket(operators: Callable[..., Node]) -> Iterator[tuple[Node, Any]]:
+    """A node with the image, and the bucket of a real S3 server on it."""
+    if missing := [name for name in ("node", "rclone") if not shutil.which(name)]:
+        pytest.skip(f"needs {' and '.join(missing)} on this machine, to put into the image")
+    node = operators("versitygw")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NODE_IMAGE_PROGRAMS", PROGRAMS)
+        node.tool("image", IMAGE)
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{node.operators('reach', 7070).stdout.strip()}",
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    client.create_bucket(Bucket=BUCKET)
+    yield node, client
+
+
+def overlay(folder: Path, name: str, side: Side) -> None:
+    text = OVERLAY.format(namespace=side.namespace, instance=side.instance, tag=TAG, bucket=BUCKET, address=ADDRESS)
+    (folder / f"{name}.yaml").write_text(text)
+
+
+def stand_in(side: Side, tables: dict[str, list[str]]) -> list[dict[str, Any]]:
+    """The stand-in backend as a pod that the backend's Service finds."""
+    variables = {
+        "PORT": "3210",
+        "INSTANCE_NAME": side.instance,
+        "ADMIN_KEY": make_admin_key(side.instance, INSTANCE_SECRET),
+        "TABLES": json.dumps(tables),
+    }
+    container = {
+        "name": "convex-backend",
+        "image": IMAGE,
+        "command": ["node", "/standin/convex_standin.mjs"],
+        "env": [{"name": key, "value": value} for key, value in variables.items()],
+        "ports": [{"name": "api", "containerPort": 3210}, {"name": "http-actions", "containerPort": 3211}],
+        "readinessProbe": {"httpGet": {"path": "/version", "port": "api"}, "periodSeconds": 1},
+        "volumeMounts": [{"name": "program", "mountPath": "/standin"}],
+    }
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "standin"},
+            "data": {"convex_standin.mjs": PROGRAM.read_text()},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "convex-backend-0", "labels": {"app": "convex-backend"}},
+            "spec": {"containers": [container], "volumes": [{"name": "program", "configMap": {"name": "standin"}}]},
+        },
+    ]
+
+
+def begin(node: Node, folder: Path, side: Side, tables: dict[str, list[str]]) -> None:
+    """Apply an environment, with the stand-in instead of its workloads, and make its Secrets as a user does."""
+    overlay(folder, side.instance, side)
+    (environment,) = synthesise_all(folder, [side.instance])
+    ours = [item for item in environment.manifests if item["kind"] not in ("StatefulSet", "Deployment")]
+    apply(node, side.namespace, [*ours, *stand_in(side, tables)])
+    keys = {"BACKUP_AWS_ACCESS_KEY_ID": KEY, "BACKUP_AWS_SECRET_ACCESS_KEY": SECRET}
+    done = command(node, folder, "secrets", side.instance, "--apply", "--yes", INSTANCE_SECRET=INSTANCE_SECRET, **keys)
+    assert done.code == 0, done.stderr
+    where = ("--timeout=60s", "--namespace", side.namespace)
+    node.kubectl("wait", "--for=condition=ready", "pod/convex-backend-0", *where)
+
+
+def command(node: Node, folder: Path, *arguments: str, **variables: str) -> Done:
+    path = f"{node.assets}:{os.environ['PATH']}"
+    environment = {"PATH": path, "KUBECONFIG": str(node.kubeconfig), **variables}
+    return program(*arguments, "--overlays", folder, environment=environment)
+
+
+def keys(client: Any) -> list[str]:
+    return [item["Key"] for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def state_of(node: Node, side: Side) -> Any:
+    path = f"/api/v1/namespaces/{side.namespace}/pods/convex-backend-0:3210/proxy/standin/state"
+    return json.loads(node.read(path))
+
+
+def test_from_the_cron_job_into_the_bucket_and_back_into_another_backend(
+    bucket: tuple[Node, Any], tmp_path: Path
+) -> None:
+    node, client = bucket
+    tables = {"messages": ['{"_id":"m1","body":"größer"}'], "users": ['{"_id":"u1"}', '{"_id":"u2"}']}
+    prod, rehearsal = Side(node.namespace(), "prod"), Side(node.namespace(), "rehearsal")
+    try:
+        begin(node, tmp_path, prod, tables)
+        begin(node, tmp_path, rehearsal, {"other": ['{"_id":"o"}']})
+
+        where = ("--namespace", prod.namespace)
+        node.kubectl("create", "job", "by-hand", "--from=cronjob/convex-backup", *where)
+        node.kubectl("wait", "--for=condition=complete", "job/by-hand", "--timeout=120s", *where)
+        (first,) = keys(client)
+        assert first.startswith("backups/prod/")
+        assert first.endswith("Z.zip")
+
+        done = command(node, tmp_path, "backup", "prod", "--now")
+        assert done.code == 0, done.stderr
+        assert "uploaded, read back and compared: prod/" in done.stdout
+        assert len(keys(client)) == 2
+        export = state_of(node, prod)["exports"][0]
+        assert int(export["expiration_ts"]) < int(export["start_ts"]) + 2 * 3600 * 10**9
+
+        done = command(node, tmp_path, "restore", "prod", "--from", "latest", "--into", "rehearsal", "--yes")
+        assert done.code == 0, done.stderr
+        assert "restored: 3 documents" in done.stdout
+        assert state_of(node, rehearsal)["tables"] == tables
+        assert state_of(node, prod)["imports"] == []
+
+        client.delete_object(Bucket=BUCKET, Key=keys(client)[-1])
+        node.kubectl("delete", "secret", "convex-backup", *where)
+        done = command(node, tmp_path, "backup", "prod", "--now")
+        assert done.code == 1
+        assert "CONVEX_SELF_HOSTED_ADMIN_KEY is not set: make its Secret" in done.stderr
+        assert keys(client) == [first]
+    finally:
+        node.forget(prod.namespace)
+        node.forget(rehearsal.namespace)

@@ -1,0 +1,137 @@
+"""`verify` against a backend that speaks the API, and against one with each fault."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convexctl.secrets.admin_key import make_admin_key
+from tests.support.command_line import run
+from tests.support.convex_standin import Standin, standin
+from tests.support.kubectl_stub import KubectlStub
+
+TAG, OTHER_TAG = "a" * 40, "b" * 40
+SECRET, OTHER_SECRET = "5a" * 32, "a5" * 32
+KEY = make_admin_key("prod", SECRET)
+
+
+@pytest.fixture
+def backend() -> Iterator[Standin]:
+    with standin(instance="prod", key=KEY, TAG=TAG) as running:
+        running.set(functions=[{"identifier": "messages:list"}])
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KubectlStub:
+    stub = KubectlStub(tmp_path / "kubectl")
+    monkeypatch.setenv("PATH", str(stub.programs), prepend=":")
+    stub.secret("instance", {"INSTANCE_SECRET": SECRET})
+    return stub
+
+
+def verify(
+    capsys: pytest.CaptureFixture[str], folder: Path, url: str, *options: str, site: str = "", tag: str = TAG
+) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Run it on an overlay with this origin; the checks by name."""
+    text = f"""
+instance: {{name: prod, existingSecret: instance}}
+backend: {{image: {{tag: '{tag}'}}, persistence: {{enabled: true}}}}
+convexConfig: {{cloudOrigin: '{url}', siteOrigin: '{site or url + "/http"}'}}
+"""
+    (folder / "test.yaml").write_text(text)
+    done = run(capsys, "verify", "test", "--overlays", str(folder), "--format", "json", *options)
+    assert KEY.partition("|")[2] not in done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["ok"] is (done.code == 0)
+    return done.code, {check["name"]: check for check in found["checks"]}
+
+
+def url_of(backend: Standin) -> str:
+    """An address that is this machine's, and is not taken for a port-forward's."""
+    return f"http://127.0.0.2:{backend.port}"
+
+
+def test_a_deployment_that_works(capsys: pytest.CaptureFixture[str], tmp_path: Path, backend: Standin) -> None:
+    code, checks = verify(capsys, tmp_path, url_of(backend))
+    assert code == 0, [check for check in checks.values() if check["status"] != "ok"]
+    netloc = f"127.0.0.2:{backend.port}"
+    good = {name for name, check in checks.items() if check["status"] == "ok"}
+    assert good == {
+        f"dns {netloc}", "api", "version", "instance", "http actions", "admin key", "functions", "websocket",
+        "large request", f"metrics {netloc}", "clock",
+    }  # fmt: skip
+    assert checks["slow connection"]["status"] == "skipped"
+
+
+FAULTS = [
+    pytest.param({"functions": []}, "functions", "healthy but empty", id="empty"),
+    pytest.param({"instance": "other"}, "instance", "is the instance other, not prod", id="another instance"),
+    pytest.param({"metrics": True}, "metrics", "everybody can read /metrics", id="metrics"),
+    pytest.param({"noWebsocket": True}, "websocket", "not 101", id="websocket"),
+    pytest.param({"largest": 1_000_000}, "large request", "17 MiB were", id="small bodies"),
+    pytest.param({"date": "Wed, 01 Jan 2020 00:00:00 GMT"}, "clock", "differ by", id="clock"),
+]
+
+
+@pytest.mark.parametrize(("state", "name", "message"), FAULTS)
+def test_each_fault_is_a_failed_check(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, backend: Standin, state: dict[str, Any], name: str, message: str
+) -> None:
+    backend.set(**state)
+    code, checks = verify(capsys, tmp_path, url_of(backend))
+    failed = {each: check for each, check in checks.items() if check["status"] == "failed"}
+    assert code == 1
+    assert [each.split()[0] for each in failed] == [name.split(maxsplit=1)[0]]
+    (check,) = failed.values()
+    assert message in check["detail"]
+    assert check["remedy"]
+
+
+def test_another_version(capsys: pytest.CaptureFixture[str], tmp_path: Path, backend: Standin) -> None:
+    code, checks = verify(capsys, tmp_path, url_of(backend), tag=OTHER_TAG)
+    assert (code, checks["version"]["status"]) == (1, "failed")
+
+
+def test_another_instance_secret(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, backend: Standin, cluster: KubectlStub
+) -> None:
+    cluster.secret("instance", {"INSTANCE_SECRET": OTHER_SECRET})
+    code, checks = verify(capsys, tmp_path, url_of(backend))
+    assert (code, checks["admin key"]["status"], checks["functions"]["status"]) == (1, "failed", "skipped")
+
+
+def test_no_server(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, checks = verify(capsys, tmp_path, "http://127.0.0.2:9")
+    assert (code, checks["api"]["status"]) == (1, "failed")
+    assert checks["websocket"]["detail"] == "rests on `api`"
+
+
+def test_no_name(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, checks = verify(capsys, tmp_path, "https://api.nowhere.invalid")
+    assert (code, checks["dns api.nowhere.invalid"]["status"]) == (1, "failed")
+    assert checks["certificate api.nowhere.invalid"]["status"] == "skipped"
+
+
+def test_http_actions_without_a_backend(capsys: pytest.CaptureFixture[str], tmp_path: Path, backend: Standin) -> None:
+    class Edge(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(503)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.2", 0), Edge)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        site = f"http://127.0.0.2:{server.server_port}"
+        _, checks = verify(capsys, tmp_path, url_of(backend), site=site)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert checks["http actions"]["detail"] == f"{site} answers 503: nothing is behind the edge"
