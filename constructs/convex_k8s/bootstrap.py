@@ -11,6 +11,7 @@ from cdk8s_plus_27 import k8s
 
 from constructs import Construct
 from convex_k8s import pods
+from convex_k8s.flux import LITERALLY
 from convex_k8s.naming import Naming
 from convex_k8s.values.secrets import ADMIN_KEY
 
@@ -69,6 +70,7 @@ class Bootstrap(Construct):
                     ARGO_WAVE: "-1",
                     "argocd.argoproj.io/hook": "Sync",
                     "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
+                    **LITERALLY,
                 },
             ),
             spec=k8s.JobSpec(

@@ -15,6 +15,7 @@ from convex_k8s.bootstrap import Bootstrap
 from convex_k8s.config import Config
 from convex_k8s.dashboard import Dashboard
 from convex_k8s.external_secrets import ExternalSecrets
+from convex_k8s.flux import keep_literally
 from convex_k8s.gateway import Gateway
 from convex_k8s.ingress import Ingress
 from convex_k8s.naming import Naming
@@ -72,6 +73,7 @@ class ConvexChart(Chart):
         if values.backup.enabled:
             Backup(self, "backup", naming)
         apply_patches(self, naming, [_namespace(naming)] if values.create_namespace else [])
+        keep_literally(self, values)
 
 
 class NamespaceChart(Chart):
