@@ -21,7 +21,7 @@ from convex_k8s.values.secrets import ADMIN_KEY
 from convexctl.adopt.draft import DEFAULTS, Draft, differing, laid_over, split, switched_on
 from convexctl.adopt.release import Release
 from convexctl.behaviour import Backend, predict
-from convexctl.behaviour.backend import DEFAULT_NAME
+from convexctl.behaviour.backend import DEFAULT_NAME, concurrency_variable
 from convexctl.behaviour.database import DEFAULT_CONNECTIONS
 from convexctl.behaviour.find import ACTIONS_PORT, ImageName
 from convexctl.behaviour.manifests import dig, items, mapping, sequence, text
@@ -88,6 +88,7 @@ def derive(release: Release, secrets: Iterable[Mapping[str, Any]] | None) -> Der
     defaults = _our_variables()
     _variables(draft, backend, defaults)
     _retention(draft, backend, defaults)
+    _concurrency(draft, backend, defaults)
     _sources(draft, release, backend, known_keys)
     _accept_loss(draft)
     draft.take_secrets_out()
@@ -387,6 +388,14 @@ def _retention(draft: Draft, backend: Backend, defaults: Mapping[str, knobs.Scal
         why = "upstream's default, which the release has; it can be lowered once (tags before 2026-04-23: 7776000)"
         if seconds != defaults[_RETENTION]:
             draft.put(f"backend.env.{_RETENTION}", seconds, why)
+
+
+def _concurrency(draft: Draft, backend: Backend, defaults: Mapping[str, knobs.Scalar]) -> None:
+    """Upstream runs four times as many actions at a time as an environment that says nothing."""
+    for kind, most in mapping(backend.concurrency.value).items():
+        name = concurrency_variable(kind)
+        if isinstance(most, int) and draft.get(f"backend.env.{name}") is None and most != defaults[name]:
+            draft.put(f"backend.env.{name}", most, "upstream's default, which the release has")
 
 
 def _sources(draft: Draft, release: Release, backend: Backend, secrets: Mapping[str, Mapping[str, Any]] | None) -> None:

@@ -19,6 +19,8 @@ from convexctl.wording import listed
 DEFAULT_NAME = "convex-self-hosted"
 DATA = "/convex/data"
 DEFAULT_RETENTION = 14 * 24 * 3600
+CONCURRENCY = {"MUTATIONS": 16, "NODE_ACTIONS": 64, "QUERIES": 16, "V8_ACTIONS": 64}
+"""Upstream's defaults of `APPLICATION_MAX_CONCURRENT_...`, by the end of the variable's name."""
 
 
 def backend(context: Context) -> Backend:
@@ -143,8 +145,26 @@ def _switches(context: Context) -> dict[str, Decision]:
         ),
         "telemetry": beacon.decides(not beacon.value, "off" if beacon.value else "on"),
         "log_redaction": redaction.decides(redaction.value, "redacted" if redaction.value else "in full"),
+        "concurrency": _concurrency(context),
         "retention": retention.decides(retention.value, f"{retention.value} s{days}"),
     }
+
+
+def concurrency_variable(kind: str) -> str:
+    """The variable that limits how many functions of a kind run at a time."""
+    return f"APPLICATION_MAX_CONCURRENT_{kind}"
+
+
+def _concurrency(context: Context) -> Decision:
+    """One decision on four variables; its place is that of the first one that is set."""
+    found = {kind: context.whole(concurrency_variable(kind), default) for kind, default in CONCURRENCY.items()}
+    told = ", ".join(f"{kind.lower().replace('_', ' ')} {outcome.value}" for kind, outcome in found.items())
+    there = {kind: context.read(concurrency_variable(kind)).variable is not None for kind in found}
+    first = next((kind for kind in found if there[kind]), "MUTATIONS")
+    names = listed([concurrency_variable(kind) for kind in found if there[kind]], "and")
+    why = f"set by {names}" if names else "upstream's defaults"
+    unless = next((outcome.unless for outcome in found.values() if outcome.unless), "")
+    return Decision({kind: outcome.value for kind, outcome in found.items()}, told, why, found[first].source, unless)
 
 
 def _beacon_obstacles(context: Context) -> list[Decision]:

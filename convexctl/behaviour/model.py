@@ -143,6 +143,8 @@ class Backend(Component):
     metrics: Decision = field(metadata={"title": "Metrics"})
     telemetry: Decision = field(metadata={"title": "Telemetry to Convex"})
     log_redaction: Decision = field(metadata={"title": "Logs to clients"})
+    concurrency: Decision = field(metadata={"title": "Concurrency"})
+    """How many functions run at a time, by kind."""
     retention: Decision = field(metadata={"title": "Document retention"})
     """Seconds."""
 

@@ -27,7 +27,13 @@ VALUES = {
     EXAMPLE: DATA / "chart-example-values.yaml",
     PORT_FORWARD: DATA / "chart-port-forward-values.yaml",
 }
-RETENTION = {"env": {"DOCUMENT_RETENTION_DELAY": 1209600}}
+UPSTREAMS = {
+    "env": {
+        "DOCUMENT_RETENTION_DELAY": 1209600,
+        "APPLICATION_MAX_CONCURRENT_NODE_ACTIONS": 64,
+        "APPLICATION_MAX_CONCURRENT_V8_ACTIONS": 64,
+    }
+}
 """The release has upstream's default, and a shorter one cannot be raised again."""
 S3_KEYS = {"keys": {"endpoint": "AWS_S3_ENDPOINT", "region": "AWS_S3_REGION"}}
 S3_SECRET = "convex-s3-credentials"
@@ -91,7 +97,7 @@ def test_the_charts_example_becomes_an_overlay_of_what_differs(tmp_path: Path) -
     assert derive(release(tmp_path), None).values == {
         "releaseName": "convex",
         "namespace": "shop",
-        "backend": RETENTION,
+        "backend": UPSTREAMS,
         "postgres": {"enabled": True},
         "s3": S3_KEYS,
         "ingress": {
@@ -117,7 +123,7 @@ def test_the_volume_that_the_chart_made_is_mounted_as_an_existing_claim(tmp_path
     assert derived.values == {
         "releaseName": "convex",
         "namespace": "shop",
-        "backend": {"persistence": {"enabled": True, "existingClaim": "convex-backend-pvc"}, **RETENTION},
+        "backend": {"persistence": {"enabled": True, "existingClaim": "convex-backend-pvc"}, **UPSTREAMS},
         "s3": S3_KEYS,
     }
     assert "did not mount" in derived.notes["backend.persistence.existingClaim"]
@@ -328,8 +334,18 @@ RUNS: dict[str, tuple[Edit, str, Any]] = {
     "a service account": (_placed, "backend.serviceAccountName", "reader"),
     "a mirror": (_own_image, "backend.image.repository", "registry.example.com:5000/convex-backend"),
     "a digest": (_own_image, "backend.image.digest", f"sha256:{'a' * 64}"),
-    "the retention that we would set": (_retention("172800"), "backend", None),
+    "the retention that we would set": (_retention("172800"), "backend.env.DOCUMENT_RETENTION_DELAY", None),
     "another retention": (_retention("86400"), "backend.env.DOCUMENT_RETENTION_DELAY", "86400"),
+    "the concurrency that we would set": (
+        _config("APPLICATION_MAX_CONCURRENT_V8_ACTIONS", "16"),
+        "backend.env.APPLICATION_MAX_CONCURRENT_V8_ACTIONS",
+        None,
+    ),
+    "another concurrency": (
+        _config("APPLICATION_MAX_CONCURRENT_NODE_ACTIONS", "100"),
+        "backend.env.APPLICATION_MAX_CONCURRENT_NODE_ACTIONS",
+        "100",
+    ),
     "a knob": (_config("HTTP_SERVER_TIMEOUT_SECONDS", "600"), "backend.env.HTTP_SERVER_TIMEOUT_SECONDS", "600"),
     "a variable of the runtime": (_config("TZ", "Europe/Berlin"), "backend.env.TZ", "Europe/Berlin"),
     "what is on by presence, whatever it says": (
