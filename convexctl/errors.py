@@ -12,6 +12,8 @@ TROUBLE = 2
 """Exit code of `diff` when it cannot tell whether there are differences, as that of `kubectl diff`."""
 IRREVERSIBLE = 3
 """Exit code when the guard stopped a change that cannot be undone."""
+INTERRUPTED = 130
+"""The exit code of shells for a program that Ctrl-C ended."""
 
 
 class UserError(Exception):

@@ -40,6 +40,8 @@ class Effects:
 def effects(release: Release, environment: Environment, secrets: Iterable[Mapping[str, Any]] | None) -> Effects:
     """Compare a release with the environment; `secrets` are those of both, without values, and None if unknown."""
     known = list(secrets or ())
+    if secrets is not None:
+        known += _absent([*release.manifests, *environment.manifests], known, release.namespace)
     before, after = [*release.manifests, *known], [*environment.manifests, *known]
     report_before, report_after = audit(before), audit(after)
     faults = tuple(finding for finding in report_before.findings if finding.severity is not Severity.INFORMATION)
@@ -52,6 +54,16 @@ def effects(release: Release, environment: Environment, secrets: Iterable[Mappin
         missing=() if secrets is None else tuple(_missing(environment, known)),
         leftovers=tuple(_leftovers(release, environment, report_after.behaviour)),
     )
+
+
+def _absent(
+    manifests: list[Mapping[str, Any]], known: list[Mapping[str, Any]], namespace: str
+) -> Iterable[Mapping[str, Any]]:
+    """The optional Secrets that the cluster has not, as empty ones: they set nothing."""
+    there = {text(mapping(secret.get("metadata")).get("name")) for secret in known}
+    for secret in needed_secrets(manifests):
+        if secret.optional and secret.use == "all keys" and secret.name not in there:
+            yield {"kind": "Secret", "metadata": {"name": secret.name, "namespace": namespace}, "data": {}}
 
 
 def _stops(
@@ -87,8 +99,8 @@ def _missing(environment: Environment, secrets: list[Mapping[str, Any]]) -> Iter
                 yield f"{secret.name}[{key}]"
 
 
-def advice(change: model.Change, environment: Environment) -> str:
-    """What a changed decision asks of the user; empty where it asks nothing."""
+def advice(change: model.Change, environment: Environment, missing: Iterable[str] = ()) -> str:
+    """What a changed decision asks of the user; empty where it asks nothing. `missing` are keys of Secrets."""
     before, after = change.before, change.after
     if before is None or after is None:
         return ""
@@ -106,6 +118,12 @@ def advice(change: model.Change, environment: Environment) -> str:
             return "The dashboard asks browsers to go there"
         case "data_volume":
             return _volume(after)
+        case "secret_stable" if after.value is True and _lacks_instance_secret(environment, missing):
+            return (
+                "The new pod does not start without it. `"
+                f"{PROGRAM} secrets {environment.name} --apply` puts the secret that the running pod has into the "
+                "Secret, or a new one if there is none: with a new one all admin keys made so far are void"
+            )
         case "secret_stable" if after.value is True:
             return (
                 "The new pod makes a new secret this once more, so all admin keys made so far are void: afterwards "
@@ -118,6 +136,12 @@ def advice(change: model.Change, environment: Environment) -> str:
         case "memory_limit" if before.value is None:
             return "Above the limit the pod is killed: see backend.resources"
     return ""
+
+
+def _lacks_instance_secret(environment: Environment, missing: Iterable[str]) -> bool:
+    values = environment.overlay.values
+    keys = {section.keys.instance_secret for section in (values.postgres, values.mysql, values.instance)}
+    return any(name.partition("[")[2].rstrip("]") in keys for name in missing)
 
 
 def _tls(after: Decision, environment: Environment) -> str:

@@ -43,7 +43,7 @@ def effects_text(effects: Effects, environment: Environment) -> str:
 
 
 def _changes(effects: Effects, environment: Environment) -> Iterator[str]:
-    told = [(change, advice(change, environment)) for change in effects.changes]
+    told = [(change, advice(change, environment, effects.missing)) for change in effects.changes]
     for change, hint in sorted(told, key=lambda entry: not entry[1]):
         before = change.before.sentence if change.before else "-"
         after = change.after.sentence if change.after else "-"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from convexctl.adopt.live import Preview, preview
-from convexctl.adopt.release import Release
+from convexctl.adopt.release import Release, secret_names
 from convexctl.behaviour.manifests import dig, mapping, sequence, source_of, text
 from convexctl.changes import irreversible
 from convexctl.changes.compare_objects import identity
@@ -114,7 +114,8 @@ class Adoption:
         added = [Command(("delete", _object(one), self._n)) for one in ours if identity(one) not in theirs]
         put_back = Command(("apply", self._n, "--filename=-"), source=self.source)
         rollouts = [Command(self._rollout(workload)) for workload in self._workloads]
-        old, new = (irreversible.side_of(self.name, one) for one in (self.release.manifests, ours))
+        known = self._secrets([*self.release.manifests, *ours])
+        old, new = (irreversible.side_of(self.name, [*one, *known]) for one in (self.release.manifests, ours))
         losses = irreversible.changes(new, old) if old and new else ()
         return [
             *(f"# Mind: {loss.explanation.consequence}" for loss in losses),
@@ -125,6 +126,13 @@ class Adoption:
             *(command.text(self.kubectl) for command in rollouts),
             "# The next `helm upgrade` puts Helm's labels and annotations back",
         ]
+
+    def _secrets(self, manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The Secrets of these manifests with their keys, without values; none where the cluster cannot be asked."""
+        try:
+            return self.kubectl.secrets_without_values(secret_names(manifests))
+        except KubectlError:
+            return []
 
     def _hand_over(self) -> Step:
         title = "Hand the fields over from Helm to kubectl, so that apply removes what Helm had and we have not"

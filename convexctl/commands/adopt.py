@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexctl.commands.prompts import check_that_somebody_answers, confirm
-from convexctl.errors import IRREVERSIBLE, WRONG_USAGE, UserError
+from convexctl.errors import INTERRUPTED, IRREVERSIBLE, WRONG_USAGE, UserError
 from convexctl.project import PROGRAM, folder, output_folder, path
 from convexctl.tools import node
 from convexctl.tools.helm import Helm
@@ -261,8 +261,14 @@ def _commands(arguments: argparse.Namespace, adoption: Adoption) -> int:
         return 0
     if not arguments.yes:
         confirm(f"Change {adoption.kubectl.place()} in these steps?", "nothing was changed")
-    for step in adoption.steps():
-        _run(arguments, adoption, step)
+    done = 0
+    try:
+        for step in adoption.steps():
+            _run(arguments, adoption, step)
+            done += bool(step.commands)
+    except KeyboardInterrupt:
+        so_far = f"{done} step{'' if done == 1 else 's'} of those above {'is' if done == 1 else 'are'} done"
+        raise UserError(f"interrupted: {so_far}. {_goes_on(arguments)}", INTERRUPTED) from None
     if not adoption.forgotten():
         raise UserError(
             f"Helm still has a record of {arguments.release}, not in Secrets or ConfigMaps: see HELM_DRIVER"
@@ -279,6 +285,9 @@ def _run(arguments: argparse.Namespace, adoption: Adoption, step: Step) -> None:
         try:
             print(adoption.run(command), end="", flush=True)
         except KubectlError as error:
-            again = "the same command goes on from here"
-            back = f"`{PROGRAM} adopt {arguments.release} --rollback` prints the way back"
-            raise UserError(f"{error}\nThat failed. Helm's record is still there: {again}, and {back}") from None
+            raise UserError(f"{error}\nThat failed. {_goes_on(arguments)}") from None
+
+
+def _goes_on(arguments: argparse.Namespace) -> str:
+    back = f"`{PROGRAM} adopt {arguments.release} --rollback` prints the way back"
+    return f"The same command goes on from here; as long as Helm's record is still there, {back}"

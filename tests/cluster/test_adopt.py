@@ -256,6 +256,7 @@ def test_a_rollout_that_fails_leaves_helms_record_and_the_way_back_restores_the_
 
     back = adopter("--rollback", kubelet=False)
     assert back.code == 0
+    assert "# Mind" not in back.stdout
     assert adopter.shell(back.stdout).code == 0
     after = snapshot(cluster, namespace)
     assert uids(after) == uids(before)
