@@ -12,10 +12,10 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from convexctl import __version__
-from convexctl.errors import FAILED, UserError, printable
+from convexctl.errors import FAILED, UserError, for_terminal, printable
 from convexctl.project import PROGRAM, folder
 
 COMMANDS = {
@@ -83,10 +83,20 @@ def _open_closed_streams() -> None:
 
 
 def _write_whatever_comes() -> None:
-    """Let a character that the caller's encoding lacks be written as an escape, and not end the program."""
+    """Let a character that the caller's encoding lacks be written as an escape, and not end the program.
+
+    What would steer a terminal is an escape as well: contexts, namespaces, and what kubectl prints are others' words.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+        if stream is sys.stderr or stream.isatty():
+            _write_harmlessly(stream)
+
+
+def _write_harmlessly(stream: TextIO) -> None:
+    write = stream.write
+    stream.__dict__["write"] = lambda text: write(for_terminal(text))
 
 
 def _drop_output() -> None:

@@ -12,8 +12,6 @@ TROUBLE = 2
 """Exit code of `diff` when it cannot tell whether there are differences, as that of `kubectl diff`."""
 IRREVERSIBLE = 3
 """Exit code when the guard stopped a change that cannot be undone."""
-INTERRUPTED = 130
-"""The exit code of shells for a program that Ctrl-C ended."""
 
 
 class UserError(Exception):
@@ -32,4 +30,10 @@ def printable(text: str) -> str:
     return re.sub(_STEERING, lambda found: found[0].encode("unicode-escape").decode(), text)
 
 
+def for_terminal(text: str) -> str:
+    """As `printable`, but with the colours of this program: all that goes to a terminal passes here."""
+    return re.sub(f"(?!{_COLOURS}){_STEERING}", lambda found: found[0].encode("unicode-escape").decode(), text)
+
+
+_COLOURS = r"\x1b\[(?:0|3[123])m"
 _STEERING = r"[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from convexctl.errors import INTERRUPTED
-
+INTERRUPTED = 130
+"""The exit code of shells for a program that Ctrl-C ended."""
 REQUIRED = ("cdk8s_plus_27", "cryptography", "pydantic", "yaml")
 
 

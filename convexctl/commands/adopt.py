@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexctl.commands.prompts import check_that_somebody_answers, confirm
-from convexctl.errors import INTERRUPTED, IRREVERSIBLE, WRONG_USAGE, UserError
+from convexctl.errors import IRREVERSIBLE, WRONG_USAGE, UserError, printable
+from convexctl.process import INTERRUPTED
 from convexctl.project import PROGRAM, folder, output_folder, path
 from convexctl.tools import node
 from convexctl.tools.helm import Helm
@@ -283,7 +284,7 @@ def _run(arguments: argparse.Namespace, adoption: Adoption, step: Step) -> None:
     for command in step.commands:
         print(command.text(adoption.kubectl), flush=True)
         try:
-            print(adoption.run(command), end="", flush=True)
+            print(printable(adoption.run(command)), end="", flush=True)
         except KubectlError as error:
             raise UserError(f"{error}\nThat failed. {_goes_on(arguments)}") from None
 

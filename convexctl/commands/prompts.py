@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 
-from convexctl.errors import WRONG_USAGE, UserError
+from convexctl.errors import WRONG_USAGE, UserError, printable
 
 
 def ask_hidden(name: str, about: str = "") -> str:
@@ -27,7 +27,7 @@ def check_that_somebody_answers() -> None:
 def confirm(question: str, otherwise: str) -> None:
     """Ask a question, and raise `UserError` with `otherwise` for any answer but yes."""
     sys.stdout.flush()
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(printable(f"{question} [y/N] "), end="", file=sys.stderr, flush=True)
     try:
         answer = sys.stdin.readline()
     except UnicodeDecodeError:
