@@ -98,7 +98,7 @@ def _namespace(kubectl: Kubectl, name: str, make: str) -> Check:
     found = kubectl.find("namespace", name)
     if found is None:
         return failed(NAMESPACE, f"there is no namespace {name}", make)
-    if found.get("status", {}).get("phase") == "Terminating":
+    if (found.get("status") or {}).get("phase") == "Terminating":
         return failed(
             NAMESPACE, f"{name} is being deleted, with everything in it", f"wait until it is gone, then {make}"
         )

@@ -222,10 +222,24 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
     for answer in run.parsed_all(text, "kubectl", KubectlError):
         items = answer["items"] if isinstance(answer.get("items"), list) else [answer]
         for item in items:
-            metadata = item.get("metadata") if isinstance(item, dict) else None
-            if not (isinstance(metadata, dict) and isinstance(metadata.get("name"), str)):
+            if not _well_formed(item):
                 raise KubectlError("kubectl answered something that is no object of Kubernetes")
             yield item
+
+
+def _well_formed(item: Any) -> bool:
+    """Whether an answer has the outer shape of an object: a name, and maps where every object has maps."""
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    if not (isinstance(metadata, dict) and isinstance(metadata.get("name"), str)):
+        return False
+    texts = [value for key in ("labels", "annotations") for value in _items(metadata.get(key))]
+    maps = [item.get(key) for key in ("spec", "status")]
+    return all(isinstance(text, str) for text in texts) and all(isinstance(one, dict | None) for one in maps)
+
+
+def _items(value: Any) -> list[Any]:
+    """The values of a map; nothing of null; what is no map as it is."""
+    return list(value.values()) if isinstance(value, dict) else [] if value is None else [value, None]
 
 
 def _secret(item: dict[str, Any]) -> ClusterSecret:

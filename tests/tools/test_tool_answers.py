@@ -27,6 +27,14 @@ OTHER_ANSWERS = [
     pytest.param("[" * 100_000, id="no end of brackets"),
     pytest.param(json.dumps(STATUS), id="a Status"),
     pytest.param(json.dumps({"items": [HIDDEN]}), id="a list of words"),
+    *(
+        pytest.param(json.dumps({**SECRET, **lie}), id=f"an object with {json.dumps(lie)}")
+        for lie in ({"status": True}, {"spec": [1]})
+    ),
+    *(
+        pytest.param(json.dumps({**SECRET, "metadata": {"name": "s", **lie}}), id=f"metadata with {json.dumps(lie)}")
+        for lie in ({"labels": [HIDDEN]}, {"annotations": {"a": 1}}, {"labels": 7})
+    ),
 ]
 
 Answers = Callable[[str, str], None]
