@@ -6,6 +6,7 @@ from cdk8s_plus_27 import k8s
 
 from constructs import Construct
 from convex_k8s import pods
+from convex_k8s.flux import LITERALLY
 from convex_k8s.job_scripts import MOUNT, SCRIPTS, script
 from convex_k8s.naming import Component, Naming
 from convex_k8s.secret_references import SecretReference, admin_key_of, backup_bucket_secrets
@@ -32,7 +33,10 @@ class Backup(Construct):
         if self._in_bucket:
             names += ["bucket.sh", "backup_upload.sh", "backup_fetch.sh"]
         k8s.KubeConfigMap(
-            self, "scripts", metadata=naming.metadata("backup", "backup"), data={name: script(name) for name in names}
+            self,
+            "scripts",
+            metadata=naming.metadata("backup", "backup", LITERALLY),
+            data={name: script(name) for name in names},
         )
         export = self._node("export", ["backup.mjs", "export"], self._export_variables())
         if self._in_bucket:
