@@ -43,13 +43,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="do the work also where nothing has changed since the last run"
     )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=_jobs,
+        default=0,
+        metavar="N",
+        help="worker processes for more than 40 environments (default: one for each core)",
+    )
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text}: must be a number from 1 to 256")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Synthesise, and write only when every overlay is right and the guard has nothing against it."""
     overlays, target = arguments.overlays or folder("overlays"), output_folder(arguments.output)
-    request = [f"{name}={value}" for name, value in sorted(vars(arguments).items()) if name not in ("force", "quiet")]
+    request = [
+        f"{name}={value}" for name, value in sorted(vars(arguments).items()) if name not in ("force", "jobs", "quiet")
+    ]
     memory = Memory(overlays, target, request, arguments.values)
     # A cluster may have changed without any file's having done so.
     known = None if arguments.force or arguments.live else memory.recall()
@@ -69,13 +85,13 @@ def _synthesise(
     """Do the work. The last value says whether a run that finds everything as it is now would report the same."""
     from convexctl.tools import node
 
-    node.warm_up()
+    node.warm_up(len(arguments.overlay or list(overlays.glob("[!_.]*.y*ml"))) if arguments.jobs != 1 else 1)
     from convexctl.changes import guard
     from convexctl.overlays.load import warnings_of
     from convexctl.synth import output, self_audit
     from convexctl.synth.environment import synthesise_all
 
-    environments = synthesise_all(overlays, arguments.overlay, arguments.values)
+    environments = synthesise_all(overlays, arguments.overlay, arguments.values, arguments.jobs)
     warnings = warnings_of(overlays, [environment.overlay for environment in environments])
     warnings += self_audit.warnings(environments, overlays)
     guarded: list[str] = []

@@ -49,13 +49,21 @@ class Environment:
         return self.overlay.name
 
 
-def synthesise_all(folder: Path, names: Sequence[str] = (), values_files: Iterable[Path] = ()) -> list[Environment]:
+def synthesise_all(
+    folder: Path, names: Sequence[str] = (), values_files: Iterable[Path] = (), jobs: int = 0
+) -> list[Environment]:
     """Read, check and build the named overlays, or all of `folder`.
 
-    Raises `OverlayError` with the faults of all of them, and `UserError` when cdk8s or Node.js fails.
+    Many are built in worker processes: `jobs` of them, or as many as there are cores. Raises `OverlayError` with the
+    faults of all overlays, and `UserError` when cdk8s or Node.js fails.
     """
-    overlays = load_overlays(folder, list(dict.fromkeys(names)) or overlay_names(folder), values_files)
+    names = list(dict.fromkeys(names)) or overlay_names(folder)
+    overlays = load_overlays(folder, names, values_files)
     sealed = sealed_secrets(folder, overlays)
+    if len(names) > node.MANY and jobs != 1 and node.leave_to_workers():
+        from convexctl.synth import fleet
+
+        return fleet.synthesise_many(overlays, sealed, jobs or fleet.default_jobs())
     environments, faults = [], []
     for overlay in overlays:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from convex_k8s import problems
@@ -22,8 +22,11 @@ def warnings(environments: Sequence[Environment], overlays: Path) -> list[str]:
         for environment in environments
         for finding in alone[environment.name]
     ]
-    for one, other in itertools.combinations(environments, 2):
-        if _side_by_side(one, other):
+    for group in _by_namespace(environments):
+        for one, other in itertools.combinations(group, 2):
+            if one.overlay.values.release_name == other.overlay.values.release_name:
+                # They are meant for different clusters.
+                continue
             known = {_line(Path(), finding) for finding in (*alone[one.name], *alone[other.name])}
             found = (finding for finding in _findings(one, other) if _line(Path(), finding) not in known)
             file = overlay_file(overlays, other.name)
@@ -31,10 +34,11 @@ def warnings(environments: Sequence[Environment], overlays: Path) -> list[str]:
     return lines
 
 
-def _side_by_side(one: Environment, other: Environment) -> bool:
-    """Whether two environments fit into one namespace. Those of one release name are meant for different clusters."""
-    first, second = one.overlay.values, other.overlay.values
-    return first.namespace == second.namespace and first.release_name != second.release_name
+def _by_namespace(environments: Iterable[Environment]) -> Iterable[list[Environment]]:
+    groups: dict[str, list[Environment]] = {}
+    for environment in environments:
+        groups.setdefault(environment.overlay.values.namespace, []).append(environment)
+    return groups.values()
 
 
 def _findings(*environments: Environment) -> Iterator[Finding]:

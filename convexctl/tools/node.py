@@ -88,11 +88,27 @@ def _kernel() -> EarlyKernel:
 _chosen = functools.cache(choose)
 
 
-def warm_up() -> None:
-    """Begin to start Node.js, which takes longest, while other things are imported and read."""
+MANY = 40
+"""More environments than so many are made by worker processes: to start one costs as much as some 40 environments."""
+
+
+def warm_up(environments: int = 1) -> None:
+    """Begin to start Node.js, which takes longest, while other things are imported and read; not if workers will."""
+    if environments > MANY:
+        return
     with contextlib.suppress(OSError, UserError):
         # `ready` meets the same error, and reports it.
         _kernel()
+
+
+def leave_to_workers() -> bool:
+    """End what `warm_up` began, so that forked workers start their own. False if cdk8s is already in use here."""
+    if ready.cache_info().currsize:
+        return False
+    if _kernel.cache_info().currsize:
+        _kernel().process.kill()
+        _kernel.cache_clear()
+    return True
 
 
 @functools.cache

@@ -1,0 +1,99 @@
+"""Many environments at once: worker processes, each with a Node.js of its own."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, NamedTuple
+
+from convexctl.errors import UserError
+from convexctl.overlays.load import Overlay, OverlayError
+from convexctl.synth.environment import Environment, synthesise
+
+_AT_ONCE = 8
+"""So many environments a worker is given at a time."""
+
+Sealed = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+class _Result(NamedTuple):
+    """What a worker sends back of an environment: its content, or what is wrong with it, or why it failed."""
+
+    manifests: list[dict[str, Any]]
+    files: dict[str, str]
+    wrong: Sequence[str] = ()
+    failed: tuple[str, int] | None = None
+
+
+_work: tuple[Sequence[Overlay], Sealed] = ((), {})
+"""What the workers inherit: they are forked, so that no overlay is copied to them."""
+
+
+def default_jobs() -> int:
+    """As many workers as this process may use cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def synthesise_many(overlays: Sequence[Overlay], sealed: Sealed, jobs: int) -> list[Environment]:
+    """Build the environments in `jobs` worker processes, in the order of the overlays.
+
+    Must be called before this process uses cdk8s or starts a thread. Raises `OverlayError` with the faults of all
+    overlays, and `UserError` if cdk8s, Node.js or a worker fails.
+    """
+    global _work  # noqa: PLW0603
+    _work = (overlays, sealed)
+    environments: list[Environment] = []
+    faults: list[str] = []
+    executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _begin)
+    try:
+        for overlay, made in zip(
+            overlays, executor.map(_synthesised, range(len(overlays)), chunksize=_AT_ONCE), strict=True
+        ):
+            if made.failed:
+                raise UserError(*made.failed)
+            faults += made.wrong
+            if not faults:
+                environments.append(Environment(overlay, made.manifests, made.files))
+    except BrokenProcessPool:
+        raise UserError(
+            "a worker process was ended from outside, perhaps for want of memory: try fewer with --jobs; "
+            "nothing was written"
+        ) from None
+    except BaseException:
+        _end_workers()
+        raise
+    finally:
+        _work = ((), {})
+        executor.shutdown(wait=False, cancel_futures=True)
+    if faults:
+        raise OverlayError(faults)
+    return environments
+
+
+def _begin() -> None:
+    """Let this process alone decide about an interruption, and let workers collect garbage: they live long enough."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    gc.enable()
+
+
+def _end_workers() -> None:
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+
+
+def _synthesised(index: int) -> _Result:
+    overlays, sealed = _work
+    overlay = overlays[index]
+    try:
+        environment = synthesise(overlay, sealed.get(overlay.name, ()))
+    except OverlayError as error:
+        return _Result([], {}, wrong=error.messages)
+    except UserError as error:
+        return _Result([], {}, failed=(str(error), error.exit_code))
+    return _Result(environment.manifests, environment.files)
