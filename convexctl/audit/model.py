@@ -69,6 +69,8 @@ class Rule:
     change: str
     """What to change in the manifest itself."""
     check: Callable[[View], Iterable[Hit]]
+    least: Severity
+    """The lowest severity that it is printed with, beside what a condition takes off."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,20 @@ Check = Callable[[View], Iterator[Hit]]
 
 
 def rule(
-    id: str, severity: Severity, title: str, *, reason: str, basis: str, parameter: str, change: str
+    id: str,
+    severity: Severity,
+    title: str,
+    *,
+    reason: str,
+    basis: str,
+    parameter: str,
+    change: str,
+    least: Severity | None = None,
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check."""
 
     def make(check: Check) -> Rule:
-        return Rule(id, severity, title, reason, basis, parameter, change, check)
+        return Rule(id, severity, title, reason, basis, parameter, change, check, least or severity)
 
     return make
 

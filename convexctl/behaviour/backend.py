@@ -13,6 +13,7 @@ from convexctl.behaviour.database import database
 from convexctl.behaviour.manifests import number
 from convexctl.behaviour.model import Backend, Decision
 from convexctl.behaviour.pods import faults, security, shared
+from convexctl.behaviour.start_script import start_of
 from convexctl.behaviour.volumes import OUTLIVES_TEXT, Claim, Disk, claims, unused_claims
 from convexctl.wording import listed
 
@@ -247,6 +248,12 @@ def _user(context: Context) -> tuple[Decision, list[Decision]]:
 
 
 def _entry_point(context: Context) -> Decision:
+    start = start_of(context.container)
+    if start.script:
+        sets = [name for name, _, _ in start.assignments]
+        what = f"sets {listed(sets, 'and')}" if sets else f"{start.unseen} may set any variable".replace(",", "")
+        why = "what it sets itself counts, and what it takes from elsewhere cannot be seen"
+        return Decision("script", f"a command of its own: {what}", why, context.source.at("command"))
     if "run_backend.sh" in context.command or not context.container.get("command"):
         return Decision("run_backend.sh", "run_backend.sh", "the image's entry point", context.source.at("command"))
     if "convex-local-backend" in context.command:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from convexctl.behaviour.environment import ContainerEnvironment, Reading, build_environment
+from convexctl.behaviour.environment import ContainerEnvironment, Reading
 from convexctl.behaviour.find import Found, command_of
+from convexctl.behaviour.make_environment import build_environment
 from convexctl.behaviour.manifests import Manifests, Pod, dig, number, sequence
 from convexctl.behaviour.model import Decision, Value
 from convexctl.behaviour.quantities import integer
@@ -29,7 +30,9 @@ class Context:
     @staticmethod
     def of(manifests: Manifests, found: Found) -> Context:
         """The context of a container that was found."""
-        environment = build_environment(manifests, found.source, found.container)
+        environment = build_environment(
+            manifests, found.source, found.container, starts_backend=found.role == "backend"
+        )
         return Context(manifests, found.pod, found.container, found.source, environment, command_of(found.container))
 
     def read(self, name: str) -> Reading:
@@ -71,35 +74,42 @@ class Context:
         if flag in self.command.split():
             return Outcome(True, f"the pod's arguments have {flag}", self.source.at("args"), "")
         if reading.filled:
-            why = f"{name} has a value ({reading.shown}), and any value at all switches {effect}"
+            why = f"{name} {reading.said}, and any value at all switches {effect}"
             return Outcome(True, why, reading.source, reading.unless)
-        why = f"{name} is {'empty' if reading.empty else 'not set'}; with any value it would switch {effect}"
+        why = f"{name} is {reading.lacking}; with any value it would switch {effect}"
         return Outcome(False, why, reading.source, reading.unless)
 
     def boolean(self, name: str) -> Outcome:
         """A boolean that is off by default, as Rust parses it: `true` and `false` count, anything else does not."""
         reading = self.read(name)
-        if reading.variable is None:
-            return Outcome(False, f"{name} is not set", reading.source, reading.unless)
+        if not reading.filled:
+            return Outcome(
+                False, f"{name} is {reading.lacking}", reading.source, reading.unless
+            )
         if reading.text is None:
             otherwise = f"{reading.shown} is not true"
             return Outcome(True, f"{name} comes from {reading.shown}", reading.source, otherwise)
         if reading.text in ("true", "false"):
             return Outcome(reading.text == "true", f"{name} is {reading.text}", reading.source, reading.unless)
-        why = f'{name} is "{reading.shown}", and only true and false count: it is as if it were not set'
+        why = f"{name} {reading.said}, and only true and false count: it is as if it were not set"
         return Outcome(False, why, reading.source, reading.unless)
 
     def whole(self, name: str, default: int) -> Outcome:
         """A whole number, or where it comes from; what does not parse counts as not set."""
         reading = self.read(name)
-        if reading.variable is None:
-            return Outcome(default, f"{name} is not set: upstream's default", reading.source, reading.unless)
+        if not reading.filled:
+            return Outcome(
+                default,
+                f"{name} is {reading.lacking}: upstream's default",
+                reading.source,
+                reading.unless,
+            )
         if reading.text is None:
             return Outcome(reading.shown, f"{name} comes from there", reading.source, reading.unless)
         value = integer(reading.text, least=0)
         if value is not None:
             return Outcome(value, f"{name} is set", reading.source, reading.unless)
-        why = f'{name} is "{reading.shown}", which does not parse as a whole number: upstream\'s default counts'
+        why = f"{name} {reading.said}, which does not parse as a whole number: upstream's default counts"
         return Outcome(default, why, reading.source, reading.unless)
 
 

@@ -10,6 +10,8 @@ from convexctl.wording import listed
 
 BUCKETS = ("EXPORTS", "SNAPSHOT_IMPORTS", "MODULES", "FILES", "SEARCH")
 NEEDED = ("AWS_REGION", *(f"S3_STORAGE_{word}_BUCKET" for word in BUCKETS))
+AWS_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+"""What the AWS client reads for itself, in its order."""
 ALL_OR_NOTHING = "S3 is used only when AWS_REGION and all five buckets have a value"
 
 
@@ -86,6 +88,11 @@ def _s3(context: Context) -> dict[str, Decision]:
 def _endpoint(context: Context) -> Decision:
     reading = context.read("S3_ENDPOINT_URL")
     if reading.variable is None:
+        for name in AWS_ENDPOINTS:
+            own = context.read(name)
+            if own.filled:
+                why = f"S3_ENDPOINT_URL is not set, and the AWS client itself reads {name}"
+                return Decision(own.shown, own.shown, why, own.source, unless(reading, own))
         return decision("aws", "AWS", "S3_ENDPOINT_URL is not set: the region's own endpoint at AWS", reading)
     if reading.empty:
         return decision("", "empty", "S3_ENDPOINT_URL is set to nothing, and nothing is taken as an endpoint", reading)

@@ -6,14 +6,17 @@ Manifests come from anywhere, so nothing is taken for granted: what has the wron
 from __future__ import annotations
 
 import functools
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from convexctl.behaviour.source import Item, Source, Step
 
 Manifest = Mapping[str, Any]
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -91,17 +94,36 @@ class Pod:
 
 
 class Manifests:
-    """The objects of a set of manifests. Of two with one kind and name the last counts, as in `kubectl apply`."""
+    """The objects of a set of manifests, indexed.
 
-    def __init__(self, manifests: Iterable[Manifest]) -> None:
-        self._objects: dict[tuple[str, str, str], Manifest] = {}
+    Of two different objects with one kind, namespace and name, `find` gives the same one in whatever order they came,
+    and `pods` gives the pods of both. `complete` names the kinds of which every object that exists is here.
+    """
+
+    def __init__(self, manifests: Iterable[Manifest], *, complete: Iterable[str] = ()) -> None:
+        self._complete = frozenset(complete)
+        self._all: dict[tuple[str, str, str], list[Manifest]] = {}
         for manifest in _flat(manifests):
             source = source_of(manifest)
-            self._objects[source.kind, source.namespace, source.name] = manifest
+            same = self._all.setdefault((kind_of(manifest), source.namespace, source.name), [])
+            if manifest not in same:
+                same.append(manifest)
+        for same in self._all.values():
+            if len(same) > 1:
+                same.sort(key=_as_text)
+        self._objects = {key: same[0] for key, same in self._all.items()}
 
     def of_kind(self, *kinds: str) -> Iterator[Manifest]:
         """All objects of some kinds, in their order."""
-        return (manifest for (kind, _, _), manifest in self._objects.items() if kind in kinds)
+        return (manifest for kind in kinds for manifest in self._by_kind.get(kind, ()))
+
+    def twice(self) -> Iterator[list[Manifest]]:
+        """The objects that differ and have one identity."""
+        return (same for same in self._all.values() if len(same) > 1 and source_of(same[0]).name)
+
+    def lists_all(self, kind: str) -> bool:
+        """Whether an object of a kind that is not here does not exist."""
+        return kind in self._complete
 
     def find(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """An object by name.
@@ -111,19 +133,68 @@ class Manifests:
         found = self._objects.get((kind, namespace, name)) or self._objects.get((kind, "", name))
         if found is not None or namespace:
             return found
-        named = [manifest for (its, _, called), manifest in self._objects.items() if (its, called) == (kind, name)]
+        named = self._by_name.get((kind, name), ())
         return named[0] if len(named) == 1 else None
+
+    def made_by(self, kind: str, namespace: str, name: str) -> Iterator[Manifest]:
+        """The objects of a kind that make the Secret of a name."""
+        for manifest in self._makers.get((kind, name), ()):
+            if same_namespace(source_of(manifest).namespace, namespace):
+                yield manifest
+
+    def naming(self, kind: str, target: str) -> Sequence[Manifest]:
+        """The objects of a kind whose `scaleTargetRef` has a name."""
+        return self._scalers.get((kind, target), ())
 
     def pods(self) -> tuple[Pod, ...]:
         """Every pod. A pod or ReplicaSet that another object here made is left out: that one speaks for it."""
         return self._pods
+
+    def pods_with(self, namespace: str, selector: Mapping[str, Any]) -> Iterator[Pod]:
+        """The pods that have every label of a selector, which must not be empty."""
+        label = next(((key, value) for key, value in selector.items() if isinstance(value, str)), None)
+        for pod in self._by_label.get(label, ()) if label else ():
+            if same_namespace(pod.source.namespace, namespace) and all(
+                pod.labels.get(key) == value for key, value in selector.items()
+            ):
+                yield pod
+
+    @functools.cached_property
+    def _by_kind(self) -> dict[str, list[Manifest]]:
+        return _grouped((kind_of(manifest), manifest) for manifest in self._objects.values())
+
+    @functools.cached_property
+    def _by_name(self) -> dict[tuple[str, str], list[Manifest]]:
+        return _grouped(((kind, name), manifest) for (kind, _, name), manifest in self._objects.items())
+
+    @functools.cached_property
+    def _makers(self) -> dict[tuple[str, str], list[Manifest]]:
+        return _grouped(
+            ((text(manifest.get("kind")), _makes(manifest)), manifest) for manifest in self.of_kind(*_MAKERS)
+        )
+
+    @functools.cached_property
+    def _scalers(self) -> dict[tuple[str, str], list[Manifest]]:
+        return _grouped(
+            ((text(manifest.get("kind")), text(dig(manifest, "spec", "scaleTargetRef", "name"))), manifest)
+            for manifest in self.of_kind("HorizontalPodAutoscaler", "ScaledObject")
+        )
+
+    @functools.cached_property
+    def _by_label(self) -> dict[tuple[str, str], list[Pod]]:
+        return _grouped(
+            ((str(key), value), pod)
+            for pod in self.pods()
+            for key, value in pod.labels.items()
+            if isinstance(value, str)
+        )
 
     @functools.cached_property
     def _pods(self) -> tuple[Pod, ...]:
         return tuple(self._every_pod())
 
     def _every_pod(self) -> Iterator[Pod]:
-        for manifest in self._objects.values():
+        for manifest in (manifest for same in self._all.values() for manifest in same):
             if self._made_by_another(manifest):
                 continue
             kind = manifest.get("kind")
@@ -149,6 +220,41 @@ class Manifests:
             self.find(text(mapping(owner).get("kind")), namespace, text(mapping(owner).get("name"))) is not None
             for owner in owners
         )
+
+
+_MAKERS = ("SealedSecret", "ExternalSecret")
+
+
+def _makes(manifest: Manifest) -> str:
+    """The name of the Secret that an object makes."""
+    own = text(dig(manifest, "metadata", "name"))
+    if manifest.get("kind") == "SealedSecret":
+        return text(dig(manifest, "spec", "template", "metadata", "name")) or own
+    return text(dig(manifest, "spec", "target", "name")) or own
+
+
+def _as_text(manifest: Manifest) -> str:
+    return json.dumps(manifest, sort_keys=True, default=str)
+
+
+def _grouped(pairs: Iterable[tuple[_Key, _Value]]) -> dict[_Key, list[_Value]]:
+    groups: dict[_Key, list[_Value]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return groups
+
+
+_ALIASES = {
+    ("Service", "serving.knative.dev"): "KnativeService",
+    ("Route", "serving.knative.dev"): "KnativeRoute",
+    ("Gateway", "networking.istio.io"): "IstioGateway",
+}
+
+
+def kind_of(manifest: Manifest) -> str:
+    """The kind of an object, with another name for one whose kind another group of the API uses too."""
+    kind = text(manifest.get("kind"))
+    return _ALIASES.get((kind, text(manifest.get("apiVersion")).partition("/")[0]), kind)
 
 
 def same_namespace(one: str, other: str) -> bool:

@@ -149,5 +149,10 @@ def _out_of_sight(context: Context) -> Decision | None:
     if not unseen:
         return None
     names = tuple(dict.fromkeys(source.reference for source in unseen))
-    why = "every key becomes a variable, and the keys cannot be seen here"
-    return Decision(names, f"all keys of {listed(list(names), 'and')}", why, unseen[0].source)
+    keyed = [name for name in names if "/" in name]
+    shown = [
+        *([f"all keys of {listed(keyed, 'and')}"] if keyed else []),
+        *(name for name in names if name not in keyed),
+    ]
+    why = "what they set cannot be seen here"
+    return Decision(names, listed(shown, "and"), why, unseen[0].source)

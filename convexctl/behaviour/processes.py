@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-_SERVER = ("run_backend.sh", "convex-local-backend")
-_SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
-_INITS = ("tini", "tini-static", "dumb-init", "catatonit", "docker-init")
-_BECOMES = ("env", "nice", "ionice", "stdbuf", "gosu", "su-exec", "setpriv", "nohup", "exec")
+SERVER = ("run_backend.sh", "convex-local-backend")
+SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
+INITS = ("tini", "tini-static", "dumb-init", "catatonit", "docker-init")
+BECOMES = ("env", "nice", "ionice", "stdbuf", "gosu", "su-exec", "setpriv", "nohup", "exec")
 """Programs that end in being what they start."""
 _PREFIXES = ("if", "then", "elif", "else", "while", "until", "do", "!", "{", "(", "time", "command", "sudo")
 _SEPARATOR = re.compile(r"&&|\|\||[;|\n]|(?<![<>&])&(?![>&])")
@@ -27,19 +27,19 @@ to itself. `bash`: the same, but bash becomes its last command by itself. `unkno
 
 def ancestor(words: Sequence[str]) -> Ancestor:
     """What stands between PID 1 and the backend when a container runs `words`; none is the image's own entry point."""
-    if not words or _base(words[0]) in _SERVER:
+    if not words or base(words[0]) in SERVER:
         return "none"
-    name = _base(words[0])
-    if name in _SHELLS:
+    name = base(words[0])
+    if name in SHELLS:
         script = _script(words)
         # A shell that reads run_backend.sh as its script ends in being the server.
-        by_file = any(_base(word) in _SERVER for word in words[1:])
+        by_file = any(base(word) in SERVER for word in words[1:])
         return ("none" if by_file else "unknown") if script is None else _under_shell(name, script, words)
-    if name in _INITS or name in _BECOMES:
-        known = (*_SERVER, *_SHELLS, *_INITS, *_BECOMES)
-        at = next((index for index, word in enumerate(words[1:], 1) if _base(word) in known), len(words))
+    if name in INITS or name in BECOMES:
+        known = (*SERVER, *SHELLS, *INITS, *BECOMES)
+        at = next((index for index, word in enumerate(words[1:], 1) if base(word) in known), len(words))
         inner = ancestor(words[at:]) if at < len(words) else "unknown"
-        if name in _BECOMES:
+        if name in BECOMES:
             return inner
         whole_group = name == "dumb-init" or any(re.fullmatch(r"-[a-z]*g[a-z]*", option) for option in words[1:at])
         return "init" if inner in ("none", "bash") or whole_group else inner
@@ -52,19 +52,19 @@ def _under_shell(name: str, script: str, words: Sequence[str]) -> Ancestor:
         if command[0] == "exec":
             if command[1:] == ["$@"]:
                 return ancestor(words[words.index(script) + 2 :])
-            if any(_base(word) in _SERVER for word in command):
+            if any(base(word) in SERVER for word in command):
                 return ancestor(command)
-    if not any(server in word for command in simple for word in command for server in _SERVER):
+    if not any(server in word for command in simple for word in command for server in SERVER):
         return "unknown"
-    return "bash" if name == "bash" and _base(simple[-1][0]) in _SERVER else "shell"
+    return "bash" if name == "bash" and base(simple[-1][0]) in SERVER else "shell"
 
 
 def sigints(words: Sequence[str]) -> int:
     """How many SIGINTs a command sends to the backend as far as it matters: none, one, or more (2)."""
     if not words:
         return 0
-    if _base(words[0]) not in _SHELLS:
-        return int(_sends_sigint(_base(words[0]), words[1:]))
+    if base(words[0]) not in SHELLS:
+        return int(_sends_sigint(base(words[0]), words[1:]))
     count = 0
     for opening, command in _commands(_script(words) or ""):
         if opening == "||" and count:
@@ -123,5 +123,6 @@ def _script(words: Sequence[str]) -> str | None:
     return None if at is None else words[at + 1] if at + 1 < len(words) else ""
 
 
-def _base(word: str) -> str:
+def base(word: str) -> str:
+    """The name of a program, without its folder."""
     return word.rpartition("/")[2]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from convexctl.behaviour.environment import keys_of
+from convexctl.behaviour.known_keys import keys_of
 from convexctl.behaviour.manifests import Manifest, Manifests, Pod, dig, items, mapping, same_namespace, sequence, text
 from convexctl.behaviour.source import Source
 

@@ -143,7 +143,7 @@ class TestTls:
         assert decision is not None
         assert decision.value == "preferred"
         assert decision.certain
-        assert f"({value})" in decision.why
+        assert f'is "{value}"' in decision.why
         assert decision.source.field.endswith("env[DO_NOT_REQUIRE_SSL]")
 
     @pytest.mark.parametrize("env", [{}, {"DO_NOT_REQUIRE_SSL": ""}])

@@ -326,7 +326,8 @@ def test_version(image: str, version: str) -> None:
         ({"args": ["--x"]}, "run_backend.sh"),
         ({"command": ["sh", "-c", "sleep 1; exec ./run_backend.sh"]}, "run_backend.sh"),
         ({"command": ["./convex-local-backend"]}, "convex-local-backend"),
-        ({"command": ["/start.sh"]}, "other"),
+        ({"command": ["/start.sh"]}, "script"),
+        ({"command": ["sh", "-c", "export RUST_LOG=info; exec ./run_backend.sh"]}, "script"),
     ],
 )
 def test_entry_point(command: dict[str, Any], value: str) -> None:

@@ -61,7 +61,7 @@ def s3_endpoint(view: View) -> Iterator[Hit]:
             if reading.empty:
                 yield hit_variable(backend, reading, "S3_ENDPOINT_URL is set to nothing")
             elif not re.match(r"https?://", reading.text):
-                yield hit_variable(backend, reading, f'S3_ENDPOINT_URL is "{reading.shown}", without a scheme')
+                yield hit_variable(backend, reading, f"S3_ENDPOINT_URL {reading.said}, without a scheme")
 
 
 @rule(

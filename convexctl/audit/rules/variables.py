@@ -12,6 +12,11 @@ from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstac
 from convexctl.behaviour import Component
 from convexctl.behaviour.quantities import integer
 
+_HARM = {
+    "DO_NOT_REQUIRE_SSL": None,
+    "REDACT_LOGS_TO_CLIENT": Severity.WARNING,
+    "DISABLE_BEACON": Severity.INFORMATION,
+}
 PRESENCE = ("DO_NOT_REQUIRE_SSL", "DISABLE_BEACON", "REDACT_LOGS_TO_CLIENT")
 _NEGATIONS = ("false", "0", "no", "off", "n", "f", "never", "disabled", "null", "none")
 _BOOLEANS = (
@@ -81,7 +86,8 @@ _OWN_PREFIXES = (
     'A switch that goes by presence is set to "false"',
     reason="The entry point looks only at whether DO_NOT_REQUIRE_SSL, DISABLE_BEACON and REDACT_LOGS_TO_CLIENT are "
     'non-empty: "false" switches them on as "true" does. DO_NOT_REQUIRE_SSL: "false" switches the requirement '
-    "of TLS to the database off.",
+    "of TLS to the database off, which is an error; the others only do the opposite of what they say.",
+    least=Severity.INFORMATION,
     basis="entry point of the backend's image (`run_backend.sh`)",
     parameter="convexConfig.requireSsl: true; backend.env for the others: a false one is left out",
     change="remove the variable",
@@ -92,26 +98,25 @@ def presence_false(view: View) -> Iterator[Hit]:
         for name in PRESENCE:
             reading = backend.environment.read(name)
             if reading.filled and (reading.text or "").strip().lower() in _NEGATIONS:
-                yield hit_variable(backend, reading, f'{name} is "{reading.shown}", and that switches it on')
+                yield hit_variable(backend, reading, f"{name} {reading.said}, and that switches it on", _HARM[name])
 
 
 @rule(
     "beacon-empty",
     Severity.WARNING,
-    "A switch that goes by presence is set to nothing",
-    reason="An empty value counts as not set for the entry point, but the server itself also reads DISABLE_BEACON and "
-    "takes nothing for no boolean, which probably stops the start.",
+    "DISABLE_BEACON is set to nothing",
+    reason="The entry point takes an empty value for not set, but the server itself also reads DISABLE_BEACON. To it "
+    "an empty value is not a boolean, which probably stops the start. Other switches may be empty.",
     basis="entry point of the backend's image; the server's command line",
     parameter="backend.env: leave the name out",
     change="remove the variable",
 )
-def presence_empty(view: View) -> Iterator[Hit]:
-    """Presence variables without a value."""
+def beacon_empty(view: View) -> Iterator[Hit]:
+    """The one switch that the server parses too."""
     for backend in view.behaviour.backends:
-        for name in PRESENCE:
-            reading = backend.environment.read(name)
-            if reading.empty:
-                yield hit_variable(backend, reading, f"{name} is set to nothing")
+        reading = backend.environment.read("DISABLE_BEACON")
+        if reading.empty:
+            yield hit_variable(backend, reading, "DISABLE_BEACON is set to nothing")
 
 
 @rule(
@@ -130,9 +135,9 @@ def rust_boolean(view: View) -> Iterator[Hit]:
         for variable in backend.environment:
             knob = knobs().get(variable.name)
             is_boolean = variable.name in _BOOLEANS or (knob is not None and knob.type == "boolean")
-            if is_boolean and variable.text is not None and variable.text not in ("true", "false"):
+            if is_boolean and variable.text not in (None, "", "true", "false"):
                 reading = backend.environment.read(variable.name)
-                message = f'{variable.name} is "{reading.shown}", and only true and false count: it is as if not set'
+                message = f"{variable.name} {reading.said}, and only true and false count: it is as if not set"
                 yield hit_variable(backend, reading, message)
 
 
@@ -150,7 +155,7 @@ def number(view: View) -> Iterator[Hit]:
     for backend in view.behaviour.backends:
         for variable in backend.environment:
             knob = knobs().get(variable.name)
-            if knob is None or knob.type not in ("integer", "number") or variable.text is None:
+            if knob is None or knob.type not in ("integer", "number") or not variable.text:
                 continue
             if knob.type == "integer":
                 least = None if knob.minimum is None else int(knob.minimum)
@@ -162,7 +167,7 @@ def number(view: View) -> Iterator[Hit]:
             if not taken:
                 reading = backend.environment.read(variable.name)
                 unit = f" {knob.unit}" if knob.unit else ""
-                message = f'{variable.name} is "{reading.shown}", which is {what}: {knob.default}{unit} counts'
+                message = f"{variable.name} {reading.said}, which is {what}: {knob.default}{unit} counts"
                 yield hit_variable(backend, reading, message)
 
 
@@ -198,6 +203,8 @@ def unread_variable(view: View) -> Iterator[Hit]:
     """Names that are near a known one, that look like Convex's, or that nobody knows."""
     for component in view.behaviour.components:
         for variable in component.environment:
+            if variable.name in component.environment.used or component.environment.reads_all:
+                continue
             said = _unread(component, variable.name)
             if said:
                 text, severity = said
@@ -247,8 +254,8 @@ def endpoint_nonsense(view: View) -> Iterator[Hit]:
     for backend in view.behaviour.backends:
         for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
             reading = backend.environment.read(name)
-            if reading.variable and reading.text is not None and not re.match(r"https?://", reading.text):
-                yield hit_variable(backend, reading, f'{name} is "{reading.shown}", which is no URL')
+            if reading.text and not re.match(r"https?://", reading.text):
+                yield hit_variable(backend, reading, f"{name} {reading.said}, which is not a URL")
 
 
 @rule(

@@ -1,0 +1,260 @@
+"""What a container's own command makes of the variables before it starts the backend.
+
+Shell scripts given with `-c` are read: assignments, `export`, `unset`, `env NAME=VALUE`. Everything that such a script
+takes from elsewhere (a sourced file, `eval`, another program) may set any variable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from convexctl.behaviour.manifests import mapping, sequence, text
+from convexctl.behaviour.processes import BECOMES, INITS, SERVER, SHELLS, base
+
+LONGEST_SCRIPT = 65_536
+"""Letters of a script that are read; a longer one may set anything."""
+QUOTED = "\ufdd1"
+"""Stands for a `$` that the shell leaves alone."""
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=)(.*)", re.DOTALL)
+_OPENS = ("if", "while", "until", "for", "case", "select")
+_CLOSES = ("fi", "done", "esac")
+_KEYWORDS = ("then", "else", "elif", "do", "!", "{", "}", "time", "command", "exec", "sudo", "builtin")
+_TESTS = ("[", "[[", "test")
+_USES = re.compile(r"\$(?:\(|\{)?([A-Za-z_][A-Za-z0-9_]*)")
+
+
+@dataclass
+class Start:
+    """The assignments that hold when the backend starts, in their order, and whether anything may be set unseen."""
+
+    assignments: list[tuple[str, str | None, bool]] = field(default_factory=list)
+    """Name, the value with its shell references (None: unset), and whether a condition of the script decides."""
+    unseen: str = ""
+    """What may set any variable; empty if nothing does."""
+    script: bool = False
+    """Whether a script or a program stands before the entry point."""
+
+
+def start_of(container: Mapping[str, Any]) -> Start:
+    """What the command of a container does before the backend starts."""
+    command = [text(part) for part in sequence(container.get("command"))]
+    if not command:
+        return Start()
+    return _of_words([*command, *(text(part) for part in sequence(container.get("args")))], 0)
+
+
+def used_names(container: Mapping[str, Any]) -> frozenset[str]:
+    """The variables that the container's own commands, hooks and probes name."""
+    texts = [text(part) for key in ("command", "args") for part in sequence(container.get(key))]
+    for key in ("livenessProbe", "readinessProbe", "startupProbe"):
+        texts += _exec(container.get(key))
+    for hook in mapping(container.get("lifecycle")).values():
+        texts += _exec(hook)
+    return frozenset(name for each in texts for name in _USES.findall(each))
+
+
+def _exec(holder: object) -> Iterable[str]:
+    return [text(part) for part in sequence(mapping(mapping(holder).get("exec")).get("command"))]
+
+
+def _of_words(words: Sequence[str], depth: int) -> Start:
+    if depth > 4:
+        return Start(unseen="the container's command")
+    name = base(words[0]) if words else ""
+    if not words or name in SERVER:
+        return Start()
+    if name in SHELLS:
+        return _of_shell(words, depth)
+    rest = list(words[1:])
+    if name in INITS or name in BECOMES:
+        start = Start()
+        while rest and (
+            rest[0].startswith("-") or (assigned := _ASSIGNMENT.fullmatch(rest[0])) or not _starts(rest[0])
+        ):
+            word = rest.pop(0)
+            if name == "env" and (assigned := _ASSIGNMENT.fullmatch(word)):
+                start.assignments.append((assigned[1], assigned[3].replace("$", QUOTED), False))
+        inner = _of_words(rest, depth + 1) if rest else Start(unseen="the container's command")
+        inner.assignments[:0] = start.assignments
+        inner.script = inner.script or bool(start.assignments)
+        return inner
+    return Start(unseen=f"{name}, which starts the backend,", script=True)
+
+
+def _starts(word: str) -> bool:
+    return base(word) in (*SERVER, *SHELLS, *INITS, *BECOMES)
+
+
+def _of_shell(words: Sequence[str], depth: int) -> Start:
+    at = next((index for index, word in enumerate(words[1:], 1) if re.fullmatch(r"-[a-z]*c", word)), None)
+    if at is None:
+        by_file = next((word for word in words[1:] if not word.startswith("-")), "")
+        return Start() if base(by_file) in SERVER else Start(unseen=f"the script {base(by_file)}".strip(), script=True)
+    script = words[at + 1] if at + 1 < len(words) else ""
+    return _Script(depth).read(script)
+
+
+class _Script:
+    """Reads a script command by command, as far as the variables go."""
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.start = Start(script=True)
+        self.local: dict[str, tuple[str, bool]] = {}
+        self.all_exported = False
+        self.nesting = 0
+        self.done = False
+
+    def read(self, script: str) -> Start:
+        if len(script) > LONGEST_SCRIPT or "<<" in script:
+            return Start(unseen="the start script", script=True)
+        previous: list[str] = []
+        for separator, words in commands(script):
+            if self.done:
+                break
+            depends = separator == "||" or (separator == "&&" and bool(previous) and previous[0] in _TESTS)
+            self._command(list(words), depends)
+            previous = list(words)
+        if not self.done:
+            self.start.unseen = self.start.unseen or "the start script"
+        self.start.script = bool(self.start.assignments or self.start.unseen)
+        return self.start
+
+    def _command(self, words: list[str], depends: bool) -> None:
+        while words and (words[0] in _KEYWORDS or words[0] in _OPENS or words[0] in _CLOSES):
+            word = words.pop(0)
+            self.nesting += (word in _OPENS) - (word in _CLOSES)
+            if word in ("for", "select", "case"):
+                return
+        depends = depends or self.nesting > 0
+        before = []
+        while words and (assigned := _ASSIGNMENT.fullmatch(words[0])):
+            before.append((assigned[1], assigned[3] if assigned[2] == "=" else "$()", depends))
+            words.pop(0)
+        if not words:
+            for name, value, conditional in before:
+                self.local[name] = (value, conditional)
+                if self.all_exported or name in {each for each, _, _ in self.start.assignments}:
+                    self.start.assignments.append((name, value, conditional))
+            return
+        self._program(words, before, depends)
+
+    def _program(self, words: list[str], before: list[tuple[str, str, bool]], depends: bool) -> None:
+        name = base(words[0])
+        if any(base(word) in SERVER for word in words) or (
+            name in SHELLS and any(server in " ".join(words) for server in SERVER)
+        ):
+            inner = _of_words([word.replace(QUOTED, "$") for word in words], self.depth + 1)
+            self.start.assignments += [*before, *inner.assignments]
+            self.start.unseen = self.start.unseen or inner.unseen
+            self.done = True
+        elif name in ("export", "declare", "typeset", "readonly"):
+            self._export(words[1:], depends)
+        elif name == "unset":
+            self.start.assignments += [(word, None, depends) for word in words[1:] if not word.startswith("-")]
+        elif name == "read":
+            self.start.assignments += [(word, "$()", depends) for word in words[1:] if word in self.local]
+        elif name == "set":
+            self.all_exported = self.all_exported or "-a" in words or "allexport" in words
+        elif name in (".", "source", "eval"):
+            self.start.unseen = "what the start script reads" if name != "eval" else "the start script"
+
+    def _export(self, words: list[str], depends: bool) -> None:
+        for word in words:
+            if assigned := _ASSIGNMENT.fullmatch(word):
+                value = assigned[3] if assigned[2] == "=" else "$()"
+                self.start.assignments.append((assigned[1], value, depends))
+            elif word in self.local:
+                value, conditional = self.local[word]
+                self.start.assignments.append((word, value, depends or conditional))
+
+
+def commands(script: str) -> Iterable[tuple[str, list[str]]]:
+    """The simple commands of a script with the separator before each. Quotes go, `$` in single quotes is `QUOTED`."""
+    found: list[tuple[str, list[str]]] = []
+    words: list[str] = []
+    word: list[str] = []
+    in_word, separator, at = False, "", 0
+
+    def end_word() -> None:
+        nonlocal in_word
+        if in_word:
+            words.append("".join(word))
+            word.clear()
+            in_word = False
+
+    while at < len(script):
+        letter = script[at]
+        if letter in " \t":
+            end_word()
+        elif letter in ";&|\n()" and not (letter == "&" and word and word[-1] in "<>"):
+            end_word()
+            if words:
+                found.append((separator, words))
+                words = []
+            separator = letter
+            if script[at : at + 2] in ("&&", "||"):
+                separator = script[at : at + 2]
+                at += 1
+        elif letter == "#" and not in_word:
+            at = _until(script, at, "\n") - 1
+        else:
+            piece, at = _piece(script, at)
+            word.append(piece)
+            in_word = True
+            continue
+        at += 1
+    end_word()
+    if words:
+        found.append((separator, words))
+    return found
+
+
+def _piece(script: str, at: int) -> tuple[str, int]:
+    """One piece of a word, and where the next one begins."""
+    letter = script[at]
+    if letter == "'":
+        end = _until(script, at + 1, "'")
+        return script[at + 1 : end].replace("$", QUOTED), end + 1
+    if letter == "\\":
+        return script[at + 1 : at + 2].replace("\n", "").replace("$", QUOTED), at + 2
+    if letter == "`":
+        return "$()", _until(script, at + 1, "`") + 1
+    if letter == "$":
+        return _reference(script, at)
+    if letter != '"':
+        return letter, at + 1
+    pieces, at = [], at + 1
+    while at < len(script) and script[at] != '"':
+        if script[at] == "'":
+            pieces.append("'")
+            at += 1
+        else:
+            piece, at = _piece(script, at)
+            pieces.append(piece)
+    return "".join(pieces), at + 1
+
+
+def _reference(script: str, at: int) -> tuple[str, int]:
+    """A `$…`: names as they are; `$(NAME)`, which the kubelet may fill in, too; every other command is `$()`."""
+    following = script[at + 1 : at + 2]
+    if following == "(":
+        depth, end = 1, at + 2
+        while end < len(script) and depth:
+            depth += (script[end] == "(") - (script[end] == ")")
+            end += 1
+        inner = script[at + 2 : end - 1]
+        return (f"$({inner})" if re.fullmatch(r"[A-Za-z_]\w*", inner) else "$()"), end
+    if following == "{":
+        end = _until(script, at + 2, "}")
+        return script[at : end + 1], end + 1
+    name = re.compile(r"[A-Za-z_]\w*|[0-9@*#?$!-]").match(script, at + 1)
+    return (script[at : name.end()], name.end()) if name else (QUOTED, at + 1)
+
+
+def _until(script: str, at: int, end: str) -> int:
+    found = script.find(end, at)
+    return len(script) if found < 0 else found
