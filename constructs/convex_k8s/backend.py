@@ -11,6 +11,7 @@ from convex_k8s import pods
 from convex_k8s.config import CA_FOLDER, EXTRA_CA_FOLDER, Config
 from convex_k8s.naming import Naming
 from convex_k8s.secret_references import backend_secrets, database_ca, extra_ca
+from convex_k8s.service_account import ServiceAccount, account_name
 from convex_k8s.services import ComponentService, Port
 from convex_k8s.values.checks.metadata import CHECKSUM_ANNOTATION
 
@@ -50,7 +51,10 @@ class Backend(Construct):
         self._values = naming.values.backend
         self._config = config
         service = naming.values.service.backend
-        ports = [Port("api", service.port, "api"), Port("http-actions", service.actions_port, "http-actions")]
+        ports = [
+            Port("api", service.port, "api", service.node_port),
+            Port("http-actions", service.actions_port, "http-actions", service.actions_node_port),
+        ]
         self.service = ComponentService(
             self,
             "service",
@@ -60,16 +64,19 @@ class Backend(Construct):
             ports,
             type=service.type,
             annotations=service.annotations,
+            load_balancer_class=service.load_balancer_class,
         )
         self.headless_service = ComponentService(
             self, "headless", naming, "backend-headless", "backend", _container_ports(), headless=True
         )
+        if self._values.service_account.create:
+            ServiceAccount(self, "service-account", naming, "backend", self._values)
         self.stateful_set = _StatefulSet(
             self,
             "stateful-set",
             metadata=naming.metadata("backend", "backend"),
             spec=k8s.StatefulSetSpec(
-                replicas=1,
+                replicas=0 if self._values.paused else 1,
                 service_name=self.headless_service.name,
                 selector=k8s.LabelSelector(match_labels=naming.selector("backend")),
                 template=k8s.PodTemplateSpec(
@@ -85,15 +92,16 @@ class Backend(Construct):
         return k8s.PodSpec(
             automount_service_account_token=False,
             enable_service_links=False,
-            service_account_name=values.service_account_name or None,
+            service_account_name=values.service_account_name or account_name(self._naming, "backend", values) or None,
             image_pull_secrets=pods.pull_secrets(self._naming.values.image_pull_secrets),
             termination_grace_period_seconds=values.termination_grace_period_seconds,
             security_context=pods.pod_security(values.security_context),
             node_selector=values.node_selector or None,
             tolerations=pods.tolerations(values),
             priority_class_name=values.priority_class_name or None,
-            containers=[self._container()],
-            volumes=self._volumes(),
+            containers=pods.containers(self._container(), values),
+            volumes=[*self._volumes(), *pods.volumes(values)],
+            **pods.passed_through(values),
         )
 
     def _container(self) -> k8s.Container:
@@ -116,25 +124,12 @@ class Backend(Construct):
             liveness_probe=pods.probe(values.probes.liveness, "/version", "api"),
             resources=pods.resources(values.resources),
             security_context=pods.container_security(values.security_context),
-            volume_mounts=self._mounts(),
+            volume_mounts=[*self._mounts(), *pods.mounts(values)],
         )
 
     def _env_from(self) -> list[k8s.EnvFromSource]:
         """The user's sources come first: of two sources that have a key, the last one wins."""
-        sources = [
-            k8s.EnvFromSource(
-                prefix=source.prefix or None,
-                config_map_ref=k8s.ConfigMapEnvSource(
-                    name=source.config_map_ref.name, optional=source.config_map_ref.optional or None
-                )
-                if source.config_map_ref
-                else None,
-                secret_ref=k8s.SecretEnvSource(name=source.secret_ref.name, optional=source.secret_ref.optional or None)
-                if source.secret_ref
-                else None,
-            )
-            for source in self._values.env_from
-        ]
+        sources = pods.env_from(self._values.env_from)
         return [*sources, k8s.EnvFromSource(config_map_ref=k8s.ConfigMapEnvSource(name=self._config.name))]
 
     def _mounts(self) -> list[k8s.VolumeMount]:
@@ -154,9 +149,9 @@ class Backend(Construct):
 
     def _volumes(self) -> list[k8s.Volume]:
         persistence = self._values.persistence
-        volumes = [k8s.Volume(name="tmp", empty_dir=k8s.EmptyDirVolumeSource())]
+        volumes = [k8s.Volume(name="tmp", empty_dir=_empty_dir(self._values.tmp.size_limit))]
         if not persistence.enabled:
-            volumes.insert(0, k8s.Volume(name="data", empty_dir=k8s.EmptyDirVolumeSource()))
+            volumes.insert(0, k8s.Volume(name="data", empty_dir=_empty_dir(persistence.size_limit)))
         elif persistence.existing_claim:
             claim = k8s.PersistentVolumeClaimVolumeSource(claim_name=persistence.existing_claim)
             volumes.insert(0, k8s.Volume(name="data", persistent_volume_claim=claim))
@@ -186,6 +181,10 @@ class Backend(Construct):
                 ),
             )
         ]
+
+
+def _empty_dir(size_limit: str | None) -> k8s.EmptyDirVolumeSource:
+    return k8s.EmptyDirVolumeSource(size_limit=k8s.Quantity.from_string(size_limit) if size_limit else None)
 
 
 def _container_ports() -> list[Port]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from cdk8s_plus_27 import k8s
 
 from constructs import Construct
 from convex_k8s import pods
 from convex_k8s.naming import Naming
 from convex_k8s.origins import Origins
+from convex_k8s.service_account import ServiceAccount, account_name
 from convex_k8s.services import ComponentService, Port
 
 IMAGE_PORT = 6791
@@ -31,19 +35,24 @@ class Dashboard(Construct):
             naming,
             "dashboard-svc",
             "dashboard",
-            [Port("http", service.port, "http")],
+            [Port("http", service.port, "http", service.node_port)],
             type=service.type,
             annotations=service.annotations,
+            load_balancer_class=service.load_balancer_class,
         )
         variables = {"NEXT_PUBLIC_DEPLOYMENT_URL": origins.deployment, "HOSTNAME": "0.0.0.0"}  # noqa: S104
         if service.target_port != IMAGE_PORT:
             variables["PORT"] = str(service.target_port)
+        if values.service_account.create:
+            ServiceAccount(self, "service-account", naming, "dashboard", values)
         container = k8s.Container(
             name="convex-dashboard",
             image=values.image.reference,
             image_pull_policy=values.image.pull_policy,
             ports=[k8s.ContainerPort(name="http", container_port=service.target_port, protocol="TCP")],
-            env=[k8s.EnvVar(name=name, value=value) for name, value in variables.items()],
+            env=[k8s.EnvVar(name=name, value=value) for name, value in {**_texts(values.env), **variables}.items()],
+            env_from=pods.env_from(values.env_from) or None,
+            volume_mounts=pods.mounts(values) or None,
             startup_probe=pods.probe(values.probes.startup, "/", "http"),
             readiness_probe=pods.probe(values.probes.readiness, "/", "http"),
             liveness_probe=pods.probe(values.probes.liveness, "/", "http"),
@@ -67,8 +76,16 @@ class Dashboard(Construct):
                         node_selector=values.node_selector or None,
                         tolerations=pods.tolerations(values),
                         priority_class_name=values.priority_class_name or None,
-                        containers=[container],
+                        service_account_name=account_name(naming, "dashboard", values) or None,
+                        containers=pods.containers(container, values),
+                        volumes=pods.volumes(values) or None,
+                        **pods.passed_through(values),
                     ),
                 ),
             ),
         )
+
+
+def _texts(variables: Mapping[str, Any]) -> dict[str, str]:
+    """The overlay's variables as a container has them."""
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in variables.items()}

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cdk8s_plus_27 import k8s
 
-from convex_k8s.values.workload import Amounts, ImagePullSecret, Probe, Resources, SecurityContext, Toleration, Workload
+from convex_k8s.typed import typed, typed_list
+from convex_k8s.values.workload import (
+    Amounts,
+    EnvironmentSource,
+    ImagePullSecret,
+    Probe,
+    Resources,
+    SecurityContext,
+    Toleration,
+    Workload,
+)
 
 
 def probe(probe: Probe, path: str, port: str) -> k8s.Probe | None:
@@ -17,6 +29,50 @@ def probe(probe: Probe, path: str, port: str) -> k8s.Probe | None:
         timeout_seconds=probe.timeout_seconds,
         failure_threshold=probe.failure_threshold,
     )
+
+
+def passed_through(workload: Workload) -> dict[str, Any]:
+    """What a pod has as the overlay writes it; nothing where it writes none."""
+    fields = {
+        "affinity": typed(k8s.Affinity, workload.affinity) if workload.affinity else None,
+        "topology_spread_constraints": typed_list(k8s.TopologySpreadConstraint, workload.topology_spread_constraints),
+        "host_aliases": typed_list(k8s.HostAlias, workload.host_aliases),
+        "init_containers": typed_list(k8s.Container, workload.init_containers),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def containers(main: k8s.Container, workload: Workload) -> list[k8s.Container]:
+    """The main container, and those beside it."""
+    return [main, *typed_list(k8s.Container, workload.extra_containers)]
+
+
+def volumes(workload: Workload) -> list[k8s.Volume]:
+    """The overlay's own volumes."""
+    return typed_list(k8s.Volume, workload.extra_volumes)
+
+
+def mounts(workload: Workload) -> list[k8s.VolumeMount]:
+    """The overlay's own mounts of the main container."""
+    return typed_list(k8s.VolumeMount, workload.extra_volume_mounts)
+
+
+def env_from(sources: list[EnvironmentSource]) -> list[k8s.EnvFromSource]:
+    """ConfigMaps and Secrets all keys of which become variables."""
+    return [
+        k8s.EnvFromSource(
+            prefix=source.prefix or None,
+            config_map_ref=k8s.ConfigMapEnvSource(
+                name=source.config_map_ref.name, optional=source.config_map_ref.optional or None
+            )
+            if source.config_map_ref
+            else None,
+            secret_ref=k8s.SecretEnvSource(name=source.secret_ref.name, optional=source.secret_ref.optional or None)
+            if source.secret_ref
+            else None,
+        )
+        for source in sources
+    ]
 
 
 def resources(resources: Resources) -> k8s.ResourceRequirements:

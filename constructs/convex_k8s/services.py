@@ -19,6 +19,7 @@ class Port:
     name: str
     number: int
     target: str | int
+    node_port: int | None = None
 
 
 class ComponentService(Construct):
@@ -36,6 +37,7 @@ class ComponentService(Construct):
         type: str = "ClusterIP",
         headless: bool = False,
         annotations: Mapping[str, str] | None = None,
+        load_balancer_class: str = "",
     ) -> None:
         super().__init__(scope, id)
         self.name = f"{naming.release}-{suffix}"
@@ -46,12 +48,14 @@ class ComponentService(Construct):
             metadata=naming.metadata(suffix, component, annotations),
             spec=k8s.ServiceSpec(
                 type=type,
+                load_balancer_class=load_balancer_class or None,
                 cluster_ip="None" if headless else None,
                 selector=naming.selector(component),
                 ports=[
                     k8s.ServicePort(
                         name=port.name,
                         port=port.number,
+                        node_port=port.node_port,
                         protocol="TCP",
                         target_port=k8s.IntOrString.from_number(port.target)
                         if isinstance(port.target, int)

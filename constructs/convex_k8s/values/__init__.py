@@ -5,6 +5,7 @@ The schema is the Helm chart's: every parameter of the chart keeps its name and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -27,7 +28,7 @@ from convex_k8s.values.patches import ExtraObject, Patch
 from convex_k8s.values.public_hosts import PublicHosts
 from convex_k8s.values.secrets import Secrets
 from convex_k8s.values.storage import S3
-from convex_k8s.values.workload import ImagePullSecret
+from convex_k8s.values.workload import TAG, CommonImage, ImagePullSecret
 
 
 class Values(Model):
@@ -50,6 +51,8 @@ class Values(Model):
     """Labels on every object and pod; never part of a selector."""
     common_annotations: dict[AnnotationKey, str] = {}
     """Annotations on every object."""
+    image: CommonImage = CommonImage()
+    """What both images have in common."""
     backend: Backend = Backend()
     """The backend."""
     dashboard: Dashboard = Dashboard()
@@ -83,6 +86,22 @@ class Values(Model):
     acknowledge: dict[IrreversibleChange, AcknowledgedValue] = {}
     """Irreversible changes that are meant, each with its new value: synth prints the lines when it stops at one. They
     do not count for the next change. `docs/irreversible-changes.md` explains them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same_tag(cls, data: Any) -> Any:
+        """Let `image.tag` be the tag of both images; one that a component has itself wins."""
+        given = data.get("image") if isinstance(data, Mapping) else None
+        tag = given.get("tag") if isinstance(given, Mapping) else None
+        if not (isinstance(tag, str) and re.fullmatch(TAG, tag)):
+            return data
+        result = dict(data)
+        for component in ("backend", "dashboard"):
+            part = result.get(component) or {}
+            image = (part.get("image") or {}) if isinstance(part, Mapping) else None
+            if isinstance(image, Mapping) and image.get("tag") is None:
+                result[component] = {**part, "image": {**image, "tag": tag}}
+        return result
 
     @model_validator(mode="after")
     def _fits_together(self) -> Values:

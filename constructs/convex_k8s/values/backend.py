@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator
 
 from convex_k8s.values.base import (
     Count,
     EnvironmentName,
     Model,
-    ObjectName,
     OptionalObjectName,
     Quantity,
     Seconds,
     SecretKey,
     StorageClassName,
-    TextLike,
     UserId,
     wrong,
 )
-from convex_k8s.values.workload import Amounts, Image, Probe, Probes, Repository, Resources, SecurityContext, Workload
+from convex_k8s.values.workload import (
+    Amounts,
+    EnvironmentSource,
+    EnvironmentValue,
+    Image,
+    Probe,
+    Probes,
+    Repository,
+    Resources,
+    SecurityContext,
+    Workload,
+)
 
 AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]
-
-
-def _scalar(value: Any) -> Any:
-    if not isinstance(value, str | int | float):
-        raise wrong("must be a string, a number or a boolean; a value from a Secret belongs under backend.envFrom")
-    return value
-
-
-EnvironmentValue = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
 
 class BackendImage(Image):
@@ -88,37 +88,10 @@ class Persistence(Model):
     """Access mode of a new claim. ReadWriteOncePod, where the cluster has it, keeps a second pod out for certain."""
     size: Quantity = "5Gi"
     """Size of a new claim, in bytes."""
+    size_limit: Quantity | None = None
+    """Most that the emptyDir may hold, in bytes, while `enabled` is false: above it the pod is evicted."""
     allow_ephemeral_data: bool = False
     """Accept, with Ingress on, that the database or the files are lost with the pod."""
-
-
-class SourceReference(Model):
-    """Where variables come from."""
-
-    name: ObjectName
-    """Name of the ConfigMap or Secret."""
-    optional: bool = False
-    """Whether the pod starts without it."""
-
-
-class EnvironmentSource(Model):
-    """A ConfigMap or a Secret all keys of which become environment variables."""
-
-    config_map_ref: SourceReference | None = None
-    """A ConfigMap."""
-    secret_ref: SourceReference | None = None
-    """A Secret."""
-    prefix: Annotated[
-        str,
-        TextLike(r"[A-Za-z_][A-Za-z0-9_]*", "the beginning of a variable's name (letters, digits, _)", optional=True),
-    ] = ""
-    """Text put before each key."""
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> EnvironmentSource:
-        if (self.config_map_ref is None) == (self.secret_ref is None):
-            raise wrong("must have either configMapRef or secretRef, each with a name")
-        return self
 
 
 class Metrics(Model):
@@ -151,6 +124,13 @@ class BackendSecurityContext(SecurityContext):
     """Must stay false: the image has no other user, and the pod would not start."""
 
 
+class TemporaryFiles(Model):
+    """The emptyDir at /convex/data/tmp, which the backend never clears."""
+
+    size_limit: Quantity | None = None
+    """Most that it may hold, in bytes: above it the pod is evicted, and begins with an empty one."""
+
+
 class Backend(Workload):
     """The backend: a StatefulSet of one pod."""
 
@@ -164,6 +144,10 @@ class Backend(Workload):
     """Further environment variables and tuning knobs: string, number or boolean, never a secret."""
     env_from: list[EnvironmentSource] = []
     """ConfigMaps and Secrets all keys of which become variables. What the overlay itself sets wins over them."""
+    paused: bool = False
+    """Run no pod, for maintenance of the database or the volume. Everything else stays."""
+    tmp: TemporaryFiles = TemporaryFiles()
+    """The emptyDir for temporary files."""
     metrics: Metrics = Metrics()
     """Prometheus metrics."""
     extra_ca_secret: OptionalObjectName = ""
@@ -180,4 +164,4 @@ class Backend(Workload):
     security_context: BackendSecurityContext = BackendSecurityContext()
     """Security context."""
     service_account_name: OptionalObjectName = ""
-    """ServiceAccount of the pod, for cloud roles that give access to S3. Its token is not mounted."""
+    """The same as `backend.serviceAccount.name`."""

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from convex_k8s.values.base import LARGEST, Count, Quantity, Seconds, UserId
+from convex_k8s.values.base import LARGEST, Count, EnvironmentName, Quantity, Seconds, UserId
 from convex_k8s.values.workload import (
     Amounts,
+    EnvironmentSource,
+    EnvironmentValue,
     Image,
     Probe,
     Probes,
@@ -82,5 +84,9 @@ class Dashboard(Workload):
     """CPU and memory."""
     probes: DashboardProbes = DashboardProbes()
     """Probes, all on /."""
+    env: dict[EnvironmentName, EnvironmentValue] = {}
+    """Further environment variables: string, number or boolean, never a secret."""
+    env_from: list[EnvironmentSource] = []
+    """ConfigMaps and Secrets all keys of which become variables. What the overlay itself sets wins over them."""
     security_context: DashboardSecurityContext = DashboardSecurityContext()
     """Security context."""

@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from convex_k8s.values.base import (
+    QUALIFIED,
     AnnotationKey,
     ChartBoolean,
     Model,
     OriginLike,
     Port,
+    TextLike,
 )
 
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 Origin = Annotated[str, OriginLike()]
 SiteOrigin = Annotated[str, OriginLike(path="/http")]
+
+LoadBalancerClass = Annotated[
+    str, TextLike(QUALIFIED, "the name of a class of load balancers like service.k8s.aws/nlb", optional=True)
+]
 
 
 class BackendService(Model):
@@ -26,6 +32,12 @@ class BackendService(Model):
     """Port of the API on the Service."""
     actions_port: Port = 3211
     """Port of the HTTP actions on the Service."""
+    node_port: Port | None = None
+    """Port of the API on every node, for type NodePort or LoadBalancer. Not set: Kubernetes chooses."""
+    actions_node_port: Port | None = None
+    """Port of the HTTP actions on every node."""
+    load_balancer_class: LoadBalancerClass = ""
+    """Which load balancer, for type LoadBalancer. Kubernetes lets nobody change it."""
     annotations: dict[AnnotationKey, str] = {}
     """Annotations of the Service."""
 
@@ -39,6 +51,10 @@ class DashboardService(Model):
     """Port on the Service."""
     target_port: Port = 6791
     """Port that the dashboard listens on inside its container."""
+    node_port: Port | None = None
+    """Port on every node, for type NodePort or LoadBalancer. Not set: Kubernetes chooses."""
+    load_balancer_class: LoadBalancerClass = ""
+    """Which load balancer, for type LoadBalancer. Kubernetes lets nobody change it."""
     annotations: dict[AnnotationKey, str] = {}
     """Annotations of the Service."""
 

@@ -93,6 +93,8 @@ def _instead_of(kind: str, value: Any) -> str:
 
 def _unknown_key(model: type[Model], path: Path) -> str:
     key = str(path[-1])
+    if _kubernetes_own(path):
+        return "is no parameter, and a field of Kubernetes' own: set it with patches (docs/extending.md)"
     siblings = [name for name, _ in _fields(_model_at(model, path[:-1]))]
     if close := meant(key, siblings):
         return f"is not a parameter: did you mean {dotted((*path[:-1], close))}?"
@@ -101,6 +103,19 @@ def _unknown_key(model: type[Model], path: Path) -> str:
         return f"is not a parameter here: did you mean {' or '.join(dotted(known) for known in elsewhere[:2])}?"
     known = ", ".join(siblings)
     return f"is not a parameter; known here: {known}" if known else "is not a parameter"
+
+
+def _kubernetes_own(path: Path) -> bool:
+    """Whether Kubernetes has a field of that name in what the section of the overlay makes."""
+    from convex_k8s import kubernetes_types
+
+    types = {
+        "backend": ("PodSpec", "Container", "StatefulSetSpec"),
+        "dashboard": ("PodSpec", "Container", "DeploymentSpec"),
+        "service": ("ServiceSpec",),
+        "ingress": ("IngressSpec",),
+    }.get(str(path[0]), ())
+    return len(path) > 1 and bool(kubernetes_types.owners(str(path[-1]), types))
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from convex_k8s.values.base import (
     LARGEST,
@@ -21,6 +21,14 @@ from convex_k8s.values.base import (
     UserId,
     wrong,
 )
+from convex_k8s.values.passed import (
+    Affinity,
+    Containers,
+    HostAliases,
+    TopologySpreadConstraints,
+    VolumeMounts,
+    Volumes,
+)
 
 Repository = Annotated[
     str,
@@ -29,9 +37,9 @@ Repository = Annotated[
         "an image repository without a tag, like registry.example.com/team/image",
     ),
 ]
-Tag = Annotated[
-    str, TextLike(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "an image tag (letters, digits, -, _ and .; at most 128)")
-]
+TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+Tag = Annotated[str, TextLike(TAG, "an image tag (letters, digits, -, _ and .; at most 128)")]
+OptionalTag = Annotated[str, TextLike(TAG, "an image tag (letters, digits, -, _ and .; at most 128)", optional=True)]
 Digest = Annotated[str, TextLike(r"sha256:[0-9a-f]{64}", "sha256: and 64 hex digits", optional=True)]
 Capability = Annotated[
     str, TextLike(r"(?!CAP_)[A-Z][A-Z0-9_]*", "a Linux capability like DAC_OVERRIDE, without CAP_ in front, or ALL")
@@ -55,6 +63,13 @@ class Image(Model):
     def reference(self) -> str:
         """The image as a container names it."""
         return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+class CommonImage(Model):
+    """What both images have in common."""
+
+    tag: OptionalTag = ""
+    """Tag of both images, which upstream releases together. A tag of `backend.image` or `dashboard.image` wins."""
 
 
 class Amounts(Model):
@@ -193,6 +208,55 @@ class Toleration(Model):
         return self
 
 
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise wrong("must be a string, a number or a boolean; a value from a Secret belongs under backend.envFrom")
+    return value
+
+
+EnvironmentValue = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+
+
+class SourceReference(Model):
+    """Where variables come from."""
+
+    name: ObjectName
+    """Name of the ConfigMap or Secret."""
+    optional: bool = False
+    """Whether the pod starts without it."""
+
+
+class EnvironmentSource(Model):
+    """A ConfigMap or a Secret all keys of which become environment variables."""
+
+    config_map_ref: SourceReference | None = None
+    """A ConfigMap."""
+    secret_ref: SourceReference | None = None
+    """A Secret."""
+    prefix: Annotated[
+        str,
+        TextLike(r"[A-Za-z_][A-Za-z0-9_]*", "the beginning of a variable's name (letters, digits, _)", optional=True),
+    ] = ""
+    """Text put before each key."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> EnvironmentSource:
+        if (self.config_map_ref is None) == (self.secret_ref is None):
+            raise wrong("must have either configMapRef or secretRef, each with a name")
+        return self
+
+
+class ServiceAccount(Model):
+    """The ServiceAccount of the pods, for cloud roles (IRSA, Workload Identity). Its token is not mounted."""
+
+    create: bool = False
+    """Make the ServiceAccount. False: one that you made."""
+    name: OptionalObjectName = ""
+    """Its name. Empty: `<releaseName>-backend` or `-dashboard` with `create`, else the namespace's default one."""
+    annotations: dict[AnnotationKey, str] = {}
+    """Its annotations, for instance `eks.amazonaws.com/role-arn`; with `create` only."""
+
+
 class Workload(Model):
     """Settings of the pods that backend and dashboard share."""
 
@@ -206,6 +270,22 @@ class Workload(Model):
     """Annotations of the pod alone."""
     pod_labels: dict[LabelKey, LabelValue] = {}
     """Labels of the pod alone; never part of a selector."""
+    affinity: Affinity = {}
+    """Affinity of the pod to nodes and other pods, as Kubernetes writes it."""
+    topology_spread_constraints: TopologySpreadConstraints = []
+    """How pods spread over zones or nodes, as Kubernetes writes it."""
+    host_aliases: HostAliases = []
+    """Names in the pod's /etc/hosts, as Kubernetes writes them."""
+    init_containers: Containers = []
+    """Containers that run before the main one, as Kubernetes writes them."""
+    extra_containers: Containers = []
+    """Containers beside the main one, as Kubernetes writes them."""
+    extra_volumes: Volumes = []
+    """Further volumes of the pod, as Kubernetes writes them."""
+    extra_volume_mounts: VolumeMounts = []
+    """Further mounts of the main container, as Kubernetes writes them."""
+    service_account: ServiceAccount = ServiceAccount()
+    """ServiceAccount of the pods."""
 
 
 class LocalObject(Model):

@@ -17,7 +17,9 @@ from convex_k8s.values.checks import (
     ingress,
     metadata,
     patches,
+    pods,
     secrets,
+    services,
     storage,
     workload,
 )
@@ -29,7 +31,21 @@ if TYPE_CHECKING:
 
 def errors(values: Values) -> list[Problem]:
     """Everything that makes these values no environment."""
-    families = (metadata, workload, database, storage, secrets, edge, ingress, gateway, backend, backup, patches)
+    families = (
+        metadata,
+        workload,
+        database,
+        storage,
+        secrets,
+        edge,
+        ingress,
+        gateway,
+        backend,
+        backup,
+        pods,
+        services,
+        patches,
+    )
     return [problem for family in families for check in family.ERRORS for problem in check(values)]
 
 
@@ -37,7 +53,7 @@ def warnings(values: Values) -> list[Problem]:
     """What is allowed and probably not meant."""
     return [
         problem
-        for family in (workload, edge, ingress, gateway, backend, backup)
+        for family in (pods, workload, edge, ingress, gateway, backend, backup)
         for check in family.WARNINGS
         for problem in check(values)
     ]

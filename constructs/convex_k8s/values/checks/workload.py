@@ -76,7 +76,7 @@ def _tags(values: Values) -> Iterator[Problem]:
     services = (values.service.backend, values.service.dashboard)
     public = values.public_hosts is not None or any(service.type != "ClusterIP" for service in services)
     for name, image in images.items():
-        path: Path = (name, "image", "tag")
+        path: Path = ("image", "tag") if image.tag == values.image.tag else (name, "image", "tag")
         if public and image.tag == "latest" and not image.digest:
             yield Problem(path, "is latest, which upstream moves by hand: pin a full commit SHA of its release branch")
         elif re.fullmatch(r"v?[0-9]+\.[0-9]+(\.[0-9]+)?", image.tag):

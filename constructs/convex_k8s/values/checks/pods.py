@@ -1,0 +1,143 @@
+"""Checks of what is passed through to the pods: containers, volumes, ServiceAccounts."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convex_k8s.problems import Path, Problem
+from convex_k8s.values.secrecy import named_like_a_secret
+from convex_k8s.values.workload import Workload
+
+if TYPE_CHECKING:
+    from convex_k8s.values import Values
+
+DATA = "/convex/data"
+_OWN_VOLUMES = {"backend": ("data", "tmp", "database-ca", "extra-ca"), "dashboard": ()}
+_OWN_MOUNTS = {"backend": (DATA, f"{DATA}/tmp", "/etc/convex/ca", "/etc/convex/extra-ca"), "dashboard": ()}
+_CONTAINERS = {"init_containers": "initContainers", "extra_containers": "extraContainers"}
+
+
+def _workloads(values: Values) -> Iterator[tuple[str, Workload]]:
+    yield "backend", values.backend
+    yield "dashboard", values.dashboard
+
+
+def _containers(values: Values) -> Iterator[Problem]:
+    for component, workload in _workloads(values):
+        taken = [f"convex-{component}"]
+        for field, key in _CONTAINERS.items():
+            for index, container in enumerate(getattr(workload, field)):
+                path: Path = (component, key, index)
+                if container["name"] in taken:
+                    yield Problem((*path, "name"), f"is {container['name']}, which another container is called")
+                taken.append(container["name"])
+                if not container.get("image"):
+                    yield Problem(path, "has no image")
+                yield from _variables(container, path)
+
+
+def _variables(container: dict[str, Any], path: Path) -> Iterator[Problem]:
+    for index, variable in enumerate(container.get("env", ())):
+        place = (*path, "env", index)
+        if "value" in variable and "valueFrom" in variable:
+            yield Problem(place, "has a value and a valueFrom: keep one")
+        elif variable.get("value") and "$(" not in variable["value"] and named_like_a_secret(variable["name"]):
+            yield Problem(
+                place,
+                "looks like a secret by its name, and an overlay is no place for one: put it into a Secret and name "
+                "that under valueFrom.secretKeyRef",
+            )
+
+
+def _volumes(values: Values) -> Iterator[Problem]:
+    for component, workload in _workloads(values):
+        own = _OWN_VOLUMES[component]
+        names = [*own, *(volume["name"] for volume in workload.extra_volumes)]
+        for index, volume in enumerate(workload.extra_volumes):
+            path: Path = (component, "extraVolumes", index)
+            if volume["name"] in own:
+                yield Problem((*path, "name"), f"is {volume['name']}, which a volume of the {component} is called")
+            if len(volume) != 2:
+                yield Problem(path, "must have a name and one kind of volume, for instance configMap or emptyDir: {}")
+        for index, mount in enumerate(workload.extra_volume_mounts):
+            yield from _mount(component, index, mount, names)
+
+
+def _mount(component: str, index: int, mount: dict[str, Any], names: list[str]) -> Iterator[Problem]:
+    path: Path = (component, "extraVolumeMounts", index)
+    place = posixpath.normpath(mount["mountPath"])
+    if mount["name"] not in names:
+        added = f"{component}.extraVolumes"
+        yield Problem(
+            (*path, "name"), f"is {mount['name']}, and no volume is called so: add one to {added}", ((added,),)
+        )
+    if not mount["mountPath"].startswith("/"):
+        yield Problem((*path, "mountPath"), "must be a path that begins with /")
+    elif place in _OWN_MOUNTS[component] or any(
+        own.startswith(place.rstrip("/") + "/") for own in _OWN_MOUNTS[component]
+    ):
+        yield Problem((*path, "mountPath"), f"is {place}, which would hide what is mounted there already")
+
+
+def _accounts(values: Values) -> Iterator[Problem]:
+    old = values.backend.service_account_name
+    account = values.backend.service_account
+    if old and (account.create or account.name not in ("", old)):
+        yield Problem(
+            ("backend", "serviceAccountName"),
+            "is another name for backend.serviceAccount.name: keep that one alone",
+            (("backend", "serviceAccount"),),
+        )
+    for component, workload in _workloads(values):
+        if workload.service_account.annotations and not workload.service_account.create:
+            yield Problem(
+                (component, "serviceAccount", "annotations"),
+                f"have no effect while {component}.serviceAccount.create is false: annotate the account that you made",
+                ((component, "serviceAccount", "create"),),
+            )
+    names = [workload.service_account.name for _, workload in _workloads(values) if workload.service_account.create]
+    if len(names) == 2 and names[0] and names[0] == names[1]:
+        yield Problem(("dashboard", "serviceAccount", "create"), f"would make {names[0]} twice: set it to false")
+
+
+def _dashboard_variables(values: Values) -> Iterator[Problem]:
+    for name, value in values.dashboard.env.items():
+        path: Path = ("dashboard", "env", name)
+        if name in _OF_THE_DASHBOARD:
+            yield Problem(path, f"is set by the overlay itself: use {_OF_THE_DASHBOARD[name]} instead")
+        elif name == "NEXT_PUBLIC_ADMIN_KEY":
+            yield Problem(path, "would hand the admin key to everybody who opens the page: leave it out")
+        elif isinstance(value, str) and value and named_like_a_secret(name):
+            yield Problem(
+                path,
+                "looks like a secret by its name, and an overlay is no place for one: put it into a Secret and name "
+                "that under dashboard.envFrom",
+            )
+
+
+_OF_THE_DASHBOARD = {
+    "NEXT_PUBLIC_DEPLOYMENT_URL": "convexConfig.deploymentUrl, or ingress.backend.host",
+    "HOSTNAME": "nothing",
+    "PORT": "service.dashboard.targetPort",
+}
+
+
+def _size_limits(values: Values) -> Iterator[Problem]:
+    persistence = values.backend.persistence
+    if persistence.size_limit and persistence.enabled:
+        yield Problem(
+            ("backend", "persistence", "sizeLimit"),
+            "is of the emptyDir, and backend.persistence.enabled is true: the claim's size is backend.persistence.size",
+            (("backend", "persistence", "enabled"),),
+        )
+
+
+def _paused(values: Values) -> Iterator[Problem]:
+    if values.backend.paused:
+        yield Problem(("backend", "paused"), "is true: no pod of the backend runs, and nothing is served")
+
+
+ERRORS = (_containers, _volumes, _accounts, _dashboard_variables, _size_limits)
+WARNINGS = (_paused,)
