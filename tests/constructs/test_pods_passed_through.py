@@ -59,7 +59,7 @@ def test_a_service_account_that_exists_is_named_and_not_made() -> None:
 
 
 def test_a_paused_backend_has_no_pod_and_says_so() -> None:
-    environment = case("image-tag").environment()
+    environment = environment_of("backend: { paused: true }")
     assert one(environment, "StatefulSet")["spec"]["replicas"] == 0
     assert any("backend.paused: is true: no pod" in warning for warning in environment.overlay.warnings)
     (backend,) = predict(environment.manifests).backends
