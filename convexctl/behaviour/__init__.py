@@ -16,7 +16,18 @@ from convexctl.behaviour.dashboard import dashboard
 from convexctl.behaviour.edge import Edge
 from convexctl.behaviour.find import Role, find
 from convexctl.behaviour.manifests import Manifests
-from convexctl.behaviour.model import Backend, Behaviour, Component, Dashboard, Decision, Rewrite, Route, Row, Target
+from convexctl.behaviour.model import (
+    Backend,
+    Behaviour,
+    Component,
+    Dashboard,
+    Decision,
+    Rewrite,
+    Route,
+    Row,
+    Target,
+    UnreadEdge,
+)
 from convexctl.behaviour.source import Source
 
 __all__ = [
@@ -32,19 +43,22 @@ __all__ = [
     "Row",
     "Source",
     "Target",
+    "UnreadEdge",
     "as_dict",
     "compare",
     "predict",
 ]
 
 
-def predict(manifests: Iterable[Mapping[str, Any]], *, images: Mapping[str, Role] | None = None) -> Behaviour:
+def predict(
+    manifests: Iterable[Mapping[str, Any]] | Manifests, *, images: Mapping[str, Role] | None = None
+) -> Behaviour:
     """What the manifests make of Convex.
 
     `manifests` are whole objects, `List` kinds too; what has the wrong shape reads as empty. `images` names further
     images that are a backend or a dashboard: `{"registry.example.com/our-convex": "backend"}`.
     """
-    index = Manifests(manifests)
+    index = manifests if isinstance(manifests, Manifests) else Manifests(manifests)
     backends: list[Backend] = []
     dashboards: list[Dashboard] = []
     components: list[tuple[Role, Context, int | None]] = []
@@ -59,4 +73,5 @@ def predict(manifests: Iterable[Mapping[str, Any]], *, images: Mapping[str, Role
             port = board.port.value if board.port else None
             components.append((found.role, context, port if isinstance(port, int) else None))
     edge = Edge(index, components)
-    return Behaviour(tuple(backends), tuple(dashboards), tuple(edge.routes()), tuple(edge.exposed()))
+    routes = tuple(edge.routes())
+    return Behaviour(tuple(backends), tuple(dashboards), routes, tuple(edge.exposed()), tuple(edge.unread()))

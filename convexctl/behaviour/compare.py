@@ -112,8 +112,13 @@ def _source(source: Source) -> dict[str, str]:
     return {"kind": source.kind, "namespace": source.namespace, "name": source.name, "field": source.field}
 
 
+_ROUTE = ("host", "path", "path_type", "service", "service_port", "target", "problem", "tls")
+
+
 def _route(route: Route) -> dict[str, Any]:
-    shown = {key: value for key, value in asdict(route).items() if key not in ("source", "rewrite")}
+    shown = {key: value for key, value in asdict(route).items() if key in _ROUTE}
+    if route.target:
+        shown["target"] = {key: value for key, value in asdict(route.target).items() if key != "convex"}
     rewrite = None if route.rewrite is None else str(route.rewrite)
     return {**shown, "rewrite": rewrite, "source": _source(route.source)}
 

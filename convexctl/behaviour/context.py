@@ -83,9 +83,7 @@ class Context:
         """A boolean that is off by default, as Rust parses it: `true` and `false` count, anything else does not."""
         reading = self.read(name)
         if not reading.filled:
-            return Outcome(
-                False, f"{name} is {reading.lacking}", reading.source, reading.unless
-            )
+            return Outcome(False, f"{name} is {reading.lacking}", reading.source, reading.unless)
         if reading.text is None:
             otherwise = f"{reading.shown} is not true"
             return Outcome(True, f"{name} comes from {reading.shown}", reading.source, otherwise)
