@@ -14,10 +14,12 @@ from typing import Any, ClassVar
 import yaml
 from convex_k8s.values.secrecy import secret_in
 
-UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError)
+UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What PyYAML raises for a value that its tag does not fit, such as `!!bool maybe` or `!!int ""`."""
 MOST_NODES = 50_000
 """More values than any overlay has; a file whose aliases expand to more is refused."""
+MOST_ALIASED = 50_000
+"""More values than aliases expand to in any file that somebody wrote."""
 DEEPEST = 100
 """More levels than any overlay has; libyaml itself would crash on some tens of thousands."""
 
@@ -48,6 +50,11 @@ class Located:
             return [item.plain() for item in self.value]
         return self.value
 
+    def at_key(self, key: str) -> Any:
+        """The plain value of a key of a map; None where there is none."""
+        found = self.value.get(key) if isinstance(self.value, dict) else None
+        return found.value if found is not None else None
+
     def at(self, path: tuple[str | int, ...]) -> Place:
         """The place of the value at `path`, or of the innermost map or list on the way where there is none."""
         node = self
@@ -67,11 +74,47 @@ class DocumentError(ValueError):
         self.faults = faults
 
 
+_WITHOUT_BASE_60 = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(0b[0-1_]+|0[0-7_]+|(0|[1-9][0-9_]*)|0x[0-9a-fA-F_]+)$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?([0-9][0-9_]*)\.[0-9_]*([eE][-+][0-9]+)?$|[-+]?\.[0-9][0-9_]*([eE][-+][0-9]+)?$|"
+        r"[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+    ),
+}
+"""Numbers without YAML 1.1's base 60, which kubectl reads as text: `1:30`, `22:22`."""
+
+
+class Budget:
+    """How many values may still be read, all in all and by aliases: one for everything that a command reads."""
+
+    def __init__(self, nodes: int = MOST_NODES, aliased: int = MOST_ALIASED) -> None:
+        self.most_nodes = nodes
+        self.most_aliased = aliased
+        self.nodes = 0
+        self.aliased = 0
+
+    def spend(self, *, aliased: bool) -> str:
+        """Count a value; returns what is wrong when there are too many."""
+        self.nodes += 1
+        self.aliased += aliased
+        if self.nodes > self.most_nodes:
+            return f"holds more than {self.most_nodes} values"
+        return (
+            f"has aliases that expand to more than {self.most_aliased} values"
+            if self.aliased > self.most_aliased
+            else ""
+        )
+
+
 class Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
     """PyYAML's safe loader; dates, `=` and `<<` as values stay text, as an image tag or a label may look like one."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        first: [
+            (tag, _WITHOUT_BASE_60.get(tag, pattern))
+            for tag, pattern in resolvers
+            if tag != "tag:yaml.org,2002:timestamp"
+        ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -90,8 +133,9 @@ def misread(text: str) -> bool:
     )
 
 
-def load_all(text: str, file: str, most_nodes: int = MOST_NODES) -> list[Located]:
-    """The documents of a YAML text; `file` is the name that the places carry, `most_nodes` the bound for each document.
+def load_all(text: str, file: str, budget: Budget | None = None) -> list[Located]:
+    """The documents of a YAML text; `file` is the name that the places carry, `budget` the bound for all that is
+    read.
 
     Raises `DocumentError` for text that does not parse or nests too deeply, for a duplicate or non-string key and for
     aliases that loop.
@@ -99,7 +143,8 @@ def load_all(text: str, file: str, most_nodes: int = MOST_NODES) -> list[Located
     loader = Loader(text)
     try:
         check_depth(text, file)
-        return [_Builder(loader, file, most_nodes).build(node) for node in _nodes(loader)]
+        its_budget = budget or Budget()
+        return [_Builder(loader, file, its_budget).build(node) for node in _nodes(loader)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1 if mark else 1)
@@ -138,11 +183,11 @@ def _first_line(error: Exception) -> str:
 
 
 class _Builder:
-    def __init__(self, loader: Any, file: str, most_nodes: int) -> None:
+    def __init__(self, loader: Any, file: str, budget: Budget) -> None:
         self._loader = loader
         self._file = file
-        self._most_nodes = most_nodes
-        self._count = 0
+        self._budget = budget
+        self._seen: set[int] = set()
         self._faults: list[tuple[Place, str]] = []
 
     def build(self, node: yaml.Node) -> Located:
@@ -153,11 +198,12 @@ class _Builder:
 
     def _located(self, node: yaml.Node, above: tuple[int, ...]) -> Located:
         place = Place(self._file, node.start_mark.line + 1)
-        self._count += 1
-        if self._count > self._most_nodes:
-            raise DocumentError([(place, f"holds more than {self._most_nodes} values")])
+        again = id(node) in self._seen
+        self._seen.add(id(node))
         if id(node) in above:
             raise DocumentError([(place, "has an alias that contains itself")])
+        if problem := self._budget.spend(aliased=again):
+            raise DocumentError([(place, problem)])
         if len(above) > DEEPEST:
             raise DocumentError([(place, "is nested too deeply")])
         inside = (*above, id(node))

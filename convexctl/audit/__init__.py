@@ -10,7 +10,7 @@ from convexctl.audit.model import Finding, Hit, Rule, Severity, View
 from convexctl.audit.reading import Documents
 from convexctl.audit.rules import RULES
 from convexctl.behaviour import Behaviour, Role, predict
-from convexctl.behaviour.manifests import Manifests
+from convexctl.behaviour.manifests import Manifests, flat, source_of
 
 __all__ = ["RULES", "Finding", "Report", "Rule", "Severity", "audit"]
 
@@ -21,6 +21,8 @@ class Report:
 
     behaviour: Behaviour
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    """What of the input was not read, and why."""
 
     def count(self, severity: Severity) -> int:
         """How many findings have a severity."""
@@ -36,13 +38,25 @@ def audit(
     *,
     documents: Documents | None = None,
     images: Mapping[str, Role] | None = None,
+    complete: Iterable[str] = (),
+    notes: Iterable[str] = (),
 ) -> Report:
-    """Judge manifests. `documents` knows their lines, `images` are further image names (see `predict`)."""
-    objects = list(manifests)
-    model = predict(objects, images=images)
-    view = View(Manifests(objects), model)
+    """Judge manifests.
+
+    `documents` knows their lines, `images` are further image names (see `predict`), `complete` the kinds of which
+    every object that exists is among the manifests, `notes` is what was not read.
+    """
+    index = Manifests(sorted(flat(manifests), key=_order), complete=complete)
+    model = predict(index, images=images)
+    view = View(index, model)
     findings = [_finding(rule, found, documents) for rule in RULES for found in rule.check(view)]
-    return Report(model, tuple(sorted(findings, key=lambda finding: finding.severity.rank)))
+    return Report(model, tuple(sorted(findings, key=lambda finding: finding.severity.rank)), tuple(notes))
+
+
+def _order(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The order in which objects are judged, so that the order in which they are given does not matter."""
+    source = source_of(manifest)
+    return source.kind, source.namespace, source.name
 
 
 def _finding(rule: Rule, found: Hit, documents: Documents | None) -> Finding:

@@ -71,6 +71,10 @@ class Rule:
     check: Callable[[View], Iterable[Hit]]
     least: Severity
     """The lowest severity that it is printed with, beside what a condition takes off."""
+    bad: str
+    """Manifests that break it, in the short form of `audit.examples`."""
+    good: str
+    """The same, put right."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,13 @@ def rule(
     parameter: str,
     change: str,
     least: Severity | None = None,
+    bad: str = "",
+    good: str = "",
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check."""
 
     def make(check: Check) -> Rule:
-        return Rule(id, severity, title, reason, basis, parameter, change, check, least or severity)
+        return Rule(id, severity, title, reason, basis, parameter, change, check, least or severity, bad, good)
 
     return make
 
@@ -133,15 +139,4 @@ def obstacles(view: View, *kinds: str) -> Iterator[Hit]:
 
 def at_edge(view: View, component: Component) -> list[Route]:
     """The routes by which the world outside the cluster reaches a component."""
-    exposed = [route for route in view.behaviour.exposed if _ends_at(route, component)]
-    return [*view.behaviour.routes_to(component), *exposed]
-
-
-def _ends_at(route: Route, component: Component) -> bool:
-    target = route.target
-    return target is not None and (target.kind, target.namespace, target.name, target.container) == (
-        component.kind,
-        component.namespace,
-        component.name,
-        component.container,
-    )
+    return [*view.behaviour.routes_to(component), *view.behaviour.exposed_to(component)]

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from convexctl import regular_files
+from convexctl.audit.unrendered import KUSTOMIZATIONS, is_toml, kind_without_manifests, kustomization, kustomizations
 from convexctl.behaviour import Source
 from convexctl.errors import UserError
-from convexctl.located_yaml import DocumentError, Located, Place, load_all
+from convexctl.located_yaml import Budget, DocumentError, Located, Place, load_all
 from convexctl.project import PROGRAM
+from convexctl.tools.kustomize import can_render, render
 
 ENDINGS = (".yaml", ".yml", ".json")
-MOST_NODES = 2_000_000
-"""Values in one document: a whole cluster's objects in one List."""
+MOST_NODES = 3_000_000
+"""Values in all inputs: the objects of a large cluster."""
+MOST_LETTERS = 200_000_000
+"""Letters in all inputs."""
 STDIN = "-"
 STDIN_NAME = "stdin"
 
 
 @dataclass(frozen=True)
 class Documents:
-    """Objects as plain data, each with what knows its lines."""
+    """Objects as plain data, each with what knows its lines, and what among the inputs holds no manifests."""
 
     located: tuple[Located, ...]
+    unrendered: tuple[str, ...] = ()
+    """A line for each input that has to be rendered first: what it is, and how."""
+    _index: dict[tuple[str, ...], list[Located]] = field(default_factory=dict, repr=False)
 
     def plain(self) -> list[dict[str, Any]]:
         """The objects without places."""
@@ -34,53 +42,100 @@ class Documents:
 
     def place(self, source: Source) -> Place | None:
         """File and line of a field, or of the innermost field on the way to it; None for an object that is not here."""
-        found: Place | None = None
-        for document in self.located:
-            key = tuple(_text(document, *path) for path in (("kind",), ("metadata", "namespace"), ("metadata", "name")))
-            if key == (source.kind, source.namespace, source.name):
-                found = document.at(source.keys())
-        return found
+        if not self._index:
+            for document in self.located:
+                paths = (("kind",), ("metadata", "namespace"), ("metadata", "name"))
+                self._index.setdefault(tuple(_text(document, *path) for path in paths), []).append(document)
+        found = self._index.get((source.kind, source.namespace, source.name), ())
+        places = [document.at(source.keys()) for document in found]
+        return min(places, key=lambda place: (place.file, place.line), default=None)
+
+
+class _Reader:
+    """Reads inputs one after the other, within one budget for all."""
+
+    def __init__(self) -> None:
+        self.budget = Budget(MOST_NODES)
+        self.letters = 0
+        self.documents: list[Located] = []
+        self.unrendered: list[str] = []
+
+    def path(self, path: str) -> None:
+        if path == STDIN:
+            try:
+                self.text(STDIN_NAME, sys.stdin.buffer.read().decode("utf-8"))
+            except UnicodeDecodeError:
+                raise UserError(f"{STDIN_NAME}: is no text in UTF-8") from None
+            return
+        place = Path(path)
+        if not place.exists():
+            raise UserError(f"{path}: there is no such file or folder")
+        if not place.is_dir():
+            self.file(place)
+            return
+        done = self.kustomizations(place)
+        for file in sorted(file for file in place.rglob("*") if file.suffix in ENDINGS and not file.is_dir()):
+            if file.name not in KUSTOMIZATIONS and not any(file.resolve().is_relative_to(folder) for folder in done):
+                self.file(file)
+
+    def kustomizations(self, folder: Path) -> list[Path]:
+        """Render the kustomizations of a folder; returns the folders whose files need not be read any more."""
+        found, parts = kustomizations(folder)
+        shown = {root: os.path.relpath(root) for root in found}
+        if len(found) == 1 and can_render():
+            self.text(f"{shown[found[0]]} (rendered)", render(shown[found[0]]))
+            return parts
+        self.unrendered += [f"{shown[root]}: is {kustomization(shown[root])}" for root in found]
+        return parts
+
+    def file(self, file: Path) -> None:
+        try:
+            text = regular_files.read_text(file)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is no text in UTF-8"
+            raise UserError(f"{file}: {reason}") from None
+        if said := is_toml(file, text):
+            self.unrendered.append(f"{file}: is {said}")
+            return
+        self.text(str(file), text)
+
+    def text(self, name: str, text: str) -> None:
+        self.letters += len(text)
+        if self.letters > MOST_LETTERS:
+            raise UserError(f"{name}: the inputs have more than {MOST_LETTERS} letters: audit a part of them")
+        for document in _load(text, name, self.budget):
+            if said := kind_without_manifests(document):
+                self.unrendered.append(f"{document.place}: is {said}")
+            self.documents += _objects([document])
 
 
 def read(paths: Iterable[str]) -> Documents:
     """Every manifest in files and folders; `-` is the standard input.
 
-    A folder is read with all folders in it, its files ending in .yaml, .yml or .json. Raises `UserError` for a file
-    that is not there or cannot be read as YAML or JSON.
+    A folder is read with all folders in it, its files ending in .yaml, .yml or .json; one that is a kustomization is
+    rendered by the user's kubectl or kustomize. Raises `UserError` for a file that is not there or cannot be read as
+    YAML or JSON.
     """
-    documents: list[Located] = []
+    reader = _Reader()
     for path in paths:
-        for name, text in _texts(path):
-            documents += _objects(_load(text, name))
-    return Documents(tuple(documents))
+        reader.path(path)
+    return Documents(tuple(reader.documents), tuple(dict.fromkeys(reader.unrendered)))
 
 
-def _texts(path: str) -> Iterator[tuple[str, str]]:
-    if path == STDIN:
-        try:
-            yield STDIN_NAME, sys.stdin.buffer.read().decode("utf-8")
-        except UnicodeDecodeError:
-            raise UserError(f"{STDIN_NAME}: is no text in UTF-8") from None
-        return
-    place = Path(path)
-    if not place.exists():
-        raise UserError(f"{path}: there is no such file or folder")
-    files = (
-        sorted(file for file in place.rglob("*") if file.suffix in ENDINGS and not file.is_dir())
-        if place.is_dir()
-        else [place]
+def nothing_found(documents: Documents | None, count: int = 0) -> UserError:
+    """The error where no Convex is among the inputs: what they are instead, if that is known."""
+    if documents and documents.unrendered:
+        return UserError("\n".join(documents.unrendered))
+    number = len(documents.located) if documents else count
+    return UserError(
+        f"audit: no Convex backend or dashboard among {number} objects "
+        "(an image of another name is named with --image backend=NAME)"
     )
-    for file in files:
-        try:
-            yield str(file), regular_files.read_text(file)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is no text in UTF-8"
-            raise UserError(f"{file}: {reason}") from None
 
 
-def _load(text: str, name: str) -> list[Located]:
+def _load(text: str, name: str, budget: Budget) -> list[Located]:
     try:
-        return load_all(text, name, MOST_NODES)
+        return load_all(text, name, budget)
     except DocumentError as error:
         try:
             # JSON that YAML cannot read, such as one indented with tabs: its lines are not known.

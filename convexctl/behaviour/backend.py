@@ -14,6 +14,7 @@ from convexctl.behaviour.manifests import number
 from convexctl.behaviour.model import Backend, Decision
 from convexctl.behaviour.pods import faults, security, shared
 from convexctl.behaviour.start_script import start_of
+from convexctl.behaviour.volume_reach import volume_reach
 from convexctl.behaviour.volumes import OUTLIVES_TEXT, Claim, Disk, claims, unused_claims
 from convexctl.wording import listed
 
@@ -185,6 +186,8 @@ def _disk(context: Context, disk: Disk, data: str) -> dict[str, Decision]:
     }
     if disk.claim:
         decisions |= _claim(disk.claim)
+    if reach := volume_reach(context.manifests, disk, disk.volume):
+        decisions["volume_reach"] = reach
     astray = _claims_astray(context, disk)
     if astray:
         why = f"a claim is there, and {data} is not on it"

@@ -66,6 +66,12 @@ class Component:
     arguments: tuple[tuple[Source, str], ...] = field(default=(), repr=False)
     """The words of command and arguments, each with its place. Never a part of `as_dict`: one may be a secret."""
 
+    pod_labels: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    pod_spec: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The pod as the manifest has it. Never a part of `as_dict`."""
+    container_spec: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The container as the manifest has it. Never a part of `as_dict`."""
+
     image: Decision = field(metadata={"title": "Image"})
     tag: Decision = field(metadata={"title": "Version"})
     replicas: Decision = field(metadata={"title": "Pods"})
@@ -87,6 +93,11 @@ class Component:
             decision = getattr(self, entry.name)
             if isinstance(decision, Decision):
                 yield Row(entry.name, str(entry.metadata["title"]), decision)
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Kind, namespace and name of the object."""
+        return self.kind, self.namespace, self.name
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
@@ -129,6 +140,8 @@ class Backend(Component):
     claim_size: Decision | None = field(default=None, metadata={"title": "Size of the claim"})
     claim_class: Decision | None = field(default=None, metadata={"title": "Storage class of the claim"})
     access_modes: Decision | None = field(default=None, metadata={"title": "Access modes of the claim"})
+    volume_reach: Decision | None = field(default=None, metadata={"title": "Reach of the volume"})
+    """`network` for a network file system, `node` for the disk of one node; None where neither is known."""
     claims_astray: Decision | None = field(default=None, metadata={"title": "Claims not at /convex/data"})
 
     instance_name: Decision = field(metadata={"title": "Instance name"})

@@ -11,7 +11,7 @@ from convexctl.wording import listed
 
 UNSEEN = "\ufdd0"
 """Stands in an outline for a piece that cannot be seen: a character that no text has."""
-_USER_INFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://).*@|^[^\s@:]*:.*@", re.DOTALL)
+_USER_INFO = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://).*@|^[^\s@:]*:.*@", re.DOTALL)
 """User and password of a URL, up to the last `@`: an unescaped `/` in a password hides where they end."""
 
 

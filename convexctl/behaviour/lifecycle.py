@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from convexctl.behaviour.context import Context
-from convexctl.behaviour.manifests import Manifest, dig, mapping, number, same_namespace, sequence, source_of, text
+from convexctl.behaviour.manifests import dig, mapping, number, sequence, source_of, text
 from convexctl.behaviour.model import Decision
 from convexctl.behaviour.processes import ancestor, sigints, waits
+from convexctl.behaviour.scaling import scalers
 
 DEFAULT_GRACE = 30
 _BY_ITSELF = {
@@ -71,9 +72,12 @@ def grace(context: Context) -> Decision:
 
 def writers(context: Context, replicas: Decision) -> Decision:
     """How many backends may write at a time."""
+    if context.pod.kind == "Service":
+        why = "Knative starts the pods of a new revision beside the old ones, and more of them under load"
+        return Decision("several", "as many as Knative starts", why, context.owner("spec", "template"))
     if replicas.value == "one per node":
         return Decision("several", "one on each node", "a DaemonSet runs a pod on each node", context.owner())
-    for manifest, most, source_path in _scalers(context):
+    for manifest, most, source_path in scalers(context):
         if most > 1:
             kind = text(manifest.get("kind"))
             why = f"{kind} {source_of(manifest).name} may make {most} pods of it"
@@ -95,27 +99,9 @@ def _overlap(context: Context) -> Decision | None:
     strategy = mapping(context.owner_value("spec", "strategy"))
     if text(strategy.get("type")) == "Recreate":
         return None
-    if context.pod.kind == "Deployment":
-        surge = mapping(strategy.get("rollingUpdate")).get("maxSurge", "25%")
-        percent = _PERCENT.fullmatch(text(surge))
-        if (int(percent[1]) if percent else number(surge)) == 0:
-            return None
     why = "a rolling update starts the new pod before the old one ends: two write at each update"
+    surge = mapping(strategy.get("rollingUpdate")).get("maxSurge", "25%")
+    percent = _PERCENT.fullmatch(text(surge))
+    if context.pod.kind == "Deployment" and (int(percent[1]) if percent else number(surge)) == 0:
+        why = "with maxSurge 0 the new pod starts while the old one is still stopping: two write at each update"
     return Decision("overlap", "one, and two during an update", why, context.owner("spec", "strategy"))
-
-
-def _scalers(context: Context) -> list[tuple[Manifest, int, str]]:
-    """The objects that scale the backend, each with its greatest number of pods and the field that says so."""
-    owner = context.owner()
-    found = []
-    for kind, field, default in (
-        ("HorizontalPodAutoscaler", "maxReplicas", 1),
-        ("ScaledObject", "maxReplicaCount", 100),
-    ):
-        for manifest in context.manifests.of_kind(kind):
-            target = mapping(dig(manifest, "spec", "scaleTargetRef"))
-            same = text(target.get("kind")) in (owner.kind, "") and text(target.get("name")) == owner.name
-            if same and same_namespace(source_of(manifest).namespace, owner.namespace):
-                most = number(dig(manifest, "spec", field))
-                found.append((manifest, default if most is None else most, field))
-    return found

@@ -103,7 +103,7 @@ class Manifests:
     def __init__(self, manifests: Iterable[Manifest], *, complete: Iterable[str] = ()) -> None:
         self._complete = frozenset(complete)
         self._all: dict[tuple[str, str, str], list[Manifest]] = {}
-        for manifest in _flat(manifests):
+        for manifest in flat(manifests):
             source = source_of(manifest)
             same = self._all.setdefault((kind_of(manifest), source.namespace, source.name), [])
             if manifest not in same:
@@ -262,7 +262,8 @@ def same_namespace(one: str, other: str) -> bool:
     return one == other or not one or not other
 
 
-def _flat(manifests: Iterable[Manifest]) -> Iterator[Manifest]:
+def flat(manifests: Iterable[Manifest]) -> Iterator[Manifest]:
+    """The objects themselves: the items of each List in its place, without what has no kind."""
     for manifest in manifests:
         if not isinstance(manifest, Mapping):
             continue
@@ -271,6 +272,6 @@ def _flat(manifests: Iterable[Manifest]) -> Iterator[Manifest]:
             item_kind = kind.removesuffix("List")
             for item in manifest["items"]:
                 if isinstance(item, Mapping):
-                    yield from _flat([item if item.get("kind") or not item_kind else {**item, "kind": item_kind}])
+                    yield from flat([item if item.get("kind") or not item_kind else {**item, "kind": item_kind}])
         elif kind:
             yield manifest

@@ -70,6 +70,18 @@ class Behaviour:
             return max(fitting, key=lambda route: route.priority or 0)
         return max(fitting, key=precedence, default=None)
 
+    def opened(self, port: int) -> tuple[Route, ...]:
+        """The open ports of a number."""
+        return tuple(self._by_port.get(port, ()))
+
+    @functools.cached_property
+    def _by_port(self) -> dict[int, list[Route]]:
+        found: dict[int, list[Route]] = {}
+        for route in self.exposed:
+            for port in route.ports or ():
+                found.setdefault(port, []).append(route)
+        return found
+
     def _candidates(self, host: str) -> Iterable[Route]:
         by_host, others = self._by_host
         return (*by_host.get(host.lower(), ()), *others)

@@ -7,9 +7,10 @@ from typing import Any
 
 from convexctl.behaviour.context import Context
 from convexctl.behaviour.find import ImageName
-from convexctl.behaviour.manifests import mapping, number, sequence, text
+from convexctl.behaviour.manifests import mapping, number, sequence, source_of, text
 from convexctl.behaviour.model import Decision
 from convexctl.behaviour.quantities import quantity
+from convexctl.behaviour.scaling import scalers
 from convexctl.wording import listed
 
 _PROBES = {"startup_probe": "startupProbe", "readiness_probe": "readinessProbe", "liveness_probe": "livenessProbe"}
@@ -33,6 +34,9 @@ def shared(context: Context) -> dict[str, Any]:
         "container": text(context.container.get("name")),
         "source": context.source,
         "environment": context.environment,
+        "pod_labels": context.pod.labels,
+        "pod_spec": context.pod.spec,
+        "container_spec": context.container,
         "arguments": tuple(
             (context.source.at(key, index), text(word))
             for key in ("command", "args")
@@ -74,6 +78,12 @@ def _replicas(context: Context) -> Decision:
         return Decision("one per node", "one on each node", "a DaemonSet", context.owner())
     if context.pod.kind == "Pod":
         return Decision(1, "1", "a Pod of its own", context.owner())
+    if context.pod.kind == "Service":
+        return Decision("by Knative", "as many as Knative starts", "a Service of Knative's", context.owner())
+    for manifest, most, field in scalers(context):
+        kind = text(manifest.get("kind"))
+        why = f"{kind} {source_of(manifest).name} decides the number"
+        return Decision(f"up to {most}", f"up to {most}", why, source_of(manifest, "spec", field))
     value = context.owner_value("spec", "replicas")
     count = number(value)
     why = "Kubernetes' default" if count is None else "replicas"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from convexctl.behaviour.known_keys import keys_of
@@ -61,6 +61,8 @@ class Disk:
     source: Source
     claim: Claim | None = None
     read_only: bool = False
+    volume: Mapping[str, Any] = field(default_factory=dict)
+    """The volume in the pod, where it is not a claim."""
 
 
 def disk_at(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source: Source, path: str) -> Disk:
@@ -95,7 +97,7 @@ def disk_at(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source
         why = f"the mount names the volume {name}, which the pod does not have"
         return Disk(kind, "nothing", f"the volume {name}, which is missing", why, where, read_only=read_only)
     why = f"a {kind} volume lies outside the cluster's objects"
-    return Disk(kind, "delete", f"{kind} volume", why, where, read_only=read_only)
+    return Disk(kind, "delete", f"{kind} volume", why, where, read_only=read_only, volume=volume)
 
 
 def mount_at(container: Mapping[str, Any], source: Source, path: str) -> tuple[str, Source, bool] | None:
@@ -182,10 +184,13 @@ def claims(manifests: Manifests, pod: Pod) -> Iterator[tuple[str, Claim]]:
 
 def unused_claims(manifests: Manifests, namespace: str) -> Iterator[Claim]:
     """Claims among the manifests that no pod among them mounts."""
-    used = {(pod.source.namespace, claim.name) for pod in manifests.pods() for _, claim in claims(manifests, pod)}
+    used: dict[str, set[str]] = {}
+    for pod in manifests.pods():
+        for _, claim in claims(manifests, pod):
+            used.setdefault(claim.name, set()).add(pod.source.namespace)
     for manifest in manifests.of_kind("PersistentVolumeClaim"):
         place = _place(manifest)
-        its_use = any(name == place.name and same_namespace(where, place.namespace) for where, name in used)
+        its_use = any(same_namespace(where, place.namespace) for where in used.get(place.name, ()))
         if same_namespace(place.namespace, namespace) and not its_use:
             yield Claim(place.name, "object", place, mapping(manifest.get("spec")))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convexctl.errors import FAILED, WRONG_USAGE, UserError
 
@@ -29,6 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="backend=NAME|dashboard=NAME",
         help="take images of this name, without a tag, for Convex too (may be repeated)",
     )
+    parser.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME=KEY,KEY",
+        help="the keys of a Secret that is not among the manifests (may be repeated; never its values)",
+    )
     parser.add_argument("--rules", action="store_true", help="print every rule with its reason, as Markdown")
 
 
@@ -46,22 +54,31 @@ def run(arguments: argparse.Namespace) -> int:
     from convexctl.audit import Severity, audit, formats, live, reading
     from convexctl.tools.kubectl import Kubectl
 
+    documents = None
+    complete: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if arguments.live:
-        documents = None
-        manifests = live.read(Kubectl(arguments.context, arguments.namespace))
+        there = live.read(Kubectl(arguments.context, arguments.namespace))
+        manifests, complete, notes = there.manifests, there.complete, there.notes
     else:
         documents = reading.read(arguments.file)
-        manifests = documents.plain()
-    report = audit(manifests, documents=documents, images=images)
+        manifests, notes = documents.plain(), documents.unrendered
+    secrets = [_secret(entry) for entry in arguments.secret]
+    report = audit([*manifests, *secrets], documents=documents, images=images, complete=complete, notes=notes)
     if not report.behaviour.components:
-        raise UserError(
-            f"audit: no Convex backend or dashboard among {len(manifests)} objects "
-            "(an image of another name is named with --image backend=NAME)"
-        )
+        raise reading.nothing_found(documents, len(manifests))
     write = {"text": formats.text, "json": formats.as_json, "sarif": formats.sarif}[arguments.format]
     print(write(report))
     sys.stdout.flush()
     return FAILED if arguments.fail_on and report.fails(Severity(arguments.fail_on)) else 0
+
+
+def _secret(entry: str) -> dict[str, Any]:
+    """A Secret with the keys that the user names, and without values."""
+    name, equals, keys = entry.partition("=")
+    if not name or not equals or not re.fullmatch(r"[A-Za-z0-9._-]{1,253}(,[A-Za-z0-9._-]{1,253})*", keys):
+        raise UserError("audit: --secret must be NAME=KEY,KEY: the names of its keys, without values", WRONG_USAGE)
+    return {"kind": "Secret", "metadata": {"name": name}, "data": dict.fromkeys(keys.split(","))}
 
 
 def _image(entry: str) -> tuple[str, Role]:

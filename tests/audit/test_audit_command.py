@@ -100,10 +100,12 @@ class TestTheHelmChart:
             ("error", "presence-false", 11),
             ("error", "endpoint-nonsense", 12),
             ("error", "site-on-dashboard", 9),
+            ("warning", "database-pool-too-large", 128),
             ("warning", "no-clean-stop", 114),
             ("warning", "probe-missing", 114),
             ("warning", "tag-latest", 115),
             ("warning", "tag-latest", 82),
+            ("warning", "metrics-public", 209),
             ("warning", "nginx-body-size-small", 181),
             ("warning", "nginx-timeout-short", 181),
         ]
@@ -113,8 +115,8 @@ class TestTheHelmChart:
         assert [found for found in findings(done) if found[0] != "information"] == [
             ("error", "presence-false", 11),
             ("error", "endpoint-nonsense", 12),
+            ("error", "data-lost-with-pod", 127),
             ("error", "claim-not-mounted", 16),
-            ("warning", "data-lost-with-pod", 127),
             ("warning", "instance-secret-unstable", 127),
             ("warning", "no-clean-stop", 127),
             ("warning", "probe-missing", 127),

@@ -97,7 +97,10 @@ def test_two_releases_with_one_database_are_told(
     assert told(tmp_path, first, second) == [
         "b.yaml: in one namespace with a: StatefulSet/two-backend: Two backends in one database: "
         "StatefulSet/one-backend uses the same database, as Secret/convex-postgres-secret[INSTANCE_NAME], with every "
-        "- as _ [audit: shared-database]; see instance.name: another for each environment"
+        "- as _ [audit: shared-database]; see instance.name: another for each environment",
+        "b.yaml: in one namespace with a: StatefulSet/two-backend: Two backends with one instance secret: "
+        "StatefulSet/one-backend has the same instance secret (Secret/convex-postgres-secret[INSTANCE_SECRET]) "
+        "[audit: shared-instance-secret]; see instance.existingSecret: another Secret for each environment",
     ]
 
 
@@ -118,7 +121,9 @@ def test_two_releases_with_one_claim_are_told(
     [
         pytest.param("", "", id="one release, in two clusters"),
         pytest.param("namespace: x\n", "releaseName: two\nnamespace: y\n", id="two namespaces"),
-        pytest.param("", "releaseName: two\ninstance: {name: other}\n", id="two instances on one server"),
+        pytest.param(
+            "", "releaseName: two\ninstance: {name: other, existingSecret: other}\n", id="two instances on one server"
+        ),
     ],
 )
 def test_environments_that_do_not_meet_are_not_told(tmp_path: Path, first: str, second: str) -> None:

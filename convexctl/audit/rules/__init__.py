@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from convexctl.audit.model import Rule
 from convexctl.audit.rules import (
+    access,
     dashboard,
     database,
+    documents,
+    front,
     images,
     instance,
     literal_secrets,
@@ -30,11 +33,14 @@ FAMILIES = {
     "Writers": writers,
     "Start and stop": stop_and_probes,
     "Pod": pod,
+    "Access": access,
     "Images": images,
     "Origins": origins,
     "Routes": routes,
+    "In front of Convex": front,
     "Proxy limits": proxy_limits,
     "Dashboard": dashboard,
+    "Documents": documents,
 }
 """The files, under the titles of their chapters in the documentation."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult
 
-from convexctl.audit.model import Hit, Severity, View, at_edge, hit, rule
+from convexctl.audit.model import Hit, Severity, View, at_edge, hit, hit_variable, rule
 from convexctl.audit.rules.origins import split_origin
+from convexctl.project import PROGRAM
 
 
 @rule(
@@ -42,6 +44,7 @@ def deployment_url(view: View) -> Iterator[Hit]:
     basis="the dashboard's image",
     parameter="none: it is never set",
     change="remove NEXT_PUBLIC_ADMIN_KEY, and change the instance secret: the key is known",
+    least=Severity.INFORMATION,
 )
 def admin_key_prefilled(view: View) -> Iterator[Hit]:
     """Admin keys in the page; where no rule of the edge leads to it, that is good to know only."""
@@ -55,6 +58,34 @@ def admin_key_prefilled(view: View) -> Iterator[Hit]:
         else:
             message = "everybody who reaches the page gets the admin key"
             yield hit(dashboard, dashboard.admin_key, message, Severity.INFORMATION)
+
+
+@rule(
+    "admin-key-malformed",
+    Severity.WARNING,
+    "An admin key that no backend made",
+    reason="An admin key is made from the instance name and the instance secret and reads <instance name>|01<hex>. An "
+    "invented text, or one for another instance, opens nothing.",
+    basis="the server's admin keys",
+    parameter=f"none: `{PROGRAM} admin-key` makes one",
+    change=f"make a key with `generate_key NAME SECRET` in the image, or with `{PROGRAM} admin-key`",
+)
+def admin_key_malformed(view: View) -> Iterator[Hit]:
+    """Keys in sight of another form, or with the name of no backend here."""
+    names = {backend.instance_name.value for backend in view.behaviour.backends if backend.instance_name.certain}
+    for component in view.behaviour.components:
+        for name in ("NEXT_PUBLIC_ADMIN_KEY", "CONVEX_SELF_HOSTED_ADMIN_KEY"):
+            reading = component.environment.read(name)
+            if not reading.filled or not reading.text:
+                continue
+            match = _ADMIN_KEY.fullmatch(reading.text)
+            if match is None:
+                yield hit_variable(component, reading, f"{name} is not an admin key: <instance name>|01<hex>")
+            elif names and len(names) == len(view.behaviour.backends) and match["name"] not in names:
+                yield hit_variable(component, reading, f"{name} is for another instance")
+
+
+_ADMIN_KEY = re.compile(r"(?P<name>[^|:]{1,256})\|01[0-9a-f]{60,4096}")
 
 
 def _origin_of(parts: SplitResult) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
 from convexctl.audit.rules.variables import presence_false
-from convexctl.behaviour import Decision
+from convexctl.behaviour import Backend, Decision
+from convexctl.behaviour.environment import START_SCRIPT
 from convexctl.behaviour.manifests import same_namespace
 from convexctl.project import PROGRAM
 
+MOST_COMPARED = 50
+"""Backends with which another one is compared."""
 STOCK_CONNECTIONS = {"postgres": 97, "mysql": 151}
 """What an unchanged server grants: Postgres 100 less 3 for superusers, MySQL 151."""
 
@@ -33,6 +35,10 @@ def database_tls(view: View) -> Iterator[Hit]:
         tls = backend.database_tls
         if tls and tls.value != "required" and tls.source not in accidents:
             yield Hit(backend, tls.source, f"TLS is {tls.text}")
+        switch = backend.environment.read("DO_NOT_REQUIRE_SSL")
+        if tls is None and switch.filled and backend.engine.unless and switch.source not in accidents:
+            condition = backend.engine.unless.replace(" sets ", " has ", 1)
+            yield Hit(backend, switch.source, f"TLS to the database is not required if {condition}")
 
 
 @rule(
@@ -158,6 +164,22 @@ def database_ca(view: View) -> Iterator[Hit]:
 
 
 @rule(
+    "database-ca-unknown",
+    Severity.ERROR,
+    "A database whose CA the pod does not know",
+    reason="CloudNativePG offers TLS by a CA of its own, always. The backend verifies any TLS that it is offered, also "
+    "with DO_NOT_REQUIRE_SSL, and cannot connect.",
+    basis="the server's Postgres client; CloudNativePG's certificates",
+    parameter="postgres.caSecret: the Secret <cluster>-ca",
+    change="mount the Secret <cluster>-ca and set PG_CA_FILE; or set DO_NOT_REQUIRE_SSL and end the URL in "
+    "?sslmode=disable",
+)
+def database_ca_unknown(view: View) -> Iterator[Hit]:
+    """Clusters of CloudNativePG without their CA."""
+    yield from obstacles(view, "unknown CA")
+
+
+@rule(
     "shared-database",
     Severity.ERROR,
     "Two backends in one database",
@@ -169,15 +191,27 @@ def database_ca(view: View) -> Iterator[Hit]:
 )
 def shared_database(view: View) -> Iterator[Hit]:
     """Backends with the same server and the same database name."""
-    for one, other in itertools.combinations(view.behaviour.backends, 2):
-        if not (one.database_url and other.database_url and one.database_name and other.database_name):
-            continue
-        # A literal without a host, and a Secret in another namespace, may be different servers.
-        server = _server(one.database_url)
-        same_server = server == _server(other.database_url) != "literal"
-        in_sight = "://" in server or same_namespace(one.namespace, other.namespace)
-        if same_server and in_sight and one.database_name.value == other.database_name.value:
-            yield hit(other, other.database_name, f"{one} uses the same database, {one.database_name.text}")
+    same: dict[tuple[str, object], list[Backend]] = {}
+    for backend in view.behaviour.backends:
+        if backend.database_url and backend.database_name:
+            server = _server(backend.database_url)
+            # A literal without a host may be any server.
+            if server not in ("literal", START_SCRIPT):
+                same.setdefault((server, str(backend.database_name.value)), []).append(backend)
+    for (server, _), backends in same.items():
+        for index, other in enumerate(backends[1:], 1):
+            # A Secret in another namespace may hold another server.
+            one = next(
+                (
+                    each
+                    for each in backends[: min(index, MOST_COMPARED)]
+                    if each.place != other.place
+                    and ("://" in server or same_namespace(each.namespace, other.namespace))
+                ),
+                None,
+            )
+            if one and one.database_name and other.database_name:
+                yield hit(other, other.database_name, f"{one} uses the same database, {one.database_name.text}")
 
 
 def _server(url: Decision) -> str:

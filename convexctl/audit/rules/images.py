@@ -16,6 +16,7 @@ from convexctl.audit.model import Hit, Severity, View, at_edge, hit, rule
     basis="upstream's image tags",
     parameter="backend.image.tag and dashboard.image.tag",
     change="pin the full commit SHA that upstream tags both images with",
+    least=Severity.INFORMATION,
 )
 def tag_latest(view: View) -> Iterator[Hit]:
     """Images that are not pinned; for those that nobody outside reaches it is good to know only."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, obstacles, rule
+from convexctl.behaviour import Backend
 from convexctl.project import PROGRAM
 
 
@@ -37,6 +38,30 @@ def instance_secret_unstable(view: View) -> Iterator[Hit]:
 def instance_secret_form(view: View) -> Iterator[Hit]:
     """Secrets in sight that are not 64 hex digits."""
     yield from obstacles(view, "instance secret")
+
+
+@rule(
+    "shared-instance-secret",
+    Severity.ERROR,
+    "Two backends with one instance secret",
+    reason="An admin key is made from the instance secret, and the name in front of it is only compared: with one "
+    "secret for two backends an admin key of staging opens production, once the name is exchanged.",
+    basis="the server's admin keys",
+    parameter="instance.existingSecret: another Secret for each environment",
+    change="give each backend a secret of its own, from `openssl rand -hex 32`",
+)
+def shared_instance_secret(view: View) -> Iterator[Hit]:
+    """One Secret and key, or one value, for two backends."""
+    owners: dict[tuple[str, ...], Backend] = {}
+    for backend in view.behaviour.backends:
+        reading = backend.environment.read("INSTANCE_SECRET")
+        if not reading.filled or (reading.text is None and not reading.reference.startswith("Secret/")):
+            continue
+        key = ("value", reading.text.lower()) if reading.text else ("key", backend.namespace, reading.reference)
+        other = owners.setdefault(key, backend)
+        if (other.kind, other.namespace, other.name) != (backend.kind, backend.namespace, backend.name):
+            shown = backend.instance_secret.text if reading.reference else "the same value"
+            yield hit(backend, backend.instance_secret, f"{other} has the same instance secret ({shown})")
 
 
 @rule(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, rule
 from convexctl.behaviour import Component, Source
+from convexctl.behaviour.environment import START_SCRIPT
 
 
 @rule(
@@ -23,7 +24,8 @@ def literal_secret(view: View) -> Iterator[Hit]:
     """Values of secrets in plain text."""
     for component in view.behaviour.components:
         for variable in component.environment:
-            if not variable.from_secret and _is_secret(variable.name, variable.literal):
+            in_script = variable.reference == START_SCRIPT and _is_secret("", _plain(variable.literal))
+            if not variable.from_secret and not in_script and _is_secret(variable.name, _plain(variable.literal)):
                 where = f" of {variable.reference.partition('[')[0]}" if variable.reference else ""
                 yield Hit(component, variable.source, f"{variable.name}{where} holds a secret in plain text")
         for source, what in _secret_arguments(component):
@@ -34,7 +36,7 @@ def _secret_arguments(component: Component) -> Iterator[tuple[Source, str]]:
     """Arguments of the pod that are secrets; `$(NAME)` in one comes from elsewhere."""
     previous = ""
     for source, argument in component.arguments:
-        literal = re.sub(r"\$\([^)]*\)", "", argument)
+        literal = _plain(argument)
         option, _, value = literal.partition("=")
         if previous == "--instance-secret" or option == "--instance-secret":
             if literal if previous == "--instance-secret" else value:
@@ -42,6 +44,14 @@ def _secret_arguments(component: Component) -> Iterator[tuple[Source, str]]:
         elif _is_secret("", literal):
             yield source, "an argument"
         previous = argument
+
+
+_REFERENCES = re.compile(r"\$\{[^}]{0,4096}\}|\$\([^)]{0,4096}\)|\$\w+|`[^`]{0,4096}`")
+
+
+def _plain(text: str) -> str:
+    """A text without what a shell or the kubelet puts in from elsewhere."""
+    return _REFERENCES.sub("", text)
 
 
 _SECRET_NAMES = re.compile(
@@ -53,17 +63,19 @@ _NOT_SECRETS = re.compile(r"AWS_WEB_IDENTITY_TOKEN_FILE|\w*_FILE")
 
 
 _URL_WITH_PASSWORD = re.compile(
-    r"(?<![a-z0-9+.-])(?!https?://[^/?#@\s]*:[0-9]{1,5}[/?#])[a-z][a-z0-9+.-]*://[^:@/?#\s]*:"
-    r"(?!@[a-z0-9_.-]+(:[0-9]+)?[/?])(?P<password>\S*)@",
+    r"(?<![a-z0-9+.-])(?!https?://[^/?#@\s]{0,512}:[0-9]{1,5}[/?#])[a-z][a-z0-9+.-]{0,30}://[^:@/?#\s]{0,512}:"
+    r"(?!@[a-z0-9_.-]{1,512}(:[0-9]+)?[/?])(?P<password>\S{0,2048})@",
     re.IGNORECASE,
 )
 """The password goes up to the last `@`: it may hold any character that was not escaped."""
 
 
-_PASSWORD_IN_QUERY = re.compile(r"[a-z][a-z0-9+.-]*://\S*[?&](password|pwd)=[^&\s]", re.IGNORECASE)
+_PASSWORD_IN_QUERY = re.compile(
+    r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://\S{0,2048}[?&](password|pwd)=[^&\s]", re.IGNORECASE
+)
 
 
-_ADMIN_KEY = re.compile(r"[\w-]+\|01[0-9a-f]{40,}")
+_ADMIN_KEY = re.compile(r"[\w-]\|01[0-9a-f]{40}")
 
 
 def _is_secret(name: str, literal: str) -> bool:

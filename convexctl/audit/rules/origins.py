@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from convexctl.audit.model import Hit, Severity, View, hit, obstacles, rule
+from convexctl.audit.model import Hit, Severity, View, at_edge, hit, obstacles, rule
 from convexctl.behaviour import Backend, Component, Decision, Route
 
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104
@@ -103,7 +103,7 @@ def origin_local(view: View) -> Iterator[Hit]:
     for backend in view.behaviour.backends:
         for (name, origin), right in zip(origins(backend), _POD_ANSWERS, strict=True):
             parts = split_origin(origin)
-            if parts is None or not _is_local(parts):
+            if parts is None or not is_local(parts):
                 continue
             there = (
                 parts.hostname != "::1" and f"{parts.scheme}://localhost:{parts.port}{parts.path.rstrip('/')}" in right
@@ -149,8 +149,14 @@ def page_over_http(view: View) -> Iterator[Hit]:
         api = reached(view, dashboard.deployment_url)
         if parts and parts.scheme == "https" and api and api.tls:
             for route in view.behaviour.routes_to(dashboard):
-                if route.role == "dashboard" and not route.tls and not _hides_metrics(route):
+                if route.role == "dashboard" and not route.tls and route.tls_known and not _hides_metrics(route):
                     yield Hit(dashboard, route.source, f"{route.host or 'every host'} has no TLS, and {api.host} has")
+        if parts and parts.scheme == "https" and is_public(parts):
+            for route in view.behaviour.exposed_to(dashboard):
+                if route.role == "dashboard" and route.tls_known and not route.tailnet:
+                    way = f"Service {route.service}" if route.service else "the node"
+                    message = f"port {route.service_port} of {way} opens the dashboard over plain http"
+                    yield Hit(dashboard, route.source, f"{message}; the API is https")
 
 
 @rule(
@@ -162,20 +168,46 @@ def page_over_http(view: View) -> Iterator[Hit]:
     basis="the dashboard's image; the server's use of its origins",
     parameter="ingress.backend.host, or convexConfig.deploymentUrl and convexConfig.cloudOrigin",
     change="use the URL under which the browser reaches the API (with port-forward: http://localhost:3210)",
+    least=Severity.INFORMATION,
 )
 def cluster_only_url(view: View) -> Iterator[Hit]:
     """Cluster DNS where a browser must follow."""
     for dashboard in view.behaviour.dashboards:
         parts = split_origin(dashboard.deployment_url)
-        if parts and _is_cluster_only(parts):
+        if parts and is_cluster_only(parts):
             yield hit(
                 dashboard, dashboard.deployment_url, f"NEXT_PUBLIC_DEPLOYMENT_URL is {dashboard.deployment_url.text}"
             )
     for backend in view.behaviour.backends:
         for name, origin in origins(backend):
             parts = split_origin(origin)
-            if parts and _is_cluster_only(parts):
-                yield hit(backend, origin, f"{name} is {origin.text}")
+            if parts and is_cluster_only(parts):
+                inside = not at_edge(view, backend)
+                hint = ": right only if nobody outside the cluster uses it" if inside else ""
+                severity = Severity.INFORMATION if inside else None
+                yield hit(backend, origin, f"{name} is {origin.text}{hint}", severity)
+
+
+@rule(
+    "site-origin-is-api",
+    Severity.ERROR,
+    "The site origin equals the API's",
+    reason="Under the API's origin HTTP actions are at /http only. With CONVEX_SITE_ORIGIN equal to "
+    "CONVEX_CLOUD_ORIGIN webhooks, logins and OIDC discovery ask the API for paths that it does not have.",
+    basis="the server's site origin; routes of port 3210",
+    parameter="convexConfig.siteOrigin, or none: it falls back to https://<ingress.backend.host>/http",
+    change="set CONVEX_SITE_ORIGIN to the API's origin with /http behind it",
+)
+def site_origin_is_api(view: View) -> Iterator[Hit]:
+    """Equal origins, unless the edge parts the paths of one host."""
+    for backend in view.behaviour.backends:
+        cloud, site = backend.cloud_origin, backend.site_origin
+        parts = split_origin(site)
+        if parts is None or cloud.value != site.value or reached(view, site, "/x") is not None:
+            continue
+        found = hit(backend, site, f"both origins are {site.text}")
+        unless = "" if is_local(parts) else "the edge parts the paths of the host"
+        yield Hit(found.component, found.source, found.message, unless=found.unless or unless)
 
 
 def origins(backend: Backend) -> tuple[tuple[str, Decision], tuple[str, Decision]]:
@@ -204,7 +236,8 @@ def _urls(view: View) -> Iterator[tuple[Component, str, Decision]]:
         yield dashboard, "NEXT_PUBLIC_DEPLOYMENT_URL", dashboard.deployment_url
 
 
-def _is_local(parts: SplitResult) -> bool:
+def is_local(parts: SplitResult) -> bool:
+    """Whether a host is the machine itself."""
     host = parts.hostname or ""
     return host in _LOCAL or host.startswith("127.") or host.endswith(".localhost")
 
@@ -212,7 +245,7 @@ def _is_local(parts: SplitResult) -> bool:
 def is_public(parts: SplitResult) -> bool:
     """Whether a host is one that the edge's rules would name: no address, no local name, no cluster DNS."""
     host = parts.hostname or ""
-    if _is_local(parts) or _is_cluster_only(parts):
+    if is_local(parts) or is_cluster_only(parts):
         return False
     try:
         ipaddress.ip_address(host)
@@ -221,19 +254,33 @@ def is_public(parts: SplitResult) -> bool:
     return False
 
 
-def _is_cluster_only(parts: SplitResult) -> bool:
+def is_cluster_only(parts: SplitResult) -> bool:
+    """Whether only pods can resolve a host."""
     host = (parts.hostname or "").rstrip(".")
     if host in _LOCAL or ":" in host:
         return False
     return "." not in host or host.endswith((".svc", ".cluster.local")) or ".svc." in host
 
 
-def reached(view: View, origin: Decision, path: str = "/x") -> Route | None:
-    """The rule that answers a request for a path below an origin."""
+def reached(view: View, origin: Decision, path: str = "/api/x") -> Route | None:
+    """The rule, or the open port, that answers a request for a path below an origin.
+
+    None where that cannot be known: an origin with a port is answered by that port, whoever opens it.
+    """
     parts = split_origin(origin)
-    if parts is None or not is_public(parts):
+    if parts is None or is_local(parts) or is_cluster_only(parts):
         return None
-    return view.behaviour.reached(parts.hostname or "", asked(origin, path))
+    port = port_of(parts)
+    found = view.behaviour.reached(parts.hostname or "", asked(origin, path), port) if is_public(parts) else None
+    if found or port in (80, 443):
+        return found
+    ways = view.behaviour.opened(port)
+    return ways[0] if len({way.role for way in ways}) == 1 else None
+
+
+def port_of(parts: SplitResult) -> int:
+    """The port that a client asks under a URL."""
+    return parts.port or {"http": 80, "https": 443}[parts.scheme]
 
 
 def asked(origin: Decision, path: str) -> str:

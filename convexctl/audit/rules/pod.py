@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
 from convexctl.behaviour import Backend, Dashboard
+from convexctl.behaviour.manifests import dig, mapping, same_namespace, sequence, source_of, text
 
 LEAST_MEMORY = 1024**3
 
@@ -49,6 +51,7 @@ def dashboard_user(view: View) -> Iterator[Hit]:
     basis="the dashboard's image (Next.js); container runtimes",
     parameter="none: HOSTNAME is always set to 0.0.0.0",
     change='set HOSTNAME: "0.0.0.0" in the pod',
+    least=Severity.INFORMATION,
 )
 def dashboard_hostname(view: View) -> Iterator[Hit]:
     """Another address than every one; where none is set, that is good to know only."""
@@ -76,6 +79,59 @@ def memory_limit(view: View) -> Iterator[Hit]:
         limit = backend.memory_limit
         if limit and isinstance(limit.value, int) and limit.value < LEAST_MEMORY:
             yield hit(backend, limit, f"the memory limit is {limit.text}")
+
+
+@rule(
+    "memory-limit-missing",
+    Severity.INFORMATION,
+    "No memory limit for the backend",
+    reason="The backend's memory grows with deploys and Node actions until a restart. Without a limit it takes what "
+    "the node has, and the kernel may end its neighbours.",
+    basis="defaults of the server's caches; Kubernetes' resources",
+    parameter="backend.resources.limits.memory (4Gi by default)",
+    change="set resources.limits.memory, 4Gi to begin with",
+)
+def memory_limit_missing(view: View) -> Iterator[Hit]:
+    """Backends without a limit, in namespaces without a LimitRange."""
+    ranges = [text(dig(manifest, "metadata", "namespace")) for manifest in view.manifests.of_kind("LimitRange")]
+    for backend in view.behaviour.backends:
+        limited = any(same_namespace(namespace, backend.namespace) for namespace in ranges)
+        if backend.memory_limit is None and not limited:
+            yield Hit(backend, backend.source.at("resources", "limits", "memory"), "there is no memory limit")
+
+
+@rule(
+    "drain-blocked",
+    Severity.WARNING,
+    "A disruption budget that blocks every drain",
+    reason="A single pod with minAvailable: 1, or with maxUnavailable: 0, may never be evicted: a drain of its node "
+    "waits for ever, and so does an upgrade of the cluster.",
+    basis="Kubernetes' disruption budgets",
+    parameter="none: no budget is made for the backend",
+    change="remove the budget for the backend, which is one pod always, or set maxUnavailable: 1",
+)
+def drain_blocked(view: View) -> Iterator[Hit]:
+    """Budgets over a single pod of Convex."""
+    for budget in view.manifests.of_kind("PodDisruptionBudget"):
+        spec = mapping(budget.get("spec"))
+        field = _blocking(spec)
+        labels = mapping(dig(spec, "selector", "matchLabels"))
+        if not field or not labels or sequence(dig(spec, "selector", "matchExpressions")):
+            continue
+        place = source_of(budget)
+        for component in view.behaviour.components:
+            fits = all(component.pod_labels.get(key) == value for key, value in labels.items())
+            if fits and same_namespace(place.namespace, component.namespace) and component.replicas.value == 1:
+                message = f"{field} is {text(spec.get(field))} over the only pod of {component}"
+                yield Hit(component, source_of(budget, "spec", field), message)
+
+
+def _blocking(spec: Mapping[str, Any]) -> str:
+    """The field of a budget that lets no single pod go."""
+    least, most = text(spec.get("minAvailable")), text(spec.get("maxUnavailable"))
+    if least and least.rstrip("%") != "0":
+        return "minAvailable"
+    return "maxUnavailable" if most and most.rstrip("%") == "0" else ""
 
 
 @rule(

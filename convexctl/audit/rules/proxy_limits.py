@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, rule
-from convexctl.behaviour import Backend, Source
+from convexctl.behaviour import Backend, Route, Source
+from convexctl.behaviour.edge_ingress import ingress_class
 from convexctl.behaviour.manifests import Manifest, dig, mapping, sequence, source_of, text
 from convexctl.behaviour.quantities import quantity
 
@@ -86,6 +87,74 @@ def gateway_timeout(view: View) -> Iterator[Hit]:
                 seconds = _duration(value)
                 if seconds is not None and 0 < seconds < LEAST_TIMEOUT_S:
                     yield Hit(backend, rule_source.at("timeouts", key), f"{key} is {value}")
+
+
+@rule(
+    "proxy-timeout-short",
+    Severity.WARNING,
+    "A load balancer gives up before the backend answers",
+    reason="A response must begin within 300 s (HTTP_SERVER_TIMEOUT_SECONDS). By default an ALB gives up after 60 s, "
+    "HAProxy after 50 s, OpenShift's router and Google's load balancer after 30 s, which cuts long actions and the "
+    "polling of logs; Google's cuts every websocket then, too.",
+    basis="the server's time-outs; defaults of the controllers",
+    parameter="ingress.annotations",
+    change="raise the time-out to 300 s or more: idle_timeout.timeout_seconds, timeout-server, "
+    "haproxy.router.openshift.io/timeout, or timeoutSec of a BackendConfig",
+)
+def proxy_timeout_short(view: View) -> Iterator[Hit]:
+    """Controllers beside nginx with a short time-out in front of a backend."""
+    seen = set()
+    for backend in view.behaviour.backends:
+        for route in view.behaviour.routes_to(backend):
+            key = (route.source.kind, route.source.namespace, route.source.name)
+            if key in seen or route.role not in ("api", "http actions"):
+                continue
+            seen.add(key)
+            manifest = view.manifests.find(*key)
+            said = _short(view, manifest, route) if manifest is not None else ""
+            if manifest is not None and said:
+                yield Hit(backend, source_of(manifest, "metadata", "annotations"), said)
+
+
+def _short(view: View, manifest: Manifest, route: Route) -> str:
+    annotations = mapping(dig(manifest, "metadata", "annotations"))
+    if route.source.kind == "Route":
+        return _too_short(annotations.get("haproxy.router.openshift.io/timeout"), 30, "the router's time-out")
+    if route.source.kind != "Ingress":
+        return ""
+    name = ingress_class(manifest)
+    if "alb" in name.split("-") or any(str(key).startswith("alb.ingress.") for key in annotations):
+        attributes = text(annotations.get("alb.ingress.kubernetes.io/load-balancer-attributes"))
+        match = re.search(r"idle_timeout\.timeout_seconds=([0-9]{1,9})", attributes)
+        return _too_short(match[1] if match else None, 60, "the ALB's idle time-out")
+    if "haproxy" in name:
+        for key in ("haproxy.org/timeout-server", "haproxy-ingress.github.io/timeout-server"):
+            if key in annotations:
+                return _too_short(annotations[key], 50, "HAProxy's time-out for servers")
+        return _too_short(None, 50, "HAProxy's time-out for servers")
+    if name in ("gce", "gce-internal"):
+        return _too_short(_of_backend_config(view, route), 30, "the time-out of Google's load balancer")
+    return ""
+
+
+def _too_short(value: object, default: int, what: str) -> str:
+    seconds = default if value is None else _seconds(text(value))
+    if seconds is None or seconds >= LEAST_TIMEOUT_S:
+        return ""
+    return f"{what} is {seconds} s{'' if value is not None else ', the default'}"
+
+
+def _of_backend_config(view: View, route: Route) -> object:
+    service = view.manifests.find("Service", route.source.namespace, route.service)
+    named = text(mapping(dig(service, "metadata", "annotations")).get("cloud.google.com/backend-config"))
+    names = re.findall(r":\s*\"([^\"]{1,253})\"", named[:1024])
+    for name in names:
+        config = view.manifests.find("BackendConfig", route.source.namespace, name)
+        if config is None:
+            return "unknown"
+        if (seconds := dig(config, "spec", "timeoutSec")) is not None:
+            return seconds
+    return None
 
 
 def _nginx(view: View) -> Iterator[tuple[Backend, Manifest]]:

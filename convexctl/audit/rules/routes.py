@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, at_edge, hit, rule
-from convexctl.audit.rules.origins import asked, is_public, origins, reached, split_origin
+from convexctl.audit.rules.origins import asked, is_public, origins, port_of, reached, split_origin
 from convexctl.behaviour import Decision, Route
-from convexctl.behaviour.manifests import Manifest, dig, mapping, same_namespace, source_of
+from convexctl.behaviour.manifests import Manifest, dig, mapping, source_of
 
-_API_PATHS = ("/api/sync", "/version")
-"""What clients, command line and dashboard ask of every API."""
+_API_PATHS = ("/api/sync", "/api/storage/upload")
+"""What clients, command line and dashboard ask of every API: nothing but paths under /api."""
 
 
 _SITE_PATHS = ("/x",)
@@ -30,12 +30,12 @@ _SITE_PATHS = ("/x",)
 )
 def origin_unserved(view: View) -> Iterator[Hit]:
     """Origins whose host is nowhere, or in part only, while others are there."""
-    if not any(route.role for route in view.behaviour.routes):
+    if view.behaviour.unread or not any(route.role for route in view.behaviour.routes):
         return
     for backend in view.behaviour.backends:
         for (name, origin), paths in zip(origins(backend), (_API_PATHS, _SITE_PATHS), strict=True):
             parts = split_origin(origin)
-            if parts is None or not is_public(parts):
+            if parts is None or not is_public(parts) or port_of(parts) not in (80, 443):
                 continue
             missing = [path for path in paths if reached(view, origin, path) is None]
             if missing:
@@ -57,9 +57,8 @@ def origin_unserved(view: View) -> Iterator[Hit]:
 def origin_elsewhere(view: View) -> Iterator[Hit]:
     """Origins whose host ends at the wrong port; the dashboard's host is a rule of its own for the site origin."""
     for backend in view.behaviour.backends:
-        # The root of a host that dashboard and API share is the dashboard's.
-        cloud, site = reached(view, backend.cloud_origin, _API_PATHS[0]), reached(view, backend.site_origin)
-        if cloud and cloud.target and cloud.role != "api":
+        cloud, site = reached(view, backend.cloud_origin), reached(view, backend.site_origin, "/x")
+        if cloud and cloud.target and cloud.target.convex and cloud.role != "api":
             where = cloud.role or f"port {cloud.target.port}"
             yield hit(backend, backend.cloud_origin, f"CONVEX_CLOUD_ORIGIN leads to: {where}")
         for path in _API_PATHS:
@@ -78,7 +77,7 @@ def origin_elsewhere(view: View) -> Iterator[Hit]:
                 f"CONVEX_SITE_ORIGIN leads to port 3211, where /x arrives as {there}: that asks for another action"
             )
             yield hit(backend, backend.site_origin, message)
-        if site and site.target and not site.role:
+        if site and site.target and site.target.convex and not site.role:
             yield hit(backend, backend.site_origin, f"CONVEX_SITE_ORIGIN leads to: port {site.target.port}")
 
 
@@ -95,7 +94,7 @@ def origin_elsewhere(view: View) -> Iterator[Hit]:
 def site_on_dashboard(view: View) -> Iterator[Hit]:
     """Site origins that the dashboard answers."""
     for backend in view.behaviour.backends:
-        site = reached(view, backend.site_origin)
+        site = reached(view, backend.site_origin, "/x")
         if site and site.role == "dashboard":
             yield hit(backend, backend.site_origin, f"{backend.site_origin.text} leads to the dashboard")
 
@@ -173,7 +172,7 @@ def route_nowhere(view: View) -> Iterator[Hit]:
     """Rules to Services of Convex whose port leads nowhere; for /metrics that is how it is closed."""
     for component in view.behaviour.components:
         for route in view.behaviour.routes_to(component):
-            if route.target and not route.role and route.path != "/metrics":
+            if route.target and not route.role and route.target.convex and route.path != "/metrics":
                 message = f"{route.host}{route.path} ends at port {route.target.port}, where nothing listens"
                 yield Hit(component, route.source, message)
     for route in view.behaviour.routes:
@@ -192,6 +191,7 @@ def route_nowhere(view: View) -> Iterator[Hit]:
     basis="the server's metrics route",
     parameter="backend.metrics.enabled: false, or true with the rules that hide /metrics (made by themselves)",
     change='set DISABLE_METRICS_ENDPOINT: "true", or give /metrics a rule that leads elsewhere, on both hosts',
+    least=Severity.INFORMATION,
 )
 def metrics_public(view: View) -> Iterator[Hit]:
     """Hosts of the edge where /metrics reaches the backend."""
@@ -199,18 +199,20 @@ def metrics_public(view: View) -> Iterator[Hit]:
         if backend.metrics.value is not True:
             continue
         seen = set()
+        opened = view.behaviour.exposed_to(backend)
         for route in at_edge(view, backend):
             host = route.host
-            answers = route if route in view.behaviour.exposed else view.behaviour.reached(host, "/metrics")
+            answers = route if route in opened else view.behaviour.reached(host, "/metrics")
             if host in seen or answers is None or answers.role not in ("api", "http actions"):
                 continue
             if answers.arrives("/metrics") not in (None, "/metrics"):
                 continue
             seen.add(host)
-            where = f"{host or f'Service {route.service}'}/metrics"
-            yield Hit(
-                backend, answers.source, f"{where} is open ({backend.metrics.why})", unless=backend.metrics.unless
-            )
+            where = f"{host or (f'Service {route.service}' if route.service else 'the node')}/metrics"
+            to_whom = " to the tailnet" if answers.tailnet else ""
+            message = f"{where} is open{to_whom} ({backend.metrics.why})"
+            severity = Severity.INFORMATION if answers.tailnet else None
+            yield Hit(backend, answers.source, message, severity, backend.metrics.unless)
 
 
 def _arrives(route: Route | None, origin: Decision, path: str) -> str | None:
@@ -230,8 +232,5 @@ def _selects_convex(view: View, service: Manifest) -> bool:
     place = source_of(service)
     owners = {(component.kind, component.name) for component in view.behaviour.components}
     return bool(selector) and any(
-        (pod.kind, pod.source.name) in owners
-        and same_namespace(pod.source.namespace, place.namespace)
-        and all(pod.labels.get(key) == value for key, value in selector.items())
-        for pod in view.manifests.pods()
+        (pod.kind, pod.source.name) in owners for pod in view.manifests.pods_with(place.namespace, selector)
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator
+from urllib.parse import SplitResult
 
 from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, rule
+from convexctl.audit.rules.origins import is_cluster_only, is_local, split_origin
 
 
 @rule(
@@ -62,6 +65,36 @@ def s3_endpoint(view: View) -> Iterator[Hit]:
                 yield hit_variable(backend, reading, "S3_ENDPOINT_URL is set to nothing")
             elif not re.match(r"https?://", reading.text):
                 yield hit_variable(backend, reading, f"S3_ENDPOINT_URL {reading.said}, without a scheme")
+
+
+@rule(
+    "s3-path-style-missing",
+    Severity.WARNING,
+    "An S3 server by address or cluster name, without path style",
+    reason="Unless AWS_S3_FORCE_PATH_STYLE is `true`, the bucket becomes part of the host name: "
+    "bucket.minio.default.svc resolves to nothing.",
+    basis="the server's S3 client",
+    parameter="s3.provider: minio (the switch is set by itself)",
+    change='set AWS_S3_FORCE_PATH_STYLE: "true"',
+)
+def s3_path_style_missing(view: View) -> Iterator[Hit]:
+    """Endpoints whose names have no names below them."""
+    for backend in view.behaviour.backends:
+        endpoint, style = backend.s3_endpoint, backend.s3_path_style
+        parts = split_origin(endpoint) if endpoint else None
+        if endpoint and parts and style and style.value is False:
+            unless = "the S3 client takes an address for path style by itself" if _is_address(parts) else style.unless
+            if _is_address(parts) or is_cluster_only(parts) or is_local(parts):
+                message = f"the endpoint is {endpoint.text}, and the bucket goes into the host name"
+                yield Hit(backend, endpoint.source, message, unless=unless)
+
+
+def _is_address(parts: SplitResult) -> bool:
+    try:
+        ipaddress.ip_address(parts.hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
 @rule(

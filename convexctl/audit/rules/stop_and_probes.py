@@ -13,9 +13,12 @@ LEAST_GRACE_S = 30
 
 
 LEAST_START_S = 60
+"""For a start-up probe."""
+LEAST_ALONE_S = 300
+"""For a liveness probe that is the only budget."""
 
 
-_HEALTH_PATHS = ("/version", "/instance_name", "/instance_version")
+_HEALTH_PATHS = ("/version", "/", "/instance_name", "/instance_version")
 
 
 _API_PORT = 3210
@@ -85,6 +88,7 @@ def short_grace(view: View) -> Iterator[Hit]:
     basis="Kubernetes' probes; `GET /version` on 3210 answers without credentials",
     parameter="backend.probes.*, dashboard.probes.* (on by default)",
     change="add httpGet probes: /version on 3210 for the backend, / on 6791 for the dashboard",
+    least=Severity.INFORMATION,
 )
 def probe_missing(view: View) -> Iterator[Hit]:
     """Readiness and liveness that nobody looks at."""
@@ -100,8 +104,8 @@ def probe_missing(view: View) -> Iterator[Hit]:
     "probe-wrong",
     Severity.WARNING,
     "A probe that does not ask the right thing",
-    reason="The backend answers 200 without credentials at /version, /instance_name and /instance_version on 3210. On "
-    "3211 only a proxy answers, whatever the backend does. The dashboard has no health route; / on its port "
+    reason="On 3210 the backend answers 200 without credentials at /version, /, /instance_name and /instance_version. "
+    "On 3211 only a proxy answers, whatever the backend does. The dashboard has no health route; / on its port "
     "renders without the backend. No other path is sure to answer, and neither speaks gRPC or TLS.",
     basis="routes of the server and of the dashboard's image",
     parameter="backend.probes.*, dashboard.probes.*",
@@ -122,18 +126,21 @@ def probe_wrong(view: View) -> Iterator[Hit]:
     Severity.WARNING,
     "Little time to start",
     reason="The backend listens only after it has connected and made its tables, which may take minutes on a large or "
-    "distant database. A start-up or liveness probe that gives up before restarts it, again and again.",
+    "distant database. A probe that gives up before restarts it, again and again. Without a start-up probe the "
+    "liveness probe is the only budget, also for a start that migrates.",
     basis="the server's start-up; Kubernetes' probes",
     parameter="backend.probes.startup (10 minutes by default)",
     change="add a startupProbe on /version with a budget of minutes",
 )
 def start_too_short(view: View) -> Iterator[Hit]:
-    """Budgets under a minute."""
+    """Start-up probes under a minute, and liveness probes under five that are alone."""
     for backend in view.behaviour.backends:
         probe = backend.startup_probe or backend.liveness_probe
         seconds = mapping(probe.value).get("seconds") if probe else None
-        if probe and isinstance(seconds, int) and seconds < LEAST_START_S:
-            yield hit(backend, probe, f"{probe.source.path[-1]} gives up after {seconds} s")
+        least = LEAST_START_S if backend.startup_probe else LEAST_ALONE_S
+        if probe and isinstance(seconds, int) and seconds < least:
+            alone = "" if backend.startup_probe else ", and there is no startupProbe beside it"
+            yield hit(backend, probe, f"{probe.source.path[-1]} gives up after {seconds} s{alone}")
 
 
 def _shares_processes(backend: Backend) -> bool:

@@ -198,6 +198,7 @@ def dead_variable(view: View) -> Iterator[Hit]:
     basis="entry point and server of the backend's image; the dashboard's image",
     parameter="the parameter of what was meant: instance.existingSecret, s3.*, convexConfig.*, backend.env",
     change="use the name that is read, or remove the variable",
+    least=Severity.INFORMATION,
 )
 def unread_variable(view: View) -> Iterator[Hit]:
     """Names that are near a known one, that look like Convex's, or that nobody knows."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, rule
-from convexctl.behaviour import Decision
+from convexctl.audit.rules.database import MOST_COMPARED
+from convexctl.behaviour import Backend, Decision
 from convexctl.behaviour.manifests import same_namespace
 
 
@@ -33,8 +33,9 @@ def several_writers(view: View) -> Iterator[Hit]:
     "overlapping-update",
     Severity.ERROR,
     "An update starts the new backend beside the old one",
-    reason="A Deployment's rolling update starts the new pod first. Two backends then fight over the database's "
-    "lease, or write to one SQLite file; with a ReadWriteOnce volume on another node the update hangs instead.",
+    reason="A Deployment's rolling update starts the new pod first, or with maxSurge: 0 while the old one is still "
+    "stopping. Two backends then fight over the database's lease, or write to one SQLite file; with a ReadWriteOnce "
+    "volume on another node the update hangs instead.",
     basis="Kubernetes: Deployment strategy; the server's lease",
     parameter="none: the backend is a StatefulSet, which ends the old pod first",
     change="set strategy.type: Recreate, or use a StatefulSet",
@@ -60,7 +61,8 @@ def shared_volume(view: View) -> Iterator[Hit]:
     """ReadWriteMany under SQLite."""
     for backend in view.behaviour.backends:
         modes = backend.access_modes
-        if modes and backend.engine.value == "sqlite" and "ReadWriteMany" in _texts(modes):
+        on_network = backend.volume_reach is not None and backend.volume_reach.value == "network"
+        if modes and not on_network and backend.engine.value == "sqlite" and "ReadWriteMany" in _texts(modes):
             yield Hit(backend, modes.source, f"the claim's access modes: {modes.text}", unless=backend.engine.unless)
 
 
@@ -77,11 +79,16 @@ def shared_volume(view: View) -> Iterator[Hit]:
 )
 def shared_claim(view: View) -> Iterator[Hit]:
     """Backends whose data lie on the same claim."""
-    for one, other in itertools.combinations(view.behaviour.backends, 2):
-        if not (one.claim and other.claim and same_namespace(one.namespace, other.namespace)):
+    mounting: dict[str, list[Backend]] = {}
+    for other in view.behaviour.backends:
+        if other.claim is None:
             continue
-        if one.claim.value == other.claim.value and (one.kind, one.name) != (other.kind, other.name):
-            yield hit(other, other.claim, f"{one} mounts {other.claim.text} too")
+        known = mounting.setdefault(str(other.claim.value), [])
+        for one in known[:MOST_COMPARED]:
+            if one.place != other.place and same_namespace(one.namespace, other.namespace):
+                yield hit(other, other.claim, f"{one} mounts {other.claim.text} too")
+                break
+        known.append(other)
 
 
 def _texts(decision: Decision) -> tuple[str, ...]:

@@ -1,0 +1,68 @@
+"""What the pod may do in the cluster and on the node, beside code of the users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convexctl.audit.model import Hit, Severity, View, rule
+from convexctl.behaviour import Component, Source
+from convexctl.behaviour.manifests import mapping, sequence, text
+
+_DANGEROUS = ("ALL", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "NET_ADMIN", "DAC_READ_SEARCH")
+
+
+@rule(
+    "privileged-container",
+    Severity.WARNING,
+    "A container that may do what the node may",
+    reason="The backend runs the functions that developers deploy. In a privileged container, with the host's network "
+    "or with capabilities such as SYS_ADMIN, a function that breaks out of its sandbox has the node. Convex needs none "
+    "of it.",
+    basis="Kubernetes' security contexts; the backend runs user code",
+    parameter="backend.securityContext (no privileges by default)",
+    change="remove privileged, hostNetwork and the added capabilities; set allowPrivilegeEscalation: false",
+)
+def privileged_container(view: View) -> Iterator[Hit]:
+    """Privileges of container and pod."""
+    for component in view.behaviour.components:
+        context = mapping(component.container_spec.get("securityContext"))
+        if context.get("privileged") is True:
+            yield Hit(component, component.source.at("securityContext", "privileged"), "privileged is true")
+        added = [text(name).removeprefix("CAP_") for name in sequence(mapping(context.get("capabilities")).get("add"))]
+        if dangerous := [name for name in added if name in _DANGEROUS]:
+            source = component.source.at("securityContext", "capabilities", "add")
+            yield Hit(component, source, f"the container has the capability {', '.join(dangerous)}")
+        if component.pod_spec.get("hostNetwork") is True:
+            yield Hit(component, _pod(component).at("hostNetwork"), "the pod is on the host's network")
+
+
+@rule(
+    "token-mounted",
+    Severity.WARNING,
+    "A service account's token beside user code",
+    reason="Functions run in the backend's container and can read its files. With the token of a service account they "
+    "may do in the cluster what that account may. The backend itself never calls the Kubernetes API.",
+    basis="Kubernetes: automountServiceAccountToken; the backend runs user code",
+    parameter="backend.serviceAccountName (the token is not mounted by default)",
+    change="set automountServiceAccountToken: false in the pod",
+    least=Severity.INFORMATION,
+)
+def token_mounted(view: View) -> Iterator[Hit]:
+    """Tokens of backends; that of the account `default`, which may do little, is good to know only."""
+    for backend in view.behaviour.backends:
+        mounted = backend.pod_spec.get("automountServiceAccountToken")
+        account = text(backend.pod_spec.get("serviceAccountName")) or "default"
+        if mounted is None:
+            manifest = view.manifests.find("ServiceAccount", backend.namespace, account)
+            mounted = mapping(manifest).get("automountServiceAccountToken")
+        if mounted is False:
+            continue
+        severity = Severity.INFORMATION if account == "default" and mounted is None else None
+        source = _pod(backend).at("automountServiceAccountToken")
+        yield Hit(backend, source, f"the token of the service account {account} is in the pod", severity)
+
+
+def _pod(component: Component) -> Source:
+    """The pod's spec in its object."""
+    source = component.source
+    return Source(source.kind, source.namespace, source.name, source.path[:-2])
