@@ -16,6 +16,7 @@ from convex_k8s.config import Config
 from convex_k8s.dashboard import Dashboard
 from convex_k8s.external_secrets import ExternalSecrets
 from convex_k8s.flux import keep_literally
+from convex_k8s.functions import Functions
 from convex_k8s.gateway import Gateway
 from convex_k8s.ingress import Ingress
 from convex_k8s.naming import Naming
@@ -72,6 +73,8 @@ class ConvexChart(Chart):
                 self.gateway = Gateway(self, "gateway", naming, targets)
         if values.backup.enabled:
             Backup(self, "backup", naming)
+        if values.functions.image:
+            Functions(self, "functions", naming)
         apply_patches(self, naming, [_namespace(naming)] if values.create_namespace else [])
         keep_literally(self, values)
 

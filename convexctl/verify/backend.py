@@ -28,13 +28,16 @@ def first_question(place: Place) -> Question:
 
 def backend_questions(place: Place, values: Values, instance: str, *, allow_empty: bool) -> Iterator[Question]:
     """What the API, the HTTP actions and the dashboard answer."""
-    yield Question("version", lambda: _version(place, values.backend.image.tag), ("api",))
-    yield Question("instance", lambda: _instance(place, instance), ("api",))
-    yield Question("http actions", lambda: _actions(place), (f"dns {urlsplit(place.site).netloc}",))
+    netloc, site = urlsplit(place.cloud).netloc, urlsplit(place.site).netloc
+    rests_on = (f"dns {netloc}", f"certificate {netloc}", "api")
+    yield Question("version", lambda: _version(place, values.backend.image.tag), rests_on)
+    yield Question("instance", lambda: _instance(place, instance), rests_on)
+    yield Question("http actions", lambda: _actions(place), (f"dns {site}", f"certificate {site}"))
     if place.dashboard:
-        yield Question("dashboard", lambda: _dashboard(place), (f"dns {urlsplit(place.dashboard).netloc}",))
-    yield Question("admin key", lambda: _admin_key(place), ("api",))
-    yield Question("functions", lambda: _functions(place, allow_empty=allow_empty), ("api", "admin key"))
+        host = urlsplit(place.dashboard).netloc
+        yield Question("dashboard", lambda: _dashboard(place), (f"dns {host}", f"certificate {host}"))
+    yield Question("admin key", lambda: _admin_key(place), rests_on)
+    yield Question("functions", lambda: _functions(place, allow_empty=allow_empty), (*rests_on, "admin key"))
 
 
 def upload_question(kubectl: Kubectl, release: str, cloud: str) -> Question:

@@ -18,7 +18,6 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 from botocore.config import Config  # type: ignore[import-untyped]
 
-from convexctl.secrets.admin_key import make_admin_key
 from convexctl.synth.environment import synthesise_all
 from tests.support.command_line import Done
 from tests.support.convex_standin import PROGRAM
@@ -85,7 +84,7 @@ def stand_in(side: Side, tables: dict[str, list[str]]) -> list[dict[str, Any]]:
     variables = {
         "PORT": "3210",
         "INSTANCE_NAME": side.instance,
-        "ADMIN_KEY": make_admin_key(side.instance, INSTANCE_SECRET),
+        "INSTANCE_SECRET": INSTANCE_SECRET,
         "TABLES": json.dumps(tables),
     }
     container = {

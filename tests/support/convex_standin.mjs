@@ -2,10 +2,12 @@
 // handshake of the websocket. Its data are tables in memory, its exports real ZIP files. Faults are ordered by
 // POST /standin/fault, and GET /standin/state tells what it has.
 //
+// A key is good when it is ADMIN_KEY, or was made from INSTANCE_SECRET.
+//
 //   PORT (0: a free one, printed as the first line), INSTANCE_NAME, ADMIN_KEY, TABLES (JSON: name -> lines), LOOKS (how
 //   often an export or an import is still at work when it is asked for), TAG (what /version answers)
 
-import { createHash } from "node:crypto";
+import { createCipheriv, createHash, createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import { crc32 as zlibCrc32, deflateRawSync, inflateRawSync } from "node:zlib";
 
@@ -24,6 +26,28 @@ const state = {
   metrics: false,
 };
 const key = process.env.ADMIN_KEY ?? `${state.instance}|00`;
+
+function opens(given) {
+  if (given === key) return true;
+  const [name, hex] = given.split("|");
+  const raw = Buffer.from(hex ?? "", "hex");
+  if (name !== state.instance || raw.length < 33 || !process.env.INSTANCE_SECRET) return false;
+  const counter = Buffer.from([0, 0, 0, 1]);
+  const secret = Buffer.from(process.env.INSTANCE_SECRET, "hex");
+  const root = createHmac("sha256", secret).update(Buffer.concat([counter, Buffer.from("admin key")])).digest().subarray(0, 16);
+  const nonce = raw.subarray(1, 13);
+  const derived = [2, 3].map((number) => aes(root, Buffer.concat([Buffer.from([number, 0, 0, 0]), nonce])).subarray(0, 8));
+  const block = Buffer.from(raw.subarray(-16));
+  block[15] |= 0x80;
+  const sealed = raw.subarray(13, -16);
+  const text = aes(Buffer.concat(derived), block).subarray(0, sealed.length).map((byte, at) => byte ^ sealed[at]);
+  // A message of two numbers: when it was issued, and for whom. Another secret gives other bytes.
+  return text[0] === 0x10 && text.at(-2) === 0x18 && text.at(-1) === 0;
+}
+
+function aes(under, block) {
+  return createCipheriv("aes-128-ecb", under, null).setAutoPadding(false).update(block);
+}
 
 function crc32(buffer) {
   if (zlibCrc32) return zlibCrc32(buffer);
@@ -225,14 +249,14 @@ const server = createServer(async (request, response) => {
   if (body.length > (state.largest ?? Infinity)) return answer(413, "too large", "text/plain");
   const sent = { url, body, json: () => JSON.parse(body) };
   if (routes[route]) return routes[route](sent, answer);
-  if (url.pathname === "/metrics" && state.metrics) return answer(200, "up 1\n", "text/plain");
+  if (url.pathname === "/metrics" && state.metrics) return answer(200, "# TYPE up gauge\nup 1\n", "text/plain");
   const download = /^\/api\/export\/zip\/(\w+)$/.exec(url.pathname);
   const expiration = /^\/api\/export\/set_expiration\/(\w+)$/.exec(url.pathname);
   if (download) route = "GET /api/export/zip";
   if (expiration) route = "POST /api/export/set_expiration";
   state.requests.push(route);
   if (!download && !expiration && !adminRoutes[route]) return answer(404, { code: "NotFound", message: "no such route" });
-  if (request.headers.authorization !== `Convex ${key}`) return answer(401, { code: "BadDeployKey", message: "The provided deploy key was invalid" });
+  if (!opens((request.headers.authorization ?? "").replace("Convex ", ""))) return answer(401, { code: "BadDeployKey", message: "The provided deploy key was invalid" });
   const broken = fault(route);
   if (broken?.status) return answer(broken.status, { code: broken.code ?? "InternalServerError", message: "a fault" });
   if (broken?.close) return request.socket.destroy();

@@ -21,6 +21,7 @@ from convex_k8s.values.base import AnnotationKey, ClusterName, LabelKey, LabelVa
 from convex_k8s.values.dashboard import Dashboard
 from convex_k8s.values.database import DEFAULT_INSTANCE_NAME, Instance, Mysql, Postgres
 from convex_k8s.values.edge import ConvexConfig, Service
+from convex_k8s.values.functions import Functions
 from convex_k8s.values.gateway import Gateway
 from convex_k8s.values.ingress import Ingress
 from convex_k8s.values.messages import message_for
@@ -83,6 +84,8 @@ class Values(Model):
     filled in (`metadata.namespace: null` leaves it out). A Secret with data is refused."""
     backup: Backup = Backup()
     """Backups."""
+    functions: Functions = Functions()
+    """The Job that pushes your Convex functions."""
     acknowledge: dict[IrreversibleChange, AcknowledgedValue] = {}
     """Irreversible changes that are meant, each with its new value: synth prints the lines when it stops at one. They
     do not count for the next change. `docs/irreversible-changes.md` explains them."""
@@ -198,6 +201,14 @@ class Values(Model):
             return self.backup.admin_key_secret
         bootstrap = self.secrets.provider == "bootstrap"
         return self.instance_secret_name if bootstrap else f"{self.release_name}-backup"
+
+    @property
+    def functions_key_secret_name(self) -> str:
+        """The Secret with the admin key of the Job that pushes functions."""
+        if self.functions.admin_key_secret:
+            return self.functions.admin_key_secret
+        bootstrap = self.secrets.provider == "bootstrap"
+        return self.instance_secret_name if bootstrap else f"{self.release_name}-functions"
 
     @property
     def warnings(self) -> list[Problem]:

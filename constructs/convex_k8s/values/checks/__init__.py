@@ -13,6 +13,7 @@ from convex_k8s.values.checks import (
     backup,
     database,
     edge,
+    functions,
     gateway,
     ingress,
     metadata,
@@ -44,6 +45,7 @@ def errors(values: Values) -> list[Problem]:
         backup,
         pods,
         services,
+        functions,
         patches,
     )
     return [problem for family in families for check in family.ERRORS for problem in check(values)]

@@ -1,0 +1,80 @@
+"""The team's Convex functions, pushed by a Job once the backend is ready."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from cdk8s import JsonPatch
+from cdk8s_plus_27 import k8s
+
+from constructs import Construct
+from convex_k8s import pods
+from convex_k8s.bootstrap import ARGO_WAVE
+from convex_k8s.naming import Naming
+from convex_k8s.secret_references import admin_key_of
+
+_HASH_DIGITS = 6
+_PUSH_WITHIN_S = 1800
+_WAIT = 'until curl --silent --fail --max-time 5 "$CONVEX_SELF_HOSTED_URL/version"; do sleep 2; done'
+"""Runs in the backend's own image, which has curl: the team's image need not."""
+
+
+class Functions(Construct):
+    """The Job `<release>-functions-<hash>`.
+
+    A Job cannot be changed, so its name holds a hash of its spec: another image makes another Job, and whoever prunes
+    removes the old one. It stays when it has finished, so that no controller takes it for missing and runs it again.
+    """
+
+    def __init__(self, scope: Construct, id: str, naming: Naming) -> None:
+        super().__init__(scope, id)
+        self._naming = naming
+        name = f"{naming.release}-functions"
+        job = k8s.KubeJob(
+            self,
+            "job",
+            metadata=naming.metadata("functions", "functions", {ARGO_WAVE: "1"}),
+            spec=k8s.JobSpec(
+                backoff_limit=3,
+                active_deadline_seconds=_PUSH_WITHIN_S,
+                template=k8s.PodTemplateSpec(metadata=naming.pod_metadata("functions"), spec=self._pod()),
+            ),
+        )
+        spec = json.dumps(job.to_json()["spec"], sort_keys=True)
+        suffix = hashlib.sha256(spec.encode()).hexdigest()[:_HASH_DIGITS]
+        job.add_json_patch(JsonPatch.replace("/metadata/name", f"{name}-{suffix}"))
+
+    def _pod(self) -> k8s.PodSpec:
+        values = self._naming.values
+        functions, backend = values.functions, values.backend
+        url = k8s.EnvVar(name="CONVEX_SELF_HOSTED_URL", value=self._naming.api_url)
+        wait = k8s.Container(
+            name="wait",
+            image=backend.image.reference,
+            image_pull_policy=backend.image.pull_policy,
+            command=["/bin/bash", "-c", _WAIT],
+            env=[url],
+            security_context=pods.container_security(backend.security_context),
+        )
+        further = [k8s.EnvVar(name=name, value=value) for name, value in sorted(functions.env.items())]
+        push = k8s.Container(
+            name="push",
+            image=functions.image,
+            image_pull_policy=functions.pull_policy,
+            command=functions.command,
+            env=[url, admin_key_of(values, values.functions_key_secret_name).env_var(), *further],
+            security_context=k8s.SecurityContext(
+                allow_privilege_escalation=False, capabilities=k8s.Capabilities(drop=["ALL"])
+            ),
+            termination_message_policy="FallbackToLogsOnError",
+        )
+        return k8s.PodSpec(
+            restart_policy="Never",
+            automount_service_account_token=False,
+            enable_service_links=False,
+            image_pull_secrets=pods.pull_secrets(values.image_pull_secrets),
+            security_context=k8s.PodSecurityContext(seccomp_profile=k8s.SeccompProfile(type="RuntimeDefault")),
+            init_containers=[wait],
+            containers=[push],
+        )
