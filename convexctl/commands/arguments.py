@@ -7,6 +7,7 @@ from pathlib import Path
 
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.overlays.load import Overlay, load_overlays
+from convexctl.overlays.settings import add_setting
 from convexctl.project import folder, path
 from convexctl.tools.kubectl import Kubectl
 
@@ -17,6 +18,7 @@ def add_overlay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--values", action="append", type=path, default=[], metavar="FILE", help="values on top, as for synth"
     )
+    add_setting(parser)
     parser.add_argument("--overlays", type=path, metavar="DIR", help="folder of the overlays (default: overlays)")
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from convexctl.errors import TROUBLE, UserError
+from convexctl.overlays.settings import add_setting
 from convexctl.project import folder, output_folder, path
 from convexctl.tools import node
 
@@ -14,6 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("overlay", nargs="*", help="the overlays to compare (default: all)")
     parser.add_argument("-f", "--values", action="append", type=path, default=[], metavar="FILE", help="as for synth")
+    add_setting(parser)
     parser.add_argument("--overlays", type=path, metavar="DIR", help="folder of the overlays (default: overlays)")
     parser.add_argument(
         "-o", "--output", type=path, metavar="DIR", help="folder to compare with (default: $CDK8S_OUTDIR, else dist)"

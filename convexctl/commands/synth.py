@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexctl.errors import printable
+from convexctl.overlays.settings import add_setting
 from convexctl.project import folder, output_folder, path
 from convexctl.synth.up_to_date import Known, Memory
 
@@ -28,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="values to lay on top of each overlay (may be repeated; the last one wins)",
     )
+    add_setting(parser)
     parser.add_argument("--overlays", type=path, metavar="DIR", help="folder of the overlays (default: overlays)")
     parser.add_argument(
         "-o", "--output", type=path, metavar="DIR", help="folder to write to (default: $CDK8S_OUTDIR, else dist)"
@@ -66,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     request = [
         f"{name}={value}" for name, value in sorted(vars(arguments).items()) if name not in ("force", "jobs", "quiet")
     ]
-    memory = Memory(overlays, target, request, arguments.values)
+    memory = Memory(overlays, target, request, [file for file in arguments.values if isinstance(file, Path)])
     # A cluster may have changed without any file's having done so.
     known = None if arguments.force or arguments.live else memory.recall()
     if known:

@@ -16,6 +16,7 @@ from convex_k8s.values.secrecy import secret_in
 from convexctl import regular_files
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all, misread
+from convexctl.overlays.settings import Setting
 from convexctl.project import PROGRAM
 
 EXTENDS = "extends"
@@ -81,8 +82,8 @@ def name_fault(name: str) -> str:
     return "an overlay's name must be lower-case letters, digits and dashes, because it names a folder"
 
 
-def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Path] = ()) -> list[Overlay]:
-    """Read, layer and check the named overlays, with the values files merged on top of each.
+def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Path | Setting] = ()) -> list[Overlay]:
+    """Read, layer and check the named overlays, with the values files and settings merged on top of each.
 
     Raises `OverlayError` with every fault of every overlay.
     """
@@ -91,7 +92,7 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
     extra: list[Located] = []
     for file in values_files:
         try:
-            extra.append(_read_values(file))
+            extra.append(file.layer if isinstance(file, Setting) else _read_values(file))
         except OverlayError as error:
             faults |= {message: [] for message in error.messages}
     for name in names:

@@ -14,6 +14,7 @@ from convexctl.behaviour import predict
 from convexctl.located_yaml import Loader
 from convexctl.overlays.load import Overlay, OverlayError, load_overlays, overlay_names
 from convexctl.overlays.sealed_files import sealed_secrets
+from convexctl.overlays.settings import Setting
 from convexctl.synth.readme import readme
 from convexctl.tools import node
 
@@ -50,7 +51,7 @@ class Environment:
 
 
 def synthesise_all(
-    folder: Path, names: Sequence[str] = (), values_files: Iterable[Path] = (), jobs: int = 0
+    folder: Path, names: Sequence[str] = (), values_files: Iterable[Path | Setting] = (), jobs: int = 0
 ) -> list[Environment]:
     """Read, check and build the named overlays, or all of `folder`.
 
