@@ -12,12 +12,14 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from convexctl.errors import UserError
+from convexctl.errors import UserError, printable
 from convexctl.tools.jsii_start import EarlyKernel, import_without_checks
 
+_PATIENCE_S = 20.0
 SUPPORTED_MAJORS = frozenset({22, 24})
 """Major versions of Node.js that the pinned jsii supports; it prints a banner on others."""
 
@@ -111,14 +113,28 @@ def leave_to_workers() -> bool:
     return True
 
 
+@contextlib.contextmanager
+def _a_word_after(seconds: float) -> Iterator[None]:
+    """Say what is waited for when it takes long: a Node.js that is stopped or broken never answers."""
+    said = f"waiting for Node.js ({_chosen()}), which has not answered for {seconds:g} seconds: Ctrl-C ends this"
+    timer = threading.Timer(seconds, lambda: print(printable(said), file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 @functools.cache
 def ready() -> None:
     """Return when cdk8s can be used. Raises `UserError` when it cannot."""
     try:
         import_without_checks()
-        _kernel().attach(_heard.listen)
-        importlib.import_module("cdk8s_plus_27.k8s")
-        _kernel().hear()
+        with _a_word_after(_PATIENCE_S):
+            _kernel().attach(_heard.listen)
+            importlib.import_module("cdk8s_plus_27.k8s")
+            _kernel().hear()
     except UserError:
         raise
     except Exception as error:
