@@ -193,7 +193,9 @@ def _note_unmanaged(cluster: Mapping[str, ClusterSecret], kubectl: Kubectl) -> N
         if not ANNOTATIONS.items() <= secret.annotations.items():
             pairs = " ".join(f"{key}={value}" for key, value in ANNOTATIONS.items())
             print(
-                f"note: the Secret {name} was made by somebody else, and the controller leaves it alone until you run\n"
+                f"note: the Secret {name} was made by somebody else, and the controller takes it over only if it has\n"
+                "these annotations before the SealedSecret is applied (if that was applied already, delete the "
+                "SealedSecret and apply it again):\n"
                 f"  kubectl annotate secret {name} --namespace {kubectl.namespace} {pairs}",
                 file=sys.stderr,
             )
