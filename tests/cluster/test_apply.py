@@ -139,7 +139,8 @@ def test_a_stateful_set_names_a_headless_service_of_its_pods(applied: Applied) -
 def test_every_config_map_that_a_pod_needs_is_there_or_the_users(applied: Applied) -> None:
     of_user = {
         source.config_map_ref.name
-        for source in applied.case.overlay().values.backend.env_from
+        for workload in (applied.case.overlay().values.backend, applied.case.overlay().values.dashboard)
+        for source in workload.env_from
         if source.config_map_ref is not None
     }
     present = {config_map["metadata"]["name"] for config_map in applied.of_kind("ConfigMap")}
