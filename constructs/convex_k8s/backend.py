@@ -15,6 +15,8 @@ from convex_k8s.service_account import ServiceAccount, account_name
 from convex_k8s.services import ComponentService, Port
 from convex_k8s.values.checks.metadata import CHECKSUM_ANNOTATION
 
+SCRAPED = {"convex-k8s/scrape": "true"}
+"""The label of the one Service through which the backend is scraped: the headless one selects the same pod."""
 API_PORT = 3210
 ACTIONS_PORT = 3211
 DATA = "/convex/data"
@@ -65,6 +67,7 @@ class Backend(Construct):
             type=service.type,
             annotations=service.annotations,
             load_balancer_class=service.load_balancer_class,
+            labels=SCRAPED if naming.values.monitoring.enabled else None,
         )
         self.headless_service = ComponentService(
             self, "headless", naming, "backend-headless", "backend", _container_ports(), headless=True

@@ -19,9 +19,13 @@ from convex_k8s.flux import keep_literally
 from convex_k8s.functions import Functions
 from convex_k8s.gateway import Gateway
 from convex_k8s.ingress import Ingress
+from convex_k8s.maintenance import Maintenance
+from convex_k8s.monitoring import Monitoring
 from convex_k8s.naming import Naming
+from convex_k8s.network_policy import NetworkPolicies
 from convex_k8s.origins import Origins
 from convex_k8s.patches import apply_patches
+from convex_k8s.pod_disruption_budget import PodDisruptionBudgets
 from convex_k8s.sealed_secrets import SealedSecrets
 from convex_k8s.targets import Targets
 from convex_k8s.values import Values
@@ -75,6 +79,14 @@ class ConvexChart(Chart):
             Backup(self, "backup", naming)
         if values.functions.image:
             Functions(self, "functions", naming)
+        if values.network_policy.enabled:
+            NetworkPolicies(self, "network-policies", naming)
+        if values.pod_disruption_budget.enabled:
+            PodDisruptionBudgets(self, "pod-disruption-budgets", naming)
+        if values.monitoring.enabled:
+            Monitoring(self, "monitoring", naming)
+        if values.maintenance.restart_schedule:
+            Maintenance(self, "maintenance", naming)
         apply_patches(self, naming, [_namespace(naming)] if values.create_namespace else [])
         keep_literally(self, values)
 

@@ -17,6 +17,8 @@ from convex_k8s.values.public_hosts import PublicHost, PublicHosts, Role
 GROUP = "gateway.networking.k8s.io"
 NO_TIMEOUT = {"request": "0s", "backendRequest": "0s"}
 """A long action may take minutes and a websocket stays open: the server has time-outs of its own."""
+_GATEWAY = {"group": GROUP, "kind": "Gateway"}
+"""What the API server fills in is written out, so that Argo CD sees no difference."""
 _MATCHES = {"Prefix": "PathPrefix", "Exact": "Exact", "ImplementationSpecific": "PathPrefix"}
 
 
@@ -112,7 +114,7 @@ class Gateway(Construct):
         rules = [rule for served in served_together for rule in self._rules(served)]
         parents = [_parent(reference) for reference in self._values.parent_refs]
         if self._own:
-            parents.append({"name": self._own})
+            parents.append({**_GATEWAY, "name": self._own})
         host = served_together[0]
         spec = {"parentRefs": parents, "hostnames": [host.host], "rules": rules}
         self._object("HTTPRoute", "v1", f"{self._naming.release}-{host.role}", spec)
@@ -142,7 +144,8 @@ def _below_http(entry: IngressPath) -> dict[str, str]:
 
 
 def _certificate(reference: CertificateRef) -> dict[str, str]:
-    return {"name": reference.name, **({"namespace": reference.namespace} if reference.namespace else {})}
+    secret = {"group": "", "kind": "Secret", "name": reference.name}
+    return {**secret, **({"namespace": reference.namespace} if reference.namespace else {})}
 
 
 def _parent(reference: ParentRef) -> dict[str, Any]:
@@ -152,4 +155,4 @@ def _parent(reference: ParentRef) -> dict[str, Any]:
         "sectionName": reference.section_name,
         "port": reference.port,
     }
-    return {key: value for key, value in given.items() if value}
+    return {**_GATEWAY, **{key: value for key, value in given.items() if value}}

@@ -11,7 +11,7 @@ from cdk8s_plus_27 import k8s
 from convex_k8s.values import Values
 from convex_k8s.values.checks.metadata import OVERLAY_ANNOTATION
 
-Component = Literal["backend", "dashboard", "bootstrap", "backup", "restore", "functions"]
+Component = Literal["backend", "dashboard", "bootstrap", "backup", "restore", "functions", "restart"]
 
 
 class Naming:
@@ -48,24 +48,33 @@ class Naming:
         return {**self.values.common_annotations, **(own or {}), **self.overlay_annotation} or None
 
     def metadata(
-        self, suffix: str, component: Component | None = None, annotations: Mapping[str, str] | None = None
+        self,
+        suffix: str,
+        component: Component | None = None,
+        annotations: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> k8s.ObjectMeta:
         """The metadata of the object `<release>-<suffix>`."""
         return k8s.ObjectMeta(
             name=f"{self.release}-{suffix}",
             namespace=self.values.namespace or None,
-            labels=self.labels(component),
+            labels={**self.labels(component), **(labels or {})},
             annotations=self.annotations(annotations),
         )
 
     def plain_metadata(
-        self, name: str, annotations: Mapping[str, str] | None = None, *, namespace: str = ""
+        self,
+        name: str,
+        annotations: Mapping[str, str] | None = None,
+        *,
+        namespace: str = "",
+        labels: Mapping[str, str] | None = None,
     ) -> ApiObjectMetadata:
         """The metadata of an object of a custom kind, under a name of its own, and perhaps in another namespace."""
         return ApiObjectMetadata(
             name=name,
             namespace=namespace or self.values.namespace or None,
-            labels=self.labels(),
+            labels={**self.labels(), **(labels or {})},
             annotations=self.annotations(annotations),
         )
 

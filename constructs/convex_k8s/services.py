@@ -38,6 +38,7 @@ class ComponentService(Construct):
         headless: bool = False,
         annotations: Mapping[str, str] | None = None,
         load_balancer_class: str = "",
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, id)
         self.name = f"{naming.release}-{suffix}"
@@ -45,7 +46,7 @@ class ComponentService(Construct):
         self.service = k8s.KubeService(
             self,
             "service",
-            metadata=naming.metadata(suffix, component, annotations),
+            metadata=naming.metadata(suffix, component, annotations, labels),
             spec=k8s.ServiceSpec(
                 type=type,
                 load_balancer_class=load_balancer_class or None,
@@ -68,7 +69,7 @@ class ComponentService(Construct):
 
     def reference(self, port: str) -> dict[str, Any]:
         """This Service's named port as a `backendRef` of an HTTPRoute, which knows numbers only."""
-        return {"name": self.name, "port": self.numbers[port]}
+        return {"group": "", "kind": "Service", "name": self.name, "port": self.numbers[port], "weight": 1}
 
     def backend(self, port: str) -> k8s.IngressBackend:
         """This Service's named port as the target of an Ingress path."""

@@ -8,6 +8,7 @@ from typing import Any
 from convexctl.behaviour import Behaviour
 from convexctl.project import PROGRAM
 from convexctl.secrets.needed import needed_secrets
+from convexctl.synth.readme_flows import flows
 from convexctl.synth.readme_objects import Objects, name_of
 from convexctl.synth.readme_picture import picture
 from convexctl.synth.readme_reach import reach
@@ -26,6 +27,7 @@ def readme(name: str, manifests: list[dict[str, Any]], behaviour: Behaviour, *, 
         _apply(name, objects, has_namespace=has_namespace),
         reach(objects, behaviour),
         _admin_key(name, objects),
+        flows(objects, behaviour),
         _remove(name, objects, behaviour, has_namespace=has_namespace),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"

@@ -24,8 +24,12 @@ from convex_k8s.values.edge import ConvexConfig, Service
 from convex_k8s.values.functions import Functions
 from convex_k8s.values.gateway import Gateway
 from convex_k8s.values.ingress import Ingress
+from convex_k8s.values.maintenance import Maintenance
 from convex_k8s.values.messages import message_for
+from convex_k8s.values.monitoring import Monitoring
+from convex_k8s.values.network_policy import NetworkPolicy
 from convex_k8s.values.patches import ExtraObject, Patch
+from convex_k8s.values.pod_disruption_budget import PodDisruptionBudget
 from convex_k8s.values.public_hosts import PublicHosts
 from convex_k8s.values.secrets import Secrets
 from convex_k8s.values.storage import S3
@@ -74,6 +78,14 @@ class Values(Model):
     """Ingress."""
     gateway: Gateway = Gateway()
     """Gateway API."""
+    network_policy: NetworkPolicy = NetworkPolicy()
+    """NetworkPolicies."""
+    pod_disruption_budget: PodDisruptionBudget = PodDisruptionBudget()
+    """PodDisruptionBudgets."""
+    monitoring: Monitoring = Monitoring()
+    """Metrics and alerts."""
+    maintenance: Maintenance = Maintenance()
+    """Maintenance on a schedule."""
     convex_config: ConvexConfig = ConvexConfig()
     """Origins without Ingress and Gateway, and TLS to the database."""
     patches: list[Patch] = []
@@ -185,7 +197,7 @@ class Values(Model):
     @property
     def metrics(self) -> bool:
         """Whether the backend serves metrics."""
-        return self.backend.metrics.enabled
+        return self.backend.metrics.enabled or self.monitoring.enabled
 
     @property
     def public_hosts(self) -> PublicHosts | None:

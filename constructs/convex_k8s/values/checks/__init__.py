@@ -19,6 +19,7 @@ from convex_k8s.values.checks import (
     metadata,
     patches,
     pods,
+    policies,
     secrets,
     services,
     storage,
@@ -41,6 +42,7 @@ def errors(values: Values) -> list[Problem]:
         edge,
         ingress,
         gateway,
+        policies,
         backend,
         backup,
         pods,
@@ -55,7 +57,7 @@ def warnings(values: Values) -> list[Problem]:
     """What is allowed and probably not meant."""
     return [
         problem
-        for family in (pods, workload, edge, ingress, gateway, backend, backup)
+        for family in (pods, workload, edge, ingress, gateway, policies, backend, backup)
         for check in family.WARNINGS
         for problem in check(values)
     ]
