@@ -40,7 +40,7 @@ preflight: $(VENV)/.preflight ## Install what `python3 main.py preflight --conne
 fuzz: $(VENV)/.dev ## Try inputs made at random (make fuzz INPUTS=100000 SEED=1)
 	@PYTHONPATH=.:constructs $(BIN)/python -m tests.support.fuzzing $(or $(INPUTS),100000) $(SEED)
 
-benchmark: $(VENV)/.dev ## Measure synth against an empty cdk8s-plus-27 app
+benchmark: $(VENV)/.dev ## Measure synth beside its peers, into docs/performance.md
 	@$(BIN)/python benchmarks/synth.py
 
 clean: ## Remove the virtual environment and caches
