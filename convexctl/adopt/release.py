@@ -150,4 +150,6 @@ def _check(release: Release) -> None:
         raise UserError(
             f"{release.name} is no release of the chart convex-self-hosted: {listed(missing, 'and')} "
             f"{'is' if len(missing) == 1 else 'are'} not in its manifest, which has {listed(there, 'and') or 'nothing'}"
+            ". Instead write an overlay of another name and move the data by export and import: one backend alone may "
+            "use a database or a volume"
         )
