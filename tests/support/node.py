@@ -35,7 +35,14 @@ DATABASE = "kubernetes.default.svc:443"
 IMAGE_PROGRAMS = "cmp node rclone"
 """What the Jobs of backups need in the backend's image beside what it has; a program that is not here is left out."""
 
-_TAKE_DOWN = 'read -r _; exec 9<>"$1.users"; flock -n -x 9 || exit 0; "$2" down; rm -rf "$1" "$1.users" "$1.start"'
+_TAKE_DOWN = """
+read -r ended
+exec 9<>"$1.users"
+if [ "$ended" ]; then flock -n -x 9 || exit 0; else flock -w 30 -x 9 || exit 0; fi
+"$2" down
+rm -rf "$1" "$1.users" "$1.start" "$1.operators"
+"""
+"""A worker that is killed writes nothing, and its lock may last a moment longer than its end of the pipe."""
 
 
 def missing_for_a_node() -> str:
@@ -145,8 +152,7 @@ def _shared_node(images: list[str]) -> Iterator[Path]:
                     _start(home, NODE_IMAGE_PROGRAMS=IMAGE_PROGRAMS, **ports)
             yield home
     finally:
-        sweeper.stdin.close()
-        sweeper.wait()
+        sweeper.communicate(b"ended\n")
 
 
 def _start(home: Path, **variables: str) -> None:
