@@ -69,7 +69,8 @@ def write(root: Path, environments: Mapping[str, Mapping[str, str]], *, prune: b
                 if not _entries(work / _OLD):
                     _clear(work)
                 raise
-            _clear(work)
+            with suppress(OSError):  # a later run clears away what stays
+                _clear(work)
             return {folder.name: "removed" if folder.name in gone else folder.outcome for folder in folders}
     except shutil.Error as error:
         source, _, reason = error.args[0][0]
@@ -150,14 +151,15 @@ def _recover(root: Path, work: Path) -> None:
 
 
 def _clear(work: Path) -> None:
-    """Delete the folder to work in. The mark goes last, so that a run which is killed here leaves a known folder."""
+    """Delete the folder to work in. The mark goes last, so that a run which ends here leaves a known folder."""
     with suppress(FileNotFoundError):
         (work / _OLD).rename(work / _DONE)
     for name in (_NEW, _DONE):
         shutil.rmtree(work / name, ignore_errors=True)
     with suppress(OSError):
-        (work / _MARK).unlink()
-        work.rmdir()
+        if [path.name for path in work.iterdir()] == [_MARK]:
+            (work / _MARK).unlink()
+            work.rmdir()
 
 
 def _conflicts(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
@@ -223,13 +225,17 @@ def _holds(folder: Path, contents: Mapping[str, bytes]) -> bool:
 
 
 def _exchange_all(root: Path, work: Path, folders: list[_Folder]) -> None:
-    """Put every prepared folder in its place; if one cannot be, put those before it back."""
+    """Put every prepared folder in its place; if one cannot be, put those before it back.
+
+    The last step keeps a later run from bringing back what was there before.
+    """
     done: list[_Folder] = []
     try:
         for folder in folders:
             if folder.outcome != "unchanged":
                 done.append(folder)
                 _put_in_place(root, work, folder)
+        (work / _OLD).rename(work / _DONE)
     except BaseException:
         for folder in reversed(done):
             with suppress(OSError):

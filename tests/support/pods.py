@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from convexctl import cli
+from convexctl.secrets.needed import VARIABLES
 from convexctl.synth.environment import Environment, synthesise_all
 from tests.support.certificates import Authority
 from tests.support.command_line import Done
@@ -68,7 +69,9 @@ def secrets_for(case: Case, folder: Path, *options: object) -> list[Object]:
     pull = folder / "config.json"
     pull.write_text('{"auths": {"registry.example.com": {"auth": "eDp5"}}}')
     values = folder / "values.env"
-    lines = {**VALUES, **dict.fromkeys(_CA_FILES, str(ca)), "DOCKER_CONFIG_FILE": str(pull)}
+    made = ("INSTANCE_SECRET", "CONVEX_SELF_HOSTED_ADMIN_KEY")
+    others = {name: f"on-pods-{name.lower()}" for name in VARIABLES if name not in made}
+    lines = {**others, **VALUES, **dict.fromkeys(_CA_FILES, str(ca)), "DOCKER_CONFIG_FILE": str(pull)}
     values.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
     where = ("--overlays", case.folder, "--from-env-file", values, "--offline")
     done = program("secrets", case.stem, *where, *options)
