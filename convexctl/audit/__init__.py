@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from convexctl.audit.accepted import reason
 from convexctl.audit.model import Finding, Hit, Rule, Severity, View
 from convexctl.audit.reading import Documents
 from convexctl.audit.rules import RULES
@@ -26,11 +27,11 @@ class Report:
 
     def count(self, severity: Severity) -> int:
         """How many findings have a severity."""
-        return sum(finding.severity is severity for finding in self.findings)
+        return sum(finding.severity is severity and not finding.accepted for finding in self.findings)
 
     def fails(self, least: Severity) -> bool:
         """Whether there is a finding at least as bad."""
-        return any(finding.severity.rank <= least.rank for finding in self.findings)
+        return any(finding.severity.rank <= least.rank and not finding.accepted for finding in self.findings)
 
 
 def audit(
@@ -49,7 +50,7 @@ def audit(
     index = Manifests(sorted(flat(manifests), key=_order), complete=complete)
     model = predict(index, images=images)
     view = View(index, model)
-    findings = [_finding(rule, found, documents) for rule in RULES for found in rule.check(view)]
+    findings = [_finding(index, rule, found, documents) for rule in RULES for found in rule.check(view)]
     return Report(model, tuple(sorted(findings, key=lambda finding: finding.severity.rank)), tuple(notes))
 
 
@@ -59,11 +60,11 @@ def _order(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
     return source.kind, source.namespace, source.name
 
 
-def _finding(rule: Rule, found: Hit, documents: Documents | None) -> Finding:
+def _finding(index: Manifests, rule: Rule, found: Hit, documents: Documents | None) -> Finding:
     severity = found.severity or rule.severity
     message = found.message
     if found.unless:
         severity = severity.one_less
         message += f" (unless {found.unless})"
     place = documents.place(found.source) if documents else None
-    return Finding(rule, severity, found.component, found.source, message, place)
+    return Finding(rule, severity, found.component, found.source, message, place, reason(index, rule.id, found))

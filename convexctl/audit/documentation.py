@@ -32,7 +32,13 @@ kubectl get all,ingress,configmap,pvc -o yaml | {PROGRAM} audit -
 | `--fail-on error`, `--fail-on warning` | exit code 1 for a finding at least as bad; without it always 0 |
 | `--image backend=NAME`, `--image dashboard=NAME` | takes a renamed image for Convex (`NAME` has no tag) |
 | `--live`, `-n NAMESPACE` | asks the cluster of kubectl's current context; of Secrets only names and keys are read |
+| `--secret NAME=KEY,KEY` | says which keys a Secret has that is not among the manifests; never their values |
+| `--explain RULE` | prints what this page says of one rule |
 | `--rules` | prints this page |
+
+A finding that you accept stays out of the count and of `--fail-on`. Annotate the object with the rule and the reason:
+`convex-k8s.audit/ignore.memory-limit-low: a test cluster`. It is shown as accepted, with its reason. A rule that
+does not exist is an error.
 
 Backends and dashboards are found by their image, else by their command (`run_backend.sh`, `convex-local-backend`), else
 by their ports (3210 with 3211, or 6791), whatever their names and kinds. No value of a Secret is ever shown. Where a
@@ -47,7 +53,7 @@ def markdown() -> str:
     lines += [f"| {severity} | {meaning} |" for severity, meaning in _MEANINGS.items()]
     lines += ["", "## Rules", "", "| rule | severity | what it finds |", "|---|---|---|"]
     for rules in CHAPTERS.values():
-        lines += [f"| [`{rule.id}`](#{rule.id}) | {rule.severity} | {rule.title} |" for rule in rules]
+        lines += [f"| [`{rule.id}`](#{rule.id}) | {_severities(rule)} | {rule.title} |" for rule in rules]
     for title, rules in CHAPTERS.items():
         lines += ["", f"## {title}"]
         for rule in rules:
@@ -55,11 +61,21 @@ def markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _severities(rule: Rule) -> str:
+    """The severities that a rule is printed with, beside what a condition takes off."""
+    return str(rule.severity) if rule.least is rule.severity else f"{rule.severity} to {rule.least}"
+
+
+def explain(rule: Rule) -> str:
+    """What the page says of one rule."""
+    return "\n".join(_rule(rule)) + "\n"
+
+
 def _rule(rule: Rule) -> list[str]:
     return [
         f"### {rule.id}",
         "",
-        f"{rule.title} ({rule.severity}).",
+        f"{rule.title} ({_severities(rule)}).",
         "",
         rule.reason,
         "",

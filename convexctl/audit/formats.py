@@ -31,6 +31,11 @@ def text(report: Report) -> str:
     if report.findings:
         parts.append("Findings")
         parts += [_findings(rule, severity, found) for (rule, severity), found in _grouped(report).items()]
+    accepted = [finding for finding in report.findings if finding.accepted]
+    if accepted:
+        lines = [f"  [{finding.rule.id}] {finding.source}: {finding.accepted}" for finding in accepted]
+        parts.append("\n".join(["Accepted", *lines]))
+    parts += [f"Not read: {note}" for note in report.notes]
     parts.append(_summary(report))
     return printable("\n\n".join(parts))
 
@@ -40,6 +45,7 @@ def as_json(report: Report) -> str:
     data = {
         "decisions": as_dict(report.behaviour),
         "findings": [_finding_dict(finding) for finding in report.findings],
+        "notes": list(report.notes),
         "summary": {str(severity): report.count(severity) for severity in Severity},
     }
     return json.dumps(data, indent=2)
@@ -80,6 +86,8 @@ def _route(route: Any) -> str:
 def _grouped(report: Report) -> dict[tuple[Rule, Severity], list[Finding]]:
     groups: dict[tuple[Rule, Severity], list[Finding]] = {}
     for finding in report.findings:
+        if finding.accepted:
+            continue
         groups.setdefault((finding.rule, finding.severity), []).append(finding)
     return groups
 
@@ -133,6 +141,7 @@ def _finding_dict(finding: Finding) -> dict[str, Any]:
         },
         "file": place.file if place else None,
         "line": place.line if place else None,
+        "accepted": finding.accepted or None,
     }
 
 
@@ -158,7 +167,9 @@ def _sarif_result(finding: Finding) -> dict[str, Any]:
             "region": {"startLine": finding.place.line},
         }
     identity = f"{finding.rule.id} {source.namespace} {source} {finding.message}"
+    suppressed = {"suppressions": [{"kind": "inSource", "justification": finding.accepted}]} if finding.accepted else {}
     return {
+        **suppressed,
         "ruleId": finding.rule.id,
         "ruleIndex": RULES.index(finding.rule),
         "level": _LEVELS[finding.severity],

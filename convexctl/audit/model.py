@@ -88,6 +88,8 @@ class Finding:
     message: str
     place: Place | None
     """File and line; None where the manifests came from a cluster."""
+    accepted: str = ""
+    """Why somebody accepted it; empty if nobody did."""
 
 
 Check = Callable[[View], Iterator[Hit]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=KEY,KEY",
         help="the keys of a Secret that is not among the manifests (may be repeated; never its values)",
     )
+    parser.add_argument("--explain", metavar="RULE", default="", help="print what a rule finds, why, and the cures")
     parser.add_argument("--rules", action="store_true", help="print every rule with its reason, as Markdown")
 
 
@@ -47,11 +49,23 @@ def run(arguments: argparse.Namespace) -> int:
 
         print(markdown(), end="")
         return 0
+    if arguments.explain:
+        from convexctl.audit.documentation import explain
+        from convexctl.audit.rules import RULES
+
+        found = next((rule for rule in RULES if rule.id == arguments.explain), None)
+        if found is None:
+            near = difflib.get_close_matches(arguments.explain, [rule.id for rule in RULES], n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UserError(f"audit: there is no rule of that name{hint}", WRONG_USAGE)
+        print(explain(found), end="")
+        return 0
     if bool(arguments.file) == arguments.live:
         raise UserError("audit: name manifests (files, folders, or -), or ask the cluster with --live", WRONG_USAGE)
     images = dict(_image(entry) for entry in arguments.image)
 
-    from convexctl.audit import Severity, audit, formats, live, reading
+    from convexctl.audit import RULES, Severity, audit, formats, live, reading
+    from convexctl.audit.accepted import unknown
     from convexctl.tools.kubectl import Kubectl
 
     documents = None
@@ -63,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         documents = reading.read(arguments.file)
         manifests, notes = documents.plain(), documents.unrendered
+    if problems := list(unknown(manifests, {rule.id for rule in RULES})):
+        raise UserError("\n".join(problems))
     secrets = [_secret(entry) for entry in arguments.secret]
     report = audit([*manifests, *secrets], documents=documents, images=images, complete=complete, notes=notes)
     if not report.behaviour.components:
