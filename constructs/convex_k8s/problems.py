@@ -14,11 +14,13 @@ class Problem:
 
     `path` is the key it is about, `message` what is wrong and what would be right, never with a secret value in it.
     `depends_on` lists further keys that the statement rests on: where one of those is wrong itself, it is not made.
+    An `own` problem counts only where the overlay itself says it, not where it inherits the value.
     """
 
     path: Path
     message: str
     depends_on: tuple[Path, ...] = ()
+    own: bool = False
 
     @property
     def key(self) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cdk8s_plus_27 import k8s
-
-from convex_k8s.values import Values
 from convex_k8s.values.secrets import ADMIN_KEY
+
+if TYPE_CHECKING:
+    from cdk8s_plus_27 import k8s
+
+    from convex_k8s.values import Values
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class SecretReference:
 
     def env_var(self) -> k8s.EnvVar:
         """The reference as a container has it."""
+        from cdk8s_plus_27 import k8s
+
         return k8s.EnvVar(
             name=self.variable,
             value_from=k8s.EnvVarSource(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from convex_k8s.problems import Problem, ValuesError, dotted
 from convex_k8s.values import Values
-from convex_k8s.values.secrecy import secret_in
+from convex_k8s.values.secrecy import random_looking, secret_in
 
 from convexctl import regular_files
 from convexctl.errors import UserError
@@ -23,6 +23,7 @@ EXTENDS = "extends"
 _LONGEST_NAME = 255
 """Bytes in the name of a file: the system answers a longer one with an error."""
 _LONGEST_CHAIN = 100
+_LONGEST_SHOWN = 63
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -45,10 +46,11 @@ class Overlay:
 class OverlayError(UserError):
     """Overlays that cannot be used. `messages` are all faults of all overlays, each with its file and line."""
 
-    def __init__(self, messages: list[str]) -> None:
+    def __init__(self, messages: list[str], warnings: Iterable[str] = ()) -> None:
         unique = list(dict.fromkeys(messages))
         count = f"{len(unique)} error{'' if len(unique) == 1 else 's'}"
-        super().__init__("\n".join([*unique, f"{count}; nothing was written"]))
+        told = [f"warning: {warning}" for warning in warnings]
+        super().__init__("\n".join([*told, *unique, f"{count}; nothing was written"]))
         self.messages = unique
 
 
@@ -90,6 +92,7 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
     faults: dict[str, list[str]] = {}
     overlays: list[Overlay] = []
     extra: list[Located] = []
+    values_files = list(values_files)
     for file in values_files:
         try:
             extra.append(file.layer if isinstance(file, Setting) else _read_values(file))
@@ -106,7 +109,8 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
             faults |= {message: [] for message in error.messages}
             continue
         try:
-            overlays.append(_checked(name, located))
+            own = {str(overlay_file(folder, name)), *map(str, values_files)}
+            overlays.append(_checked(name, located, own))
         except OverlayError as error:
             for message in error.messages:
                 faults.setdefault(message, []).append(name)
@@ -117,9 +121,13 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
 
 def _attributed(folder: Path, message: str, names: list[str]) -> str:
     """A message with the overlays that it is about, where its line stands in another file: that may be right alone."""
-    if not names or any(message.startswith(f"{overlay_file(folder, name)}:") for name in names):
+    if not names or any(message.startswith((f"{file}:", f"{file} ")) for file in _files(folder, names)):
         return message
     return f"{message} (in {', '.join(names)})"
+
+
+def _files(folder: Path, names: list[str]) -> list[Path]:
+    return [overlay_file(folder, name) for name in names]
 
 
 def warnings_of(folder: Path, overlays: Iterable[Overlay]) -> list[str]:
@@ -153,6 +161,21 @@ def layer(folder: Path, name: str, children: tuple[str, ...] = ()) -> Located:
     return merged(layer(folder, parent.value, chain), located)
 
 
+def lineage(folder: Path, name: str) -> list[str]:
+    """The overlay and those that it extends, as far as they can be read."""
+    chain: list[str] = []
+    while name not in chain and len(chain) <= _LONGEST_CHAIN:
+        chain.append(name)
+        try:
+            parent = _read(overlay_file(folder, name)).value.get(EXTENDS)
+        except OverlayError:
+            break
+        if parent is None or not isinstance(parent.value, str):
+            break
+        name = parent.value
+    return chain
+
+
 def overlay_file(folder: Path, name: str) -> Path:
     """The file of an overlay. Raises `OverlayError`, with the name that was probably meant, when there is none."""
     for ending in (".yaml", ".yml"):
@@ -162,7 +185,8 @@ def overlay_file(folder: Path, name: str) -> Path:
     known = sorted(path.stem for path in folder.glob("*.y*ml"))
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known) or 'none'}"
-    raise OverlayError([f"there is no overlay {name} in {folder}: {hint}"])
+    shown = "of that name" if len(name) > _LONGEST_SHOWN or secret_in(name) or random_looking(name) else name
+    raise OverlayError([f"there is no overlay {shown} in {folder}: {hint}"])
 
 
 def merged(base: Located, top: Located) -> Located:
@@ -202,23 +226,39 @@ def _read(file: Path) -> Located:
     return Located(dict(documents[0].value), start)
 
 
-def _checked(name: str, located: Located) -> Overlay:
+def _checked(name: str, located: Located, own: Collection[str]) -> Overlay:
+    """The overlay. `own` are the files that are its own, unlike those that it extends."""
+
+    def counts(problem: Problem) -> bool:
+        return not problem.own or located.at(problem.path).file in own
+
     faults: list[Problem] = []
     try:
         values = Values.parse(located.plain())
+        faults = [problem for problem in values.own_errors if counts(problem)]
     except ValuesError as error:
-        faults = error.problems
+        faults = [problem for problem in error.problems if counts(problem)]
     told = {problem.path for problem in faults}
     faults += [problem for problem in _unfit_texts(located, ()) if problem.path not in told]
     if faults:
         faults.sort(key=lambda problem: (located.at(problem.path).file, located.at(problem.path).line))
-        raise OverlayError([_message(located, problem) for problem in faults])
-    return Overlay(name, values, [_message(located, problem) for problem in values.warnings], located)
+        raise OverlayError([_message(located, problem, own) for problem in faults])
+    warnings = [_message(located, problem, own) for problem in values.warnings if counts(problem)]
+    return Overlay(name, values, warnings, located)
 
 
-def _message(located: Located, problem: Problem) -> str:
+def _message(located: Located, problem: Problem, own: Collection[str] = ()) -> str:
     told = itertools.takewhile(lambda part: isinstance(part, int) or not secret_in(part), problem.path)
-    return f"{located.at(problem.path)}: {dotted(tuple(told))}: {problem.message}"
+    return f"{_place(located, problem, own)}: {dotted(tuple(told))}: {problem.message}"
+
+
+def _place(located: Located, problem: Problem, own: Collection[str]) -> Place:
+    """Where the problem is. A key that is missing is told where the overlay itself says what makes it needed."""
+    nearest = located.at(problem.path)
+    if located.has(problem.path) or nearest.file in own:
+        return nearest
+    causes = [located.at(path) for path in problem.depends_on if located.has(path)]
+    return next((place for place in causes if place.file in own), nearest)
 
 
 def _unfit_texts(node: Located, path: tuple[str | int, ...]) -> Iterable[Problem]:

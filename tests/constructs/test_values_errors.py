@@ -195,7 +195,7 @@ FORMS = [
     case(
         "volume of a thousandth of a byte",
         "backend:\n  persistence:\n    size: 1m\n",
-        "3: backend.persistence.size: must be at least one byte: write 5Gi, say",
+        "3: backend.persistence.size: is 0.001 bytes, because m means a thousandth: write 1Mi",
     ),
     case(
         "quantity beyond all bounds",
@@ -466,20 +466,9 @@ RELATIONS = [
         "Postgres alone. Switch one of them off",
     ),
     case(
-        "CA of a database that is off",
-        "postgres:\n  caSecret: ca\n",
-        "2: postgres.caSecret: has no effect while postgres.enabled is false",
-    ),
-    case(
         "namespace to create without a name",
         "createNamespace: true\n",
         "1: createNamespace: needs a name for the namespace: set namespace",
-    ),
-    case(
-        "existing claim that would not be mounted",
-        "backend:\n  persistence:\n    existingClaim: data\n",
-        "3: backend.persistence.existingClaim: would not be mounted while backend.persistence.enabled is false: "
-        "set that to true",
     ),
     case(
         "S3 without a region",
@@ -665,14 +654,60 @@ def test_refused(overlay: str, messages: list[str]) -> None:
 
 def test_a_fault_in_the_line_of_another_overlay_names_the_one_that_has_it(tmp_path: Path) -> None:
     """The line may be right in its own file: what another overlay says makes it wrong."""
-    (tmp_path / "one.yaml").write_text("postgres:\n  enabled: true\n  maxConnections: 64\n")
-    (tmp_path / "two.yaml").write_text("extends: one\npostgres: {enabled: false}\n")
+    (tmp_path / "one.yaml").write_text("service:\n  backend:\n    actionsPort: 8080\n")
+    (tmp_path / "two.yaml").write_text("extends: one\nservice: {backend: {port: 8080}}\n")
     with pytest.raises(OverlayError) as caught:
         load_overlays(tmp_path, overlay_names(tmp_path))
     (message,) = caught.value.messages
     assert message == (
-        f"{tmp_path}/one.yaml:3: postgres.maxConnections: has no effect while postgres.enabled is false (in two)"
+        f"{tmp_path}/one.yaml:3: service.backend.actionsPort: is 8080, as service.backend.port is already: API and "
+        "HTTP actions need a port each (in two)"
     )
+
+
+def test_what_is_missing_is_told_where_the_overlay_itself_asks_for_it(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("postgres: {enabled: true}\ninstance: {existingSecret: x}\n")
+    (tmp_path / "two.yaml").write_text("extends: one\nnamespace: two\nsecrets:\n  provider: bootstrap\n")
+    with pytest.raises(OverlayError) as caught:
+        load_overlays(tmp_path, ["two"])
+    assert caught.value.messages[0].startswith(f"{tmp_path}/two.yaml:4: instance.name: is missing")
+
+
+NOT_IN_GIT = [
+    ("s3: {secretAccessKey: x}", "s3.secretAccessKey", "s3.existingSecret"),
+    ("postgres: {url: x}", "postgres.url", "postgres.existingSecret"),
+    ("postgres: {host: x}", "postgres.host", "postgres.existingSecret"),
+    ("mysql: {password: x}", "mysql.password", "mysql.existingSecret"),
+    ("backend: {apiToken: x}", "backend.apiToken", "backend.envFrom"),
+]
+
+
+@pytest.mark.parametrize(("overlay", "key", "place"), NOT_IN_GIT)
+def test_a_key_for_a_credential_leads_to_the_secret(overlay: str, key: str, place: str) -> None:
+    assert faults_of(overlay) == [
+        f"test.yaml:1: {key}: is not a parameter: credentials stay in the Secret ({place}), and the command `secrets` "
+        "asks for them"
+    ]
+
+
+LOST = [
+    (
+        "backend: {persistence: {enabled: true, size: 5}}",
+        "is 5 bytes, which is too little for anything: write 5Gi",
+    ),
+    (
+        "backend: {resources: {limits: {memory: 4096}}}",
+        "is 4096 bytes, which is too little for anything: write 4096Mi",
+    ),
+    ("backend: {resources: {requests: {cpu: 500}}}", "is 500 cores: write 500m for 0.5 of a core"),
+    ("dashboard: {resources: {requests: {memory: 128m}}}", "is 0.128 bytes, because m means a thousandth: write 128Mi"),
+]
+
+
+@pytest.mark.parametrize(("overlay", "text"), LOST)
+def test_a_quantity_that_lost_its_suffix_is_refused_with_what_was_meant(overlay: str, text: str) -> None:
+    (message,) = faults_of(overlay)
+    assert message.endswith(text)
 
 
 def test_a_fault_of_a_parent_is_told_once_and_not_of_its_children(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from convexctl.overlays.load import load_overlays
 from tests.support.overlay_cases import INGRESS, overlay_of
 
 
@@ -131,6 +134,59 @@ def test_origins_that_the_pod_may_find(overlay: str) -> None:
     assert overlay_of(VOLUME + overlay).warnings == []
 
 
-def test_local_origins_do_not_count_behind_an_ingress() -> None:
-    local = "convexConfig: {cloudOrigin: http://localhost:8000}\n"
-    assert overlay_of(INGRESS + local).warnings == overlay_of(INGRESS).warnings
+WITHOUT_EFFECT = [
+    ("postgres: {caSecret: ca}", "postgres.caSecret: has no effect while postgres.enabled is false"),
+    ("mysql: {maxConnections: 5}", "mysql.maxConnections: has no effect while mysql.enabled is false"),
+    (
+        "backend: {persistence: {existingClaim: data}}",
+        "backend.persistence.existingClaim: has no effect while backend.persistence.enabled is false",
+    ),
+    ("s3: {enabled: false, bucket: mine}", "s3.bucket: has no effect while s3.enabled is false"),
+    (
+        "s3: {credentials: ambient, region: x, keys: {region: R}}",
+        "s3.keys: has no effect while s3.credentials is ambient",
+    ),
+    ("instance: {keys: {instanceSecret: X}}", "instance.keys: has no effect without instance.existingSecret"),
+    (
+        "ingress: {backend: {host: a.example.net}}",
+        "ingress.backend: has no effect while ingress.enabled and gateway.enabled are false",
+    ),
+    (
+        "secrets: {externalSecrets: {storeName: vault}}",
+        "secrets.externalSecrets: has no effect while secrets.provider is not external-secrets",
+    ),
+    (
+        INGRESS + "convexConfig: {cloudOrigin: 'http://localhost:8000'}",
+        "convexConfig.cloudOrigin: has no effect with Ingress or Gateway",
+    ),
+]
+
+
+@pytest.mark.parametrize(("overlay", "text"), WITHOUT_EFFECT)
+def test_a_value_of_the_overlay_itself_without_effect_is_told(overlay: str, text: str) -> None:
+    (warning,) = [warning for warning in overlay_of(overlay).warnings if "effect" in warning]
+    assert text in warning
+    assert warning.partition(text)[2].startswith((":", ",")), "with what to do"
+
+
+def test_an_inherited_value_or_a_default_without_effect_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("postgres: {enabled: true, maxConnections: 5, caSecret: ca}\n")
+    (tmp_path / "two.yaml").write_text(
+        "extends: one\npostgres: {enabled: false, existingSecret: convex-postgres-secret}\n"
+        "backend: {persistence: {enabled: true}}\n"
+    )
+    (overlay,) = load_overlays(tmp_path, ["two"])
+    assert overlay.warnings == []
+    (tmp_path / "values.yaml").write_text("mysql: {caSecret: ca}\n")
+    (overlay,) = load_overlays(tmp_path, ["two"], [tmp_path / "values.yaml"])
+    assert [warning.partition(": ")[2].partition(":")[0] for warning in overlay.warnings] == ["mysql.caSecret"]
+
+
+def test_an_ingress_that_a_child_switches_off_leaves_local_origins(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(INGRESS)
+    (tmp_path / "two.yaml").write_text("extends: one\ningress: {enabled: false}\n")
+    (overlay,) = load_overlays(tmp_path, ["two"])
+    assert any(
+        "two.yaml:2: ingress.enabled: is false, so the API's origin is http://localhost:3210" in warning
+        for warning in overlay.warnings
+    )

@@ -122,6 +122,7 @@ class Values(Model):
     def _fits_together(self) -> Values:
         problems = checks.errors(self)
         if problems:
+            problems += checks.own_errors(self)
             raise PydanticCustomError("convex_problems", "{count} problems", {"count": len(problems), "all": problems})
         return self
 
@@ -226,6 +227,11 @@ class Values(Model):
     def warnings(self) -> list[Problem]:
         """What is allowed and probably not meant: printed, never fatal."""
         return checks.warnings(self)
+
+    @property
+    def own_errors(self) -> list[Problem]:
+        """What is an error where the overlay itself says it, and harmless where it inherits it."""
+        return checks.own_errors(self)
 
 
 _ROUNDS = 4

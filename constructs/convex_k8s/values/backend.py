@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from convex_k8s.values.base import (
+    Bytes,
+    Cores,
     Count,
     EnvironmentName,
     Model,
     OptionalObjectName,
-    Quantity,
     Seconds,
     SecretKey,
     StorageClassName,
@@ -43,14 +44,14 @@ class BackendImage(Image):
 class BackendRequests(Amounts):
     """What the scheduler keeps free for the backend."""
 
-    cpu: Quantity | None = "500m"
-    memory: Quantity | None = "2Gi"
+    cpu: Cores | None = "500m"
+    memory: Bytes | None = "2Gi"
 
 
 class BackendLimits(Amounts):
     """What the backend may use at most."""
 
-    memory: Quantity | None = "4Gi"
+    memory: Bytes | None = "4Gi"
 
 
 class BackendResources(Resources):
@@ -86,7 +87,7 @@ class Persistence(Model):
     """StorageClass of a new claim. `""`: the cluster's default class; `-`: none (a volume made by hand)."""
     access_mode: AccessMode = "ReadWriteOnce"
     """Access mode of a new claim. ReadWriteOncePod, where the cluster has it, keeps a second pod out for certain."""
-    size: Quantity = "5Gi"
+    size: Bytes = "5Gi"
     """Size of a new claim, in bytes."""
     size_limit: Quantity | None = None
     """Most that the emptyDir may hold, in bytes, while `enabled` is false: above it the pod is evicted."""

@@ -24,7 +24,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from convex_k8s.problems import Problem
-from convex_k8s.values.secrecy import shown
+from convex_k8s.values.secrecy import random_looking, shown
 
 
 class Model(BaseModel):
@@ -84,6 +84,8 @@ class TextLike:
             return value
         if not re.fullmatch(self.pattern, value):
             raise wrong(f"must be {self.what}{'' if self.hidden else shown(value)}")
+        if self.hidden and random_looking(value):
+            raise wrong(f"must be {self.what}. It looks like a credential, which belongs into a Secret (not shown)")
         if self.longest and len(value) > self.longest:
             raise wrong(f"must be {self.what}: it has {len(value)} characters, and {self.longest} are the most")
         return value
@@ -267,6 +269,32 @@ def amount(quantity: str) -> Decimal:
 
 
 Quantity = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_quantity), _quantity_schema]
+_FEWEST_BYTES = 2**20
+_MOST_CORES = 100
+
+
+def _bytes(value: str) -> str:
+    """Refuse an amount of bytes that lost its suffix."""
+    if value.endswith("m"):
+        raise wrong(f"is {amount(value)} bytes, because m means a thousandth: write {value[:-1]}Mi")
+    if 0 < amount(value) < _FEWEST_BYTES:
+        number = re.match(r"[0-9.]+", value)
+        unit = "Gi" if amount(value) < 64 else "Mi"
+        meant = f"{number[0]}{unit}" if number and value == number[0] else "5Gi"
+        raise wrong(f"is {amount(value)} bytes, which is too little for anything: write {meant}")
+    return value
+
+
+def _cores(value: str) -> str:
+    """Refuse an amount of CPU that lost its suffix."""
+    if value[-1].isdigit() and amount(value) >= _MOST_CORES:
+        cores = f"{amount(value):f}"
+        raise wrong(f"is {cores} cores: write {cores}m for {amount(value) / 1000:f} of a core")
+    return value
+
+
+Bytes = Annotated[Quantity, AfterValidator(_bytes)]
+Cores = Annotated[Quantity, AfterValidator(_cores)]
 
 
 def _boolean_in_quotes(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from convex_k8s.values.base import LARGEST, Count, EnvironmentName, Quantity, Seconds, UserId
+from convex_k8s.values.base import LARGEST, Bytes, Cores, Count, EnvironmentName, Seconds, UserId
 from convex_k8s.values.workload import (
     Amounts,
     EnvironmentSource,
@@ -30,14 +30,14 @@ class DashboardImage(Image):
 class DashboardRequests(Amounts):
     """What the scheduler keeps free for a dashboard pod."""
 
-    cpu: Quantity | None = "50m"
-    memory: Quantity | None = "128Mi"
+    cpu: Cores | None = "50m"
+    memory: Bytes | None = "128Mi"
 
 
 class DashboardLimits(Amounts):
     """What a dashboard pod may use at most."""
 
-    memory: Quantity | None = "512Mi"
+    memory: Bytes | None = "512Mi"
 
 
 class DashboardResources(Resources):

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from convex_k8s.problems import Path, dotted
 from convex_k8s.values.base import Model
-from convex_k8s.values.secrecy import shown
+from convex_k8s.values.secrecy import named_like_a_secret, shown
 
 _KINDS = {
     "string_type": "a string",
@@ -95,10 +95,13 @@ def _unknown_key(model: type[Model], path: Path) -> str:
     key = str(path[-1])
     if _kubernetes_own(path):
         return "is no parameter, and a field of Kubernetes' own: set it with patches (docs/extending.md)"
+    same = {name.lower(): name for name, _ in _fields(_model_at(model, path[:-1]))}.get(_plain(key))
+    if not same and (place := _credential(path)):
+        return f"is not a parameter: credentials stay in the Secret ({place}), and the command `secrets` asks for them"
     siblings = [name for name, _ in _fields(_model_at(model, path[:-1]))]
     if close := meant(key, siblings):
         return f"is not a parameter: did you mean {dotted((*path[:-1], close))}?"
-    elsewhere = [known for known in all_keys(model) if known[-1] == key]
+    elsewhere = [known for known in all_keys(model) if known[-1] == key and _near(model, path, known)]
     if elsewhere:
         return f"is not a parameter here: did you mean {' or '.join(dotted(known) for known in elsewhere[:2])}?"
     known = ", ".join(siblings)
@@ -116,6 +119,47 @@ def _kubernetes_own(path: Path) -> bool:
         "ingress": ("IngressSpec",),
     }.get(str(path[0]), ())
     return len(path) > 1 and bool(kubernetes_types.owners(str(path[-1]), types))
+
+
+_IN_THE_SECRET = {
+    "postgres": "postgres.existingSecret",
+    "mysql": "mysql.existingSecret",
+    "s3": "s3.existingSecret",
+    "instance": "instance.existingSecret",
+}
+"""Sections whose credentials are in a Secret, and the parameter that names it."""
+_CONNECTION = {
+    "url", "uri", "dsn", "connectionstring", "databaseurl", "host", "hostname", "port", "user", "username", "database",
+    "dbname", "accesskey", "accesskeyid", "secretkey", "secretaccesskey", "instancesecret", "secret", "key",
+}  # fmt: skip
+"""What such a Secret holds, in the spellings of other charts."""
+
+
+def _credential(path: Path) -> str:
+    """The parameter that names the Secret for a key that would hold a credential; empty for another key."""
+    key, section = str(path[-1]), str(path[0])
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-.]", "_", key)
+    in_section = len(path) > 1 and section in _IN_THE_SECRET
+    if in_section and (named_like_a_secret(words) or _plain(key) in _CONNECTION):
+        return _IN_THE_SECRET[section]
+    if (named_like_a_secret(words) and _plain(key) not in ("secret", "key")) or _plain(key) in _ALWAYS:
+        if section in ("backend", "dashboard"):
+            return "backend.envFrom"
+        return "postgres.existingSecret, s3.existingSecret or instance.existingSecret"
+    return ""
+
+
+_ALWAYS = {"databaseurl", "dsn", "connectionstring", "instancesecret", "accesskeyid", "secretaccesskey"}
+
+
+def _plain(key: str) -> str:
+    return key.lower().replace("_", "").replace("-", "")
+
+
+def _near(model: type[Model], path: Path, known: Path) -> bool:
+    """Whether a parameter of the same name elsewhere may be meant: it is in the same section, or none was said."""
+    sections = {name for name, _ in _fields(model)}
+    return known[0] == path[0] or len(path) == 1 or path[0] not in sections
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 _SECRET_TEXT = {
@@ -55,6 +56,23 @@ def shows_a_secret(text: str) -> bool:
 def asks_for_a_secret(option: str) -> bool:
     """Whether an option of a command line (`--instance-secret`) is followed by a secret."""
     return bool(_OPTION.fullmatch(option))
+
+
+def random_looking(text: str) -> bool:
+    """Whether a name looks like a credential: a piece of 20 or more characters that change their kind all the time."""
+    return any(
+        sum(_kind(one) != _kind(other) for one, other in itertools.pairwise(run)) >= _CHANGES * len(run)
+        for run in re.findall(r"[A-Za-z0-9]{20,}", text)
+    )
+
+
+def _kind(character: str) -> int:
+    return 0 if character.isdigit() else 1 if character.isupper() else 2
+
+
+_CHANGES = 0.3
+"""Of a random text of letters and digits some 60 % of the characters are of another kind than the one before; of a
+name in camel case at most a quarter."""
 
 
 def named_like_a_secret(variable: str) -> bool:

@@ -9,13 +9,14 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from convex_k8s.values.base import (
     LARGEST,
     AnnotationKey,
+    Bytes,
+    Cores,
     Count,
     LabelKey,
     LabelValue,
     Model,
     ObjectName,
     OptionalObjectName,
-    Quantity,
     Seconds,
     TextLike,
     UserId,
@@ -75,11 +76,11 @@ class CommonImage(Model):
 class Amounts(Model):
     """Amounts of CPU, memory and the node's disk."""
 
-    cpu: Quantity | None = None
+    cpu: Cores | None = None
     """CPU, in cores: `500m` is half a core. `null`: nothing asked for, or no limit."""
-    memory: Quantity | None = None
+    memory: Bytes | None = None
     """Memory, in bytes: `2Gi`. `null`: nothing asked for, or no limit."""
-    ephemeral_storage: Quantity | None = None
+    ephemeral_storage: Bytes | None = None
     """Disk of the node (emptyDirs, logs, what the container writes), in bytes: `4Gi`. `null`: nothing asked for, or no
     limit. A pod above its limit is evicted."""
 

@@ -1,7 +1,7 @@
 """What must hold between values, a file per section: each check yields what is wrong and what would be right.
 
-A file hands out its checks as `ERRORS`, which make the values no environment, and `WARNINGS`, which are allowed and
-probably not meant.
+A file hands out its checks as `ERRORS`, which make the values no environment, `WARNINGS`, which are allowed and
+probably not meant, and `OWN_ERRORS`, which are errors unless the value is inherited.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from convex_k8s.values.checks import (
     backup,
     database,
     edge,
+    effects,
     functions,
     gateway,
     ingress,
@@ -55,9 +56,10 @@ def errors(values: Values) -> list[Problem]:
 
 def warnings(values: Values) -> list[Problem]:
     """What is allowed and probably not meant."""
-    return [
-        problem
-        for family in (pods, workload, edge, ingress, gateway, policies, backend, backup)
-        for check in family.WARNINGS
-        for problem in check(values)
-    ]
+    families = (pods, workload, edge, ingress, gateway, policies, backend, backup, effects)
+    return [problem for family in families for check in family.WARNINGS for problem in check(values)]
+
+
+def own_errors(values: Values) -> list[Problem]:
+    """What is an error where the overlay itself says it, and without effect where it inherits it."""
+    return [problem for check in secrets.OWN_ERRORS for problem in check(values)]

@@ -56,12 +56,6 @@ def _volume(values: Values) -> Iterator[Problem]:
     persistence = values.backend.persistence
     if amount(persistence.size) < 1:
         yield Problem(("backend", "persistence", "size"), "must be at least one byte: write 5Gi, say")
-    if persistence.existing_claim and not persistence.enabled:
-        yield Problem(
-            ("backend", "persistence", "existingClaim"),
-            "would not be mounted while backend.persistence.enabled is false: set that to true",
-            (("backend", "persistence", "enabled"),),
-        )
 
 
 def _environment(values: Values) -> Iterator[Problem]:

@@ -19,11 +19,6 @@ def _databases(values: Values) -> Iterator[Problem]:
             "Switch one of them off",
             (("postgres", "enabled"),),
         )
-    for name in ("postgres", "mysql"):
-        database = getattr(values, name)
-        for key, given in (("caSecret", database.ca_secret), ("maxConnections", database.max_connections)):
-            if given and not database.enabled:
-                yield Problem((name, key), f"has no effect while {name}.enabled is false", ((name, "enabled"),))
 
 
 ERRORS = (_databases,)

@@ -44,5 +44,18 @@ def _local_origins(values: Values) -> Iterator[Problem]:
             )
 
 
+def _origins_without_ingress(values: Values) -> Iterator[Problem]:
+    """Ingress switched off where it was on: nobody outside reaches an API on localhost."""
+    off = values.public_hosts is None and "enabled" in values.ingress.model_fields_set
+    local = "cloud_origin" not in values.convex_config.model_fields_set
+    if off and local and (values.external_database or values.s3.enabled):
+        yield Problem(
+            ("ingress", "enabled"),
+            f"is false, so the API's origin is {values.convex_config.cloud_origin}, for a port-forward alone: set "
+            "convexConfig.cloudOrigin, siteOrigin and deploymentUrl where something else leads there",
+            own=True,
+        )
+
+
 ERRORS = (_ports,)
-WARNINGS = (_local_origins,)
+WARNINGS = (_local_origins, _origins_without_ingress)

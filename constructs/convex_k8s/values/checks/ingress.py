@@ -213,8 +213,9 @@ def _locked_out(values: Values) -> Iterator[Problem]:
             if values.ingress.enabled and key in given:
                 yield Problem(
                     (*path, key),
-                    "covers the API's host or HTTP actions too, and locks clients, npx convex, webhooks and the pod's "
-                    "own calls out: for the dashboard alone write it under ingress.dashboard.annotations",
+                    f"covers the API's host {values.ingress.backend.host} or HTTP actions too, and locks clients, npx "
+                    "convex, webhooks and the pod's own calls out: for the dashboard alone write it under "
+                    "ingress.dashboard.annotations",
                 )
 
 

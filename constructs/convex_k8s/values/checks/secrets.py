@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from convex_k8s.problems import Problem
+from convex_k8s.problems import Path, Problem
+from convex_k8s.secret_references import needed_keys
 
 if TYPE_CHECKING:
     from convex_k8s.values import Values
@@ -38,4 +40,40 @@ def _secrets(values: Values) -> Iterator[Problem]:
         )
 
 
-ERRORS = (_secrets,)
+def _lacking_remote_keys(values: Values) -> Iterator[Problem]:
+    """A map from key to remote key must have all keys of its Secret."""
+    if values.secrets.provider != "external-secrets":
+        return
+    for secret, keys in needed_keys(values).items():
+        remote = values.secrets.external_secrets.remote_keys.get(secret)
+        if isinstance(remote, dict) and (lacking := [key for key in keys if key not in remote]):
+            yield Problem(
+                (*_REMOTE_KEYS, secret),
+                f"has no remote key for {', '.join(lacking)}: the Secret needs the keys {', '.join(keys)}",
+            )
+
+
+def _surplus_remote_keys(values: Values) -> Iterator[Problem]:
+    if values.secrets.provider != "external-secrets":
+        return
+    needed = needed_keys(values)
+    for secret, remote in values.secrets.external_secrets.remote_keys.items():
+        if secret not in needed:
+            text = f"is no Secret that is made from the store{_meant(secret, needed)}"
+            yield Problem((*_REMOTE_KEYS, secret), text, own=True)
+        elif isinstance(remote, dict):
+            for key in remote:
+                if key not in needed[secret]:
+                    text = f"is no key that the Secret {secret} needs{_meant(key, needed[secret])}"
+                    yield Problem((*_REMOTE_KEYS, secret, key), text, own=True)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f": did you mean {close[0]}?" if close else f"; there are: {', '.join(known) or 'none'}"
+
+
+_REMOTE_KEYS: Path = ("secrets", "externalSecrets", "remoteKeys")
+
+ERRORS = (_secrets, _lacking_remote_keys)
+OWN_ERRORS = (_surplus_remote_keys,)
