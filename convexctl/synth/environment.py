@@ -15,6 +15,7 @@ from convexctl.located_yaml import Loader
 from convexctl.overlays.load import Overlay, OverlayError, load_overlays, overlay_names
 from convexctl.overlays.sealed_files import sealed_secrets
 from convexctl.overlays.settings import Setting
+from convexctl.synth.collisions import without_collisions
 from convexctl.synth.readme import readme
 from convexctl.tools import node
 
@@ -59,7 +60,7 @@ def synthesise_all(
     faults of all overlays, and `UserError` when cdk8s or Node.js fails.
     """
     names = list(dict.fromkeys(names)) or overlay_names(folder)
-    overlays = load_overlays(folder, names, values_files)
+    overlays = without_collisions(folder, load_overlays(folder, names, values_files))
     sealed = sealed_secrets(folder, overlays)
     if len(names) > node.MANY and jobs != 1 and node.leave_to_workers():
         from convexctl.synth import fleet

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from convex_k8s import problems
@@ -15,36 +14,17 @@ from convexctl.synth.environment import Environment
 
 
 def warnings(environments: Sequence[Environment], overlays: Path) -> list[str]:
-    """Errors and warnings of the audit on each environment, and on any two that may share a namespace."""
-    alone = {environment.name: list(_findings(environment)) for environment in environments}
-    lines = [
+    """Errors and warnings of the audit on each environment. `collisions` compares them with each other."""
+    return [
         _line(overlay_file(overlays, environment.name), finding)
         for environment in environments
-        for finding in alone[environment.name]
+        for finding in _findings(environment)
     ]
-    for group in _by_namespace(environments):
-        for one, other in itertools.combinations(group, 2):
-            if one.overlay.values.release_name == other.overlay.values.release_name:
-                # They are meant for different clusters.
-                continue
-            known = {_line(Path(), finding) for finding in (*alone[one.name], *alone[other.name])}
-            found = (finding for finding in _findings(one, other) if _line(Path(), finding) not in known)
-            file = overlay_file(overlays, other.name)
-            lines += [_line(file, finding, f"in one namespace with {one.name}: ") for finding in found]
-    return lines
 
 
-def _by_namespace(environments: Iterable[Environment]) -> Iterable[list[Environment]]:
-    groups: dict[str, list[Environment]] = {}
-    for environment in environments:
-        groups.setdefault(environment.overlay.values.namespace, []).append(environment)
-    return groups.values()
-
-
-def _findings(*environments: Environment) -> Iterator[Finding]:
-    told = {warning.path for environment in environments for warning in environment.overlay.values.warnings}
-    report = audit(itertools.chain.from_iterable(environment.manifests for environment in environments))
-    for finding in report.findings:
+def _findings(environment: Environment) -> Iterator[Finding]:
+    told = {warning.path for warning in environment.overlay.values.warnings}
+    for finding in audit(environment.manifests).findings:
         if finding.severity is not Severity.INFORMATION and _path_in_values(finding) not in told:
             yield finding
 
@@ -66,7 +46,7 @@ def _path_in_values(finding: Finding) -> problems.Path | None:
             return None
 
 
-def _line(file: Path, finding: Finding, company: str = "") -> str:
+def _line(file: Path, finding: Finding) -> str:
     subject = f"{finding.component}: " if finding.component else ""
     rule = finding.rule
-    return f"{file}: {company}{subject}{rule.title}: {finding.message} [audit: {rule.id}]; see {rule.parameter}"
+    return f"{file}: {subject}{rule.title}: {finding.message} [audit: {rule.id}]; see {rule.parameter}"

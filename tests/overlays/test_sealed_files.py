@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -350,7 +349,8 @@ def test_without_a_namespace_all_must_be_sealed_for_the_same(overlays: Path) -> 
 def test_all_overlays_are_told_at_once_and_nothing_is_written(
     overlays: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    shutil.copy(overlays / "prod.yaml", overlays / "staging.yaml")
+    production = (overlays / "prod.yaml").read_text()
+    (overlays / "staging.yaml").write_text(production.replace("namespace: convex", "namespace: staging"))
     (overlays / "plain.yaml").write_text("{}")
     done = run(capsys, "synth", "--overlays", str(overlays), "-o", str(tmp_path / "dist"))
     assert done.code == 1

@@ -1,0 +1,31 @@
+"""The overlays that are related to others by `extends`: a copy of a value is most likely there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from convexctl.overlays.load import Overlay, OverlayError, lineage, load_overlays, overlay_names
+
+
+def relatives(folder: Path, names: Collection[str]) -> list[Overlay]:
+    """The overlays that extend one of the named ones, are extended by one, or extend the same one.
+
+    An overlay with faults is left out: its own synth reports them.
+    """
+    family = {ancestor for name in names for ancestor in lineage(folder, name)}
+    found = []
+    for name in _others(folder, names):
+        if family & set(lineage(folder, name)):
+            try:
+                found += load_overlays(folder, [name])
+            except OverlayError:
+                continue
+    return found
+
+
+def _others(folder: Path, names: Collection[str]) -> list[str]:
+    try:
+        return [name for name in overlay_names(folder) if name not in names]
+    except OverlayError:
+        return []

@@ -1,0 +1,200 @@
+"""What two environments must not have in common: names in the cluster, secrets, databases, claims, public hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from convex_k8s.origins import Origins
+from convex_k8s.secret_references import needed_keys
+from convex_k8s.values import Values
+
+from convexctl.overlays.load import Overlay, OverlayError, overlay_file, warnings_of
+from convexctl.overlays.neighbours import relatives
+from convexctl.wording import listed
+
+Key = tuple[Hashable, ...]
+
+
+@dataclass(frozen=True)
+class Collision:
+    """What several environments have in common. `names` are their overlays; only a fatal one is an error."""
+
+    names: tuple[str, ...]
+    message: str
+    fatal: bool = True
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Something that belongs to one environment: what a set of values has of it, each with the words for it."""
+
+    things: Callable[[Values], Iterable[tuple[Key, str]]]
+    consequence: str
+    cure: str
+
+
+def without_collisions(folder: Path, overlays: Sequence[Overlay]) -> list[Overlay]:
+    """The overlays, compared with each other and with their relatives: with warnings about what they share.
+
+    Raises `OverlayError` where two environments must not share it.
+    """
+    names = {overlay.name for overlay in overlays}
+    everything = [*overlays, *relatives(folder, names)]
+    found = [
+        collision
+        for collision in collisions((overlay.name, overlay.values) for overlay in everything)
+        if names & set(collision.names)
+    ]
+    if faults := [_told(folder, collision) for collision in found if collision.fatal]:
+        raise OverlayError(faults, warnings_of(folder, overlays))
+    return [
+        replace(
+            overlay,
+            warnings=[*overlay.warnings, *(_told(folder, each) for each in found if overlay.name in each.names)],
+        )
+        for overlay in overlays
+    ]
+
+
+def _told(folder: Path, collision: Collision) -> str:
+    files = [str(overlay_file(folder, name)) for name in sorted(collision.names)]
+    return f"{listed(files, 'and')}: {collision.message}"
+
+
+def collisions(environments: Iterable[tuple[str, Values]]) -> list[Collision]:
+    """Everything that two of the environments (name and values) must not share, grouped, so that the time is linear."""
+    everything = list(environments)
+    found, one = [], set[frozenset[str]]()
+    for kind in _KINDS:
+        for names, what in _shared(everything, kind.things):
+            # Environments that are one share everything: that is said once.
+            if any(set(names) <= same for same in one):
+                continue
+            if kind is _IDENTITY:
+                one.add(frozenset(names))
+            found.append(Collision(names, f"{what} {kind.consequence}: {kind.cure}"))
+    in_one_cluster = {(names, what) for names, what in _shared(everything, _hosts_in_cluster)}
+    for names, what in sorted(in_one_cluster):
+        if not any(set(names) <= same for same in one):
+            text = f"{what} is a public host of both, and the edge would send requests to either: {_OTHER_HOST}"
+            found.append(Collision(names, text))
+    for names, what in _shared(everything, _hosts):
+        if (names, what) not in in_one_cluster and not any(set(names) <= same for same in one):
+            text = f"{what} is a public host of both, in different clusters: {_OTHER_HOST}"
+            found.append(Collision(names, text, fatal=False))
+    return found
+
+
+_OTHER_HOST = "give each its own, unless one takes the place of the other"
+
+
+def _shared(
+    environments: Sequence[tuple[str, Values]], things: Callable[[Values], Iterable[tuple[Key, str]]]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The things that more than one environment has: the environments' names, and the words for it."""
+    groups: dict[Key, list[str]] = {}
+    words: dict[Key, str] = {}
+    for name, values in environments:
+        for key, what in dict(things(values)).items():
+            groups.setdefault(key, []).append(name)
+            words[key] = what
+    return ((tuple(names), words[key]) for key, names in groups.items() if len(names) > 1)
+
+
+def _identity(values: Values) -> Iterator[tuple[Key, str]]:
+    place = [f"cluster {values.cluster}"] if values.cluster else []
+    place += [
+        f"namespace {values.namespace}" if values.namespace else "no namespace",
+        f"release name {values.release_name}",
+    ]
+    yield (values.cluster, values.namespace, values.release_name), listed(place, "and")
+
+
+def _made_secrets(values: Values) -> Iterator[tuple[Key, str]]:
+    """ExternalSecrets and SealedSecrets, which are named after the Secret and not after the release."""
+    if values.secrets.provider in ("external-secrets", "sealed-secrets"):
+        for secret in needed_keys(values):
+            yield (values.cluster, values.namespace, values.secrets.provider, secret), f"the object for Secret {secret}"
+
+
+def _value(values: Values, secret: str, key: str) -> Key:
+    """What a key of a Secret stands for: its place in the store where the Secret comes from one, else its own name."""
+    external = values.secrets.external_secrets
+    if values.secrets.provider == "external-secrets" and key in needed_keys(values).get(secret, ()):
+        of_namespace = values.namespace if external.store_kind == "SecretStore" else ""
+        remote = external.remote_keys.get(secret, secret)
+        where = (remote.get(key, ""), "") if isinstance(remote, dict) else (remote, key)
+        return "store", values.cluster, of_namespace, external.store_name, *where
+    return "secret", values.cluster, values.namespace, secret, key
+
+
+def _instance_secret(values: Values) -> Iterator[tuple[Key, str]]:
+    secret, key = values.instance_secret_name, values.instance_secret_key
+    if secret:
+        yield _value(values, secret, key), f"the instance secret in {secret}/{key}"
+
+
+def _database(values: Values) -> Iterator[tuple[Key, str]]:
+    for name, database in (("postgres", values.postgres), ("mysql", values.mysql)):
+        if database.enabled:
+            url = _value(values, database.existing_secret, database.keys.url)
+            if values.instance_name:
+                instance: Key = (values.instance_name.replace("-", "_"),)
+            else:
+                instance = _value(values, database.existing_secret, database.keys.instance_name)
+            yield (name, url, instance), f"the database of {database.existing_secret}/{database.keys.url}"
+
+
+def _claim(values: Values) -> Iterator[tuple[Key, str]]:
+    persistence = values.backend.persistence
+    if persistence.enabled:
+        claim = persistence.existing_claim or f"data-{values.release_name}-backend-0"
+        yield (values.cluster, values.namespace, claim), f"the volume claim {claim}"
+
+
+def _hosts(values: Values) -> Iterator[tuple[Key, str]]:
+    """The public hosts. A port that is written out belongs to them: node ports tell environments apart."""
+    origins = Origins.of(values)
+    hosts = {urlsplit(origin).netloc for origin in (origins.cloud, origins.site)}
+    hosts |= {served.host for served in values.public_hosts or ()}
+    for host in sorted(hosts):
+        if host.rpartition(":")[0] not in _LOCAL and host not in _LOCAL:
+            yield (host,), host
+
+
+def _hosts_in_cluster(values: Values) -> Iterator[tuple[Key, str]]:
+    return (((values.cluster, *key), what) for key, what in _hosts(values))
+
+
+_LOCAL = ("localhost", "127.0.0.1")
+_IDENTITY = _Kind(
+    _identity,
+    "are the same, so each would replace the objects of the other in the cluster",
+    "set namespace or releaseName in one of them, or cluster where they are for different clusters",
+)
+_KINDS = (
+    _IDENTITY,
+    _Kind(
+        _instance_secret,
+        "is that of both, so an admin key of one opens the other too",
+        "give each a Secret of its own (instance.existingSecret, or the database's)",
+    ),
+    _Kind(
+        _database,
+        "is that of both, and two backends would fight over it",
+        "set instance.name, after which the database is named, or another existingSecret",
+    ),
+    _Kind(
+        _claim,
+        "is mounted by both, and two backends would write to one volume",
+        "set backend.persistence.existingClaim or releaseName in one of them",
+    ),
+    _Kind(
+        _made_secrets,
+        "is in both, so each would replace that of the other",
+        "name other Secrets in one of them",
+    ),
+)

@@ -1,0 +1,102 @@
+"""What two environments must not have in common."""
+
+from __future__ import annotations
+
+import pytest
+
+from convexctl.synth.collisions import collisions
+from tests.support.overlay_cases import overlay_of
+
+POSTGRES = "postgres: {enabled: true}\ns3: {enabled: false}\n"
+PRODUCTION = """\
+backend: {persistence: {enabled: true}}
+ingress: {enabled: true, dashboard: {host: d.example.net}, backend: {host: a.example.net}}
+"""
+STORE = "secrets: {provider: external-secrets, externalSecrets: {storeName: vault"
+
+
+def found(first: str, second: str) -> list[tuple[bool, str]]:
+    environments = [(name, overlay_of(text).values) for name, text in (("a", first), ("b", second))]
+    assert all(set(each.names) == {"a", "b"} for each in collisions(environments))
+    return [(each.fatal, each.message) for each in collisions(environments)]
+
+
+SHARED = [
+    pytest.param("", "", ["no namespace and release name convex are the same"], id="everything"),
+    pytest.param(
+        "{cluster: x, namespace: y}",
+        "{cluster: x, namespace: y, s3: {bucket: other}}",
+        ["cluster x, namespace y and release name convex are the same"],
+        id="one cluster that has a name",
+    ),
+    pytest.param(
+        POSTGRES,
+        f"releaseName: two\ninstance: {{name: other}}\n{POSTGRES}",
+        ["the instance secret in convex-postgres-secret/INSTANCE_SECRET is that of both"],
+        id="the instance secret, with two databases on one server",
+    ),
+    pytest.param(
+        f"instance: {{name: a-b, existingSecret: one}}\n{POSTGRES}",
+        f"releaseName: two\ninstance: {{name: a_b, existingSecret: two}}\n{POSTGRES}",
+        ["the database of convex-postgres-secret/DATABASE_URL is that of both"],
+        id="the database, in two spellings of its name",
+    ),
+    pytest.param(
+        "backend: {persistence: {enabled: true, existingClaim: data-two-backend-0}}",
+        "releaseName: two\nbackend: {persistence: {enabled: true}}",
+        ["the volume claim data-two-backend-0 is mounted by both"],
+        id="the claim, made by a template for one of them",
+    ),
+    pytest.param(
+        f"namespace: x\n{POSTGRES}{STORE}}}}}",
+        f"namespace: y\n{POSTGRES}{STORE}}}}}",
+        [
+            "the instance secret in convex-postgres-secret/INSTANCE_SECRET is that of both",
+            "the database of convex-postgres-secret/DATABASE_URL is that of both",
+        ],
+        id="one place in a store, for two namespaces",
+    ),
+    pytest.param(
+        f"namespace: x\n{POSTGRES}{PRODUCTION}",
+        f"namespace: y\n{POSTGRES}{PRODUCTION}",
+        ["a.example.net is a public host of both", "d.example.net is a public host of both"],
+        id="public hosts",
+    ),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "messages"), SHARED)
+def test_it_is_an_error(first: str, second: str, messages: list[str]) -> None:
+    told = found(first, second)
+    assert [fatal for fatal, _ in told] == [True] * len(messages), told
+    for (_, message), start in zip(told, messages, strict=True):
+        assert message.startswith(start)
+        assert ": " in message, "with what to do"
+
+
+APART = [
+    pytest.param("cluster: x", "cluster: y", id="clusters"),
+    pytest.param(POSTGRES + "namespace: x", POSTGRES + "namespace: y", id="namespaces"),
+    pytest.param("", "releaseName: two", id="release names, one bucket"),
+    pytest.param(
+        f"namespace: x\n{POSTGRES}{STORE}, storeKind: SecretStore}}}}",
+        f"namespace: y\n{POSTGRES}{STORE}, storeKind: SecretStore}}}}",
+        id="a store in each namespace",
+    ),
+    pytest.param(
+        "convexConfig: {cloudOrigin: 'http://10.0.0.1:30001', siteOrigin: 'http://10.0.0.1:30002'}",
+        "{releaseName: two, convexConfig: {cloudOrigin: 'http://10.0.0.1:30003', siteOrigin: 'http://10.0.0.1:30004'}}",
+        id="ports of one node",
+    ),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), APART)
+def test_environments_that_do_not_meet(first: str, second: str) -> None:
+    assert found(first, second) == []
+
+
+def test_hosts_of_two_clusters_are_a_warning() -> None:
+    told = found(f"cluster: x\n{POSTGRES}{PRODUCTION}", f"cluster: y\n{POSTGRES}{PRODUCTION}")
+    assert [fatal for fatal, _ in told] == [False, False]
+    assert "in different clusters" in told[0][1]
