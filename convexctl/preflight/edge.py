@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from convexctl.preflight.check import Check, Status, failed, ok, skipped
 from convexctl.preflight.cluster import CLUSTER
-from convexctl.preflight.manifests import ISSUERS, Manifest, default_class, not_ready, words
+from convexctl.preflight.manifests import Manifest, default_class, not_ready, words
 from convexctl.preflight.questions import Question
+from convexctl.secrets.makers import ISSUERS
 from convexctl.tools.kubectl import Kubectl
 
 INGRESS_CLASS, GATEWAY_CLASS = "ingress class", "gateway class"

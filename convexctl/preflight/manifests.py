@@ -11,9 +11,6 @@ from convexctl.preflight.check import Check, failed, ok
 Manifest = Mapping[str, Any]
 """An object of Kubernetes, ours or the cluster's."""
 
-ISSUERS = {"cert-manager.io/cluster-issuer": "ClusterIssuer", "cert-manager.io/issuer": "Issuer"}
-"""Annotations of an Ingress by which cert-manager makes its certificates, each with the kind that it names."""
-
 
 def pods_of(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, Manifest]]:
     """Every workload with the spec of its pods."""

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterator
 
 from convex_k8s.values.secrets import ADMIN_KEY
 
 from convexctl.preflight.check import Check, failed, ok, skipped
 from convexctl.preflight.cluster import CLUSTER, NAMESPACE
-from convexctl.preflight.manifests import ISSUERS, not_ready
+from convexctl.preflight.manifests import not_ready
 from convexctl.preflight.questions import Question
 from convexctl.project import PROGRAM
 from convexctl.secrets.admin_key import AdminKeyError, open_admin_key
 from convexctl.secrets.instance import NAME, SECRET
-from convexctl.secrets.needed import NeededSecret, made_by_job, needed_secrets
+from convexctl.secrets.makers import Maker, makers
+from convexctl.secrets.needed import NeededSecret, needed_secrets
 from convexctl.secrets.plan import PULL_TYPE, Entry, plan_secrets
 from convexctl.secrets.value_problems import value_problems
 from convexctl.synth.environment import Environment
@@ -34,16 +33,6 @@ def title(secret: str) -> str:
     return f"secret {secret}"
 
 
-@dataclass(frozen=True)
-class _Maker:
-    """An object of the environment, or a controller that it tells, by which a Secret comes into being."""
-
-    kind: str
-    name: str
-    cure: str
-    """What to do where the Secret that it made is wrong."""
-
-
 class SecretChecks:
     """The Secrets of an environment, read once, when the first of them is asked for."""
 
@@ -53,7 +42,7 @@ class SecretChecks:
         self._values = environment.overlay.values
         self._plan = plan_secrets(self._values, environment.manifests, everything=True)
         self._needed = needed_secrets(environment.manifests)
-        self._makers = dict(_makers(environment, kubectl.options()))
+        self._makers = makers(environment.manifests)
 
     def questions(self) -> list[Question]:
         """One check a Secret."""
@@ -114,15 +103,16 @@ class SecretChecks:
 
     def _absent(self, needed: NeededSecret) -> Check:
         maker = self._makers.get(needed.name)
-        if maker and maker.kind in ISSUERS.values():
-            return skipped(title(needed.name), f"not there yet: cert-manager makes it ({maker.kind} {maker.name})")
+        if maker and maker.by == "cert-manager":
+            issuer = f"{maker.kind} {maker.name}".strip()
+            return skipped(title(needed.name), f"not there yet: cert-manager makes it ({issuer})")
         if maker:
             return self._not_made_yet(needed, maker)
         if needed.optional and needed.use != "certificate":
             return ok(title(needed.name), "not there, and everything starts without it")
         return failed(title(needed.name), "there is none of that name", self._cure(needed))
 
-    def _not_made_yet(self, needed: NeededSecret, maker: _Maker) -> Check:
+    def _not_made_yet(self, needed: NeededSecret, maker: Maker) -> Check:
         try:
             found = self._kubectl.find(maker.kind.lower(), maker.name)
         except KubectlError:
@@ -179,7 +169,7 @@ class SecretChecks:
     def _cure(self, needed: NeededSecret) -> str:
         here = self._kubectl.options()
         if maker := self._makers.get(needed.name):
-            return maker.cure
+            return _remedy(maker, self._overlay, here)
         match needed.use:
             case "certificate":
                 return (
@@ -199,26 +189,14 @@ class SecretChecks:
         return [entry.key for entry in self._entries(needed)]
 
 
-def _makers(environment: Environment, here: str) -> Iterator[tuple[str, _Maker]]:
-    """The Secrets that somebody makes from the manifests."""
-    overlay = environment.name
-    for manifest in environment.manifests:
-        name = manifest["metadata"]["name"]
-        spec: Mapping[str, Any] = manifest.get("spec") or {}
-        match manifest["kind"]:
-            case "ExternalSecret":
-                yield spec["target"]["name"], _Maker("ExternalSecret", name, "correct the value in the store")
-            case "SealedSecret":
-                cure = f"seal the value anew: {PROGRAM} secrets {overlay} --seal{here}"
-                yield name, _Maker("SealedSecret", name, cure)
-            case "Job":
-                cure = f"{PROGRAM} secrets {overlay} --all --apply{here}"
-                for secret in made_by_job(manifest):
-                    yield secret, _Maker("Job", name, cure)
-            case "Ingress" | "Gateway":
-                annotations = manifest["metadata"].get("annotations") or {}
-                for key, kind in ISSUERS.items():
-                    if key in annotations:
-                        cure = "delete it, and cert-manager makes it anew"
-                        for needed in needed_secrets([manifest]):
-                            yield needed.name, _Maker(kind, annotations[key], cure)
+def _remedy(maker: Maker, overlay: str, here: str) -> str:
+    """What to do where the Secret that was made is wrong."""
+    match maker.by:
+        case "external-secrets":
+            return "correct the value in the store"
+        case "sealed-secrets":
+            return f"seal the value anew: {PROGRAM} secrets {overlay} --seal{here}"
+        case "job":
+            return f"{PROGRAM} secrets {overlay} --all --apply{here}"
+        case _:
+            return "delete it, and cert-manager makes it anew"

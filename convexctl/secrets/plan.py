@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,12 @@ from convex_k8s.values import Values
 from convex_k8s.values.secrets import ADMIN_KEY
 
 from convexctl.secrets.instance import NAME
+from convexctl.secrets.makers import Maker, makers
 from convexctl.secrets.needed import (
     FILES,
     PULL_CONFIG,
     Reference,
     file_variable,
-    made_by_job,
     needed_secrets,
 )
 
@@ -55,29 +55,30 @@ def plan_secrets(values: Values, manifests: Sequence[Mapping[str, Any]], *, ever
     Those that something in the manifests makes (an ExternalSecret, the bootstrap Job) are left out and noted, unless
     `everything` is asked for.
     """
-    makers = dict(_makers(manifests))
+    made = makers(manifests)
+    elsewhere = {name: maker for name, maker in made.items() if maker.by in ("external-secrets", "job")}
     entries: dict[tuple[str, str], Entry] = {}
     notes: list[str] = []
     for needed in needed_secrets(manifests):
-        if needed.name in makers and not everything:
-            notes.append(makers[needed.name])
+        if needed.name in elsewhere and not everything:
+            notes.append(_note(needed.name, elsewhere[needed.name]))
             continue
         for reference in needed.references:
             entry = _entry(reference, values)
             if entry is None:
-                notes.append(_not_ours(reference, manifests))
+                notes.append(_not_ours(reference, made))
             elif entries.setdefault((entry.secret, entry.key), entry).optional and not entry.optional:
                 entries[entry.secret, entry.key] = entry
-        if needed.name in makers and values.secrets.provider == "bootstrap":
+        if needed.name in elsewhere and values.secrets.provider == "bootstrap":
             # The Job finds a Secret of its own form only when it names the instance too.
             entries.setdefault((needed.name, NAME), Entry(needed.name, NAME, NAME))
     return Plan(values, tuple(entries.values()), tuple(dict.fromkeys(notes)))
 
 
-def unused_names(plan: Plan, names: Iterable[str]) -> list[str]:
-    """Those of the names that no entry of the plan takes its value from."""
-    known = {name for entry in plan.entries if entry.variable != ADMIN_KEY for name in variable_names(plan, entry)}
-    return [name for name in names if name not in known]
+def names_with_use(plan: Plan) -> list[str]:
+    """The names under which a value for the plan may be given."""
+    entries = (entry for entry in plan.entries if entry.variable != ADMIN_KEY)
+    return list(dict.fromkeys(name for entry in entries for name in variable_names(plan, entry)))
 
 
 def _entry(reference: Reference, values: Values) -> Entry | None:
@@ -94,43 +95,32 @@ def _entry(reference: Reference, values: Values) -> Entry | None:
             return None
 
 
-def _not_ours(reference: Reference, manifests: Iterable[Mapping[str, Any]]) -> str:
+def _not_ours(reference: Reference, made: Collection[str]) -> str:
     if reference.use == "all keys":
         return (
             f"Secret {reference.secret} (backend.envFrom): not written; all its keys become variables of the backend, "
             "and only you know them"
         )
-    annotations = [
-        key
-        for manifest in manifests
-        if manifest["kind"] in ("Ingress", "Gateway")
-        for key in manifest["metadata"].get("annotations") or {}
-    ]
-    issued = any(key.startswith("cert-manager.io/") for key in annotations)
+    issued = reference.secret in made
     maker = "cert-manager makes it" if issued else "make it with `kubectl create secret tls`, or let cert-manager do so"
     return f"Secret {reference.secret} (certificate of {reference.target}): not written; {maker}"
 
 
-def _makers(manifests: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Secrets that an object of the environment makes, each with a text that says so."""
-    for manifest in manifests:
-        spec = manifest.get("spec") or {}
-        if manifest["kind"] == "ExternalSecret":
-            name = spec["target"]["name"]
-            store = spec["secretStoreRef"]
-            wanted = []
-            for item in spec["data"]:
-                remote = item["remoteRef"]
-                prop = f", property {remote['property']}" if "property" in remote else ""
-                wanted.append(f"    {remote['key']}{prop}   (the key {item['secretKey']})")
-            yield (
-                name,
-                f"Secret {name}: not written; External Secrets Operator makes it from the {store['kind']} "
-                f"{store['name']}, which must hold:\n" + "\n".join(wanted),
-            )
-        elif manifest["kind"] == "Job":
-            for name in made_by_job(manifest):
-                yield name, f"Secret {name}: not written; the Job {manifest['metadata']['name']} makes it"
+def _note(secret: str, maker: Maker) -> str:
+    """Why a Secret is not written: what makes it, and what that needs."""
+    if maker.by == "job":
+        return f"Secret {secret}: not written; the Job {maker.name} makes it"
+    spec = maker.manifest["spec"]
+    store = spec["secretStoreRef"]
+    wanted = []
+    for item in spec["data"]:
+        remote = item["remoteRef"]
+        prop = f", property {remote['property']}" if "property" in remote else ""
+        wanted.append(f"    {remote['key']}{prop}   (the key {item['secretKey']})")
+    return (
+        f"Secret {secret}: not written; External Secrets Operator makes it from the {store['kind']} {store['name']}, "
+        "which must hold:\n" + "\n".join(wanted)
+    )
 
 
 def variable_names(plan: Plan, entry: Entry) -> list[str]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from convex_k8s.values.secrets import ADMIN_KEY
 
 from convexctl.project import PROGRAM
-from convexctl.secrets.needed import VARIABLES, NeededSecret, Reference, file_variable, made_by_job, needed_secrets
+from convexctl.secrets.makers import Maker, makers
+from convexctl.secrets.needed import VARIABLES, NeededSecret, Reference, file_variable, needed_secrets
 from convexctl.synth.readme_objects import Objects, name_of
 
 
 def secrets(name: str, objects: Objects) -> str:
     """Every Secret that the environment needs: who makes it, its keys, and the commands to make it by hand."""
     needed = [secret for secret in needed_secrets(objects.all) if secret.use != "certificate"]
-    makers = dict(_makers(name, objects))
-    by_hand = [secret for secret in needed if secret.name not in makers]
+    made = makers(objects.all)
+    by_hand = [secret for secret in needed if secret.name not in made]
     new_instance = "INSTANCE_SECRET" in _targets(by_hand)
     asked = [secret for secret in by_hand if secret.use != "all keys" and (new_instance or not _is_admin_key(secret))]
     lines = []
@@ -28,13 +29,13 @@ def secrets(name: str, objects: Objects) -> str:
         )
     elif any(not secret.optional for secret in by_hand):
         lines.append("Of what is not optional here only you know the keys:")
-    elif makers:
+    elif made.keys() & {secret.name for secret in needed}:
         lines.append("No Secret of yours: what the backend needs to start is made in the cluster, as told here.")
     else:
         lines.append("No Secret is needed to start.")
     for secret in needed:
-        text = makers[secret.name] if secret.name in makers else _secret(secret, objects)
-        if secret.optional and secret.name not in makers:
+        text = _text(name, made[secret.name]) if secret.name in made else _secret(secret, objects)
+        if secret.optional and secret.name not in made:
             text = f"{_optional(name, secret, objects, new_instance=new_instance)}\n\n{text}"
         lines.append(f"### Secret `{secret.name}`\n\n{text}")
     if needed:
@@ -45,43 +46,36 @@ def secrets(name: str, objects: Objects) -> str:
         )
     certificates = [secret for secret in needed_secrets(objects.all) if secret.use == "certificate"]
     if certificates:
-        makers_of_certificates = [*objects.ingresses, *objects.gateways]
-        issuer = any(
-            key.startswith("cert-manager.io/")
-            for manifest in makers_of_certificates
-            for key in manifest["metadata"].get("annotations") or {}
-        )
-        names = ", ".join(f"`{secret.name}` ({secret.references[0].target})" for secret in certificates)
-        if issuer:
-            lines.append(f"Certificates: {names}; cert-manager makes them.")
-        else:
+        issued = [secret for secret in certificates if secret.name in made]
+        if issued:
+            lines.append(f"Certificates: {_listed(issued)}; cert-manager makes them.")
+        if own := [secret for secret in certificates if secret.name not in made]:
             create = f"kubectl{objects.in_namespace} create secret tls"
-            commands = [f"{create} {secret.name} --cert=FILE --key=FILE" for secret in certificates]
-            lines.append("\n".join([f"Certificates: {names}:", "", "```sh", *commands, "```"]))
+            commands = [f"{create} {secret.name} --cert=FILE --key=FILE" for secret in own]
+            lines.append("\n".join([f"Certificates: {_listed(own)}:", "", "```sh", *commands, "```"]))
     return "\n\n".join(lines)
 
 
-def _makers(name: str, objects: Objects) -> Iterator[tuple[str, str]]:
-    """The Secrets that something in the manifests makes, each with a text that says so."""
-    for manifest in objects.all:
-        if manifest["kind"] == "ExternalSecret":
-            store = manifest["spec"]["secretStoreRef"]
-            yield (
-                manifest["spec"]["target"]["name"],
+def _text(name: str, maker: Maker) -> str:
+    """Who makes a Secret, as the README tells it."""
+    match maker.by:
+        case "external-secrets":
+            store = maker.manifest["spec"]["secretStoreRef"]
+            return (
                 f"External Secrets Operator makes it from the {store['kind']} `{store['name']}`: "
-                f"`{PROGRAM} secrets {name}` says what that must hold.",
+                f"`{PROGRAM} secrets {name}` says what that must hold."
             )
-        elif manifest["kind"] == "SealedSecret":
-            yield (
-                name_of(manifest),
+        case "sealed-secrets":
+            return (
                 "The controller of Sealed Secrets makes it from the SealedSecret in `convex.k8s.yaml`: "
-                f"`{PROGRAM} secrets {name} --seal` seals other values.",
+                f"`{PROGRAM} secrets {name} --seal` seals other values."
             )
-        for secret in made_by_job(manifest):
-            yield (
-                secret,
-                f"The Job `{name_of(manifest)}` makes it in the cluster, once: it is never changed afterwards.",
-            )
+        case _:
+            return f"The Job `{maker.name}` makes it in the cluster, once: it is never changed afterwards."
+
+
+def _listed(certificates: Iterable[NeededSecret]) -> str:
+    return ", ".join(f"`{secret.name}` ({secret.references[0].target})" for secret in certificates)
 
 
 def _targets(secrets: Iterable[NeededSecret]) -> set[str]:
