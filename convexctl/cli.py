@@ -10,9 +10,10 @@ import difflib
 import importlib
 import io
 import os
+import re
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from convexctl import __version__
 from convexctl.errors import FAILED, UserError, for_terminal, printable
@@ -53,9 +54,10 @@ def run(argv: list[str]) -> int:
         return 0
     command, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT_COMMAND, argv)
     if command not in COMMANDS:
-        _top_parser().error(f"there is no command {command}{_meant(command)}")
+        shown = command if _plain(command) else "of that name"
+        _top_parser().error(f"there is no command {shown}{_meant(command)}")
     module: Any = importlib.import_module(f"convexctl.commands.{command.replace('-', '_')}")
-    parser = argparse.ArgumentParser(prog=f"{_NAME} {command}", description=COMMANDS[command])
+    parser = _Parser(prog=f"{_NAME} {command}", description=COMMANDS[command])
     module.configure(parser)
     arguments = parser.parse_args(rest)
     try:
@@ -73,6 +75,29 @@ def run(argv: list[str]) -> int:
         print(printable(f"{error.filename or 'the output'}: {error.strerror or error}"), file=sys.stderr)
         return getattr(module, "TROUBLE", FAILED)
     return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors repeat nothing of the command line that may be a secret."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self._words = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        for word in sorted(getattr(self, "_words", []), key=len, reverse=True):
+            value = word.rpartition("=")[2] if "=" in word or not word.startswith("-") else ""
+            secret = message.startswith("unrecognized arguments") or not _plain(value)
+            if len(value) > 1 and secret and value in message:
+                message = message.replace(value, "(not shown)")
+        super().error(message)
+
+
+def _plain(word: str) -> bool:
+    """Whether a word may be shown: a name, an option or a path of names, and nothing that may be a credential."""
+    from convex_k8s.values.secrecy import random_looking, secret_in
+
+    return bool(re.fullmatch(r"[-a-z./_]{1,40}", word)) and not secret_in(word) and not random_looking(word)
 
 
 def _open_closed_streams() -> None:

@@ -7,7 +7,7 @@ bound on what aliases may blow up to.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -54,6 +54,18 @@ class Located:
         """The plain value of a key of a map; None where there is none."""
         found = self.value.get(key) if isinstance(self.value, dict) else None
         return found.value if found is not None else None
+
+    def has(self, path: tuple[str | int, ...]) -> bool:
+        """Whether there is a value at `path`."""
+        node = self
+        for part in path:
+            if isinstance(node.value, dict) and part in node.value:
+                node = node.value[part]
+            elif isinstance(node.value, list) and part in range(len(node.value)):
+                node = node.value[part]  # type: ignore[index]
+            else:
+                return False
+        return True
 
     def at(self, path: tuple[str | int, ...]) -> Place:
         """The place of the value at `path`, or of the innermost map or list on the way where there is none."""
@@ -121,6 +133,27 @@ class Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoad
 
 for _kind in ("value", "merge"):
     Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", Loader.construct_scalar)
+
+
+class _QuotingDumper(yaml.SafeDumper):
+    """Writes every text in quotes that another reader of YAML may take for something else (`n`, `1e3`)."""
+
+
+def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*([-./_][A-Za-z0-9]+)*")
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_QuotingDumper.add_representer(str, _quoted)
+
+
+def dump_all(documents: Iterable[Mapping[str, Any]]) -> str:
+    """A YAML stream of the documents, with `---` between them, that every reader of YAML reads alike."""
+    plain = [dict(document) for document in documents]
+    text: str = yaml.dump_all(plain, Dumper=_QuotingDumper, sort_keys=False, width=2**20)
+    return text
 
 
 def misread(text: str) -> bool:

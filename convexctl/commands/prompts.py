@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import os
+import signal
 import sys
+import termios
+from collections.abc import Iterator
+from types import FrameType
 
 from convexctl.errors import WRONG_USAGE, UserError, printable
 
@@ -11,11 +17,51 @@ from convexctl.errors import WRONG_USAGE, UserError, printable
 def ask_hidden(name: str, about: str = "") -> str:
     """Ask for a value and return what is typed. Raises `UserError` where the input ends or is no text."""
     try:
-        return getpass.getpass(f"{name} ({f'{about}; ' if about else ''}not shown): ")
+        with _echo_comes_back():
+            return getpass.getpass(f"{name} ({f'{about}; ' if about else ''}not shown): ")
     except EOFError:
         raise UserError("the input ended: nothing was done") from None
     except UnicodeDecodeError:
         raise UserError(f"{name}: what was typed is no text in this terminal's encoding") from None
+
+
+def ask_shown(name: str, about: str = "") -> str:
+    """Ask for a value that is no secret, and return what is typed. Raises `UserError` as `ask_hidden` does."""
+    sys.stdout.flush()
+    print(f"{name}{f' ({about})' if about else ''}: ", end="", file=sys.stderr, flush=True)
+    try:
+        answer = sys.stdin.readline()
+    except UnicodeDecodeError:
+        raise UserError(f"{name}: what was typed is no text in this terminal's encoding") from None
+    if not answer:
+        raise UserError("the input ended: nothing was done")
+    return answer.rstrip("\n")
+
+
+@contextlib.contextmanager
+def _echo_comes_back() -> Iterator[None]:
+    """Let the terminal show again what is typed when a signal ends the program while it does not."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        yield
+        return
+    before = termios.tcgetattr(terminal)
+
+    def restore(number: int, _: FrameType | None) -> None:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    handled = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, restore)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
+        os.close(terminal)
 
 
 def check_that_somebody_answers() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexctl.commands import arguments as common
-from convexctl.commands.prompts import ask_hidden, check_that_somebody_answers, confirm
+from convexctl.commands.prompts import ask_hidden, ask_shown, check_that_somebody_answers, confirm
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.overlays.load import Overlay
 from convexctl.project import PROGRAM, path
@@ -18,7 +20,7 @@ from convexctl.tools import node
 from convexctl.tools.kubectl import ClusterSecret, Kubectl, KubectlError
 
 if TYPE_CHECKING:
-    from convexctl.secrets.fill import Filled, Source
+    from convexctl.secrets.fill import Filled
     from convexctl.secrets.plan import Entry, Plan
 
 
@@ -58,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from convexctl.secrets.env_file import read_env_file
     from convexctl.secrets.fill import Known, Source, fill
     from convexctl.secrets.instance import find_instance
-    from convexctl.secrets.plan import plan_secrets
+    from convexctl.secrets.plan import names_with_use, plan_secrets
     from convexctl.secrets.write import secret_manifests, to_yaml
     from convexctl.synth.environment import synthesise
     from convexctl.tools.kubeseal import Kubeseal
@@ -71,18 +73,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output:
         check_not_in_git(arguments.output)
     plan = plan_secrets(overlay.values, synthesise(overlay).manifests, everything=arguments.all)
-    sources = [Source(str(path), read_env_file(path)) for path in arguments.from_env_file]
-    _note_unused(plan, sources)
+    known = names_with_use(plan)
+    files = {file: read_env_file(file, known) for file in arguments.from_env_file}
+    sources = [Source(str(file), content.values) for file, content in files.items()]
+    for given, content in files.items():
+        _note_unused(given, content.unused, known)
     cluster, asked = _in_cluster(plan, kubectl, offline=arguments.offline, must=arguments.apply)
     before = sealed_files.read_sealed(file) if arguments.seal else []
     sealed_files.check_namespace(file, before, kubectl.namespace)
-    known = Known(
+    there = Known(
         [*sources, Source("the environment", os.environ)],
         cluster,
         sealed_files.sealed_keys(before),
         lambda: find_instance(overlay.values, asked, os.environ),
     )
-    filled = fill(plan, known, ask=_ask if sys.stdin.isatty() else None, rotate=arguments.rotate)
+    filled = fill(plan, there, ask=_ask if sys.stdin.isatty() else None, rotate=arguments.rotate)
     _report(overlay, plan, filled, asked)
     manifests = secret_manifests(filled, kubectl.namespace)
     if not filled.secrets():
@@ -143,22 +148,23 @@ def _in_cluster(
         return {}, None
 
 
-def _note_unused(plan: Plan, sources: list[Source]) -> None:
-    from convexctl.secrets.plan import unused_names
-
-    for source in sources:
-        if unused := unused_names(plan, source.values):
-            print(f"note: {source.origin}: not used: {', '.join(unused)}", file=sys.stderr)
+def _note_unused(file: Path, unused: Mapping[int, str], known: Sequence[str]) -> None:
+    """Name the lines that have no use by their numbers: what is in them may be a secret."""
+    for number, name in unused.items():
+        close = difflib.get_close_matches(name.upper(), known, n=1)
+        meant = f": did you mean {close[0]}?" if close else ""
+        print(f"note: {file}:{number}: not used{meant}", file=sys.stderr)
 
 
 def _ask(entry: Entry, problems: list[str]) -> str:
-    from convexctl.secrets.needed import VARIABLES
+    from convexctl.secrets.needed import NO_SECRETS, VARIABLES
 
     for problem in problems:
         print(f"  {problem}", file=sys.stderr)
     meaning = VARIABLES[entry.variable].question if entry.variable in VARIABLES else str(entry)
     skip = "; empty: none" if entry.optional else ""
-    return ask_hidden(entry.variable, f"{meaning}{skip}")
+    ask = ask_shown if entry.variable in NO_SECRETS else ask_hidden
+    return ask(entry.variable, f"{meaning}{skip}")
 
 
 def _report(overlay: Overlay, plan: Plan, filled: Filled, kubectl: Kubectl | None) -> None:

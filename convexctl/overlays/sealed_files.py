@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from convexctl import regular_files
 from convexctl.errors import UserError
-from convexctl.located_yaml import DocumentError, Located, Place, load_all
+from convexctl.located_yaml import DocumentError, Located, Place, dump_all, load_all
 from convexctl.overlays.load import Overlay, OverlayError
 from convexctl.project import PROGRAM
 from convexctl.tools import node
@@ -64,7 +62,7 @@ def write_sealed(file: Path, name: str, sealed: Iterable[Mapping[str, Any]]) -> 
     staging = file.with_name(f".{file.name}.new")
     try:
         file.parent.mkdir(exist_ok=True)
-        text = yaml.safe_dump_all(sealed, sort_keys=False, width=2**20)
+        text = dump_all(sealed)
         staging.write_text(_HEADER.format(name=name) + text, encoding="utf-8")
         staging.replace(file)
     except OSError as error:

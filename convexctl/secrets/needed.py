@@ -61,6 +61,9 @@ VARIABLES = {
 FILES = frozenset(name for name, variable in VARIABLES.items() if not variable.placeholder)
 """Names whose value is the path of a file, of which the content goes into the Secret."""
 
+NO_SECRETS = FILES | {"INSTANCE_NAME", "AWS_REGION", "S3_ENDPOINT_URL"}
+"""Names whose value is no secret itself, so that it is shown while it is typed."""
+
 Use = Literal["variable", "file", "all keys", "image pull", "certificate"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from convexctl.errors import UserError
@@ -25,14 +26,23 @@ def check_not_in_git(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600, also one that was there. Raises `UserError`, for a link or a device too."""
+    """Write a file with mode 0600, whole or not at all: what was there stays until the new one is complete.
+
+    Raises `UserError`, for a link or a device too.
+    """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UserError(f"{path}: is no file: leave the name out to have them printed")
-            os.fchmod(descriptor, 0o600)
-            file.truncate()
-            file.write(text)
+        if path.is_symlink() or (path.exists() and not stat.S_ISREG(path.stat().st_mode)):
+            raise UserError(f"{path}: is not a file: leave the name out to have them printed")
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        staging = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            staging.replace(path)
+        except BaseException:
+            staging.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None

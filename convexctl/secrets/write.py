@@ -6,8 +6,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
+from convexctl.located_yaml import dump_all
 from convexctl.secrets.fill import Filled
 from convexctl.secrets.plan import PULL_KEY, PULL_TYPE
 
@@ -36,4 +35,4 @@ def secret_manifests(filled: Filled, namespace: str) -> list[dict[str, Any]]:
 
 def to_yaml(manifests: Iterable[Mapping[str, Any]]) -> str:
     """A YAML stream of the manifests, with `---` between them."""
-    return yaml.safe_dump_all([dict(manifest) for manifest in manifests], sort_keys=False, width=2**20)
+    return dump_all(manifests)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
 import pty
 import re
+import signal
 import stat
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -26,7 +29,7 @@ from convexctl.secrets.write import secret_manifests
 from tests.support.certificates import Authority
 from tests.support.command_line import Done, assert_none_of, decoded, on_samples, run
 from tests.support.kubectl_stub import KubectlStub
-from tests.support.overlay_cases import CASES, ROOT, Case, case, environment_of
+from tests.support.overlay_cases import CASES, DATA, ROOT, Case, case, environment_of
 
 HIDDEN = "hunter2"
 """Stands in values that must never be shown."""
@@ -213,13 +216,72 @@ def test_a_key_that_two_secrets_have_names_no_value(secrets: Runner, tmp_path: P
 def test_names_of_a_file_that_nobody_reads_are_said(secrets: Runner, tmp_path: Path) -> None:
     file = env_file(tmp_path, f"AWS_ENDPIONT=https://x\n{ADMIN_KEY}=x|hunter2\n")
     done = secrets("production", "--from-env-file", file, **VALUES)
-    assert f"note: {file}: not used: AWS_ENDPIONT, {ADMIN_KEY}" in done.stderr
+    assert f"note: {file}:1: not used: did you mean AWS_ENDPOINT?" in done.stderr
+    assert f"note: {file}:2: not used" in done.stderr
+    assert "AWS_ENDPIONT" not in done.stderr, "a name that nobody knows may be a secret"
+
+
+WRAPPED = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param((DATA / "cases" / "attack" / "bare-base64.env").read_text(), 1, id="a bare secret in base64"),
+        pytest.param(f"AWS_SECRET_ACCESS_KEY={WRAPPED}\nNTY3ODk=\n", 2, id="wrapped, with padding"),
+        pytest.param(f"AWS_SECRET_ACCESS_KEY={WRAPPED}\nNTY3ODk5OT\n", 2, id="wrapped, without padding"),
+        pytest.param(f"AWS_SECRET_ACCESS_KEY={WRAPPED}\nNTY3OA==\n", 2, id="wrapped, with two signs of padding"),
+    ],
+)
+def test_a_value_without_a_name_is_refused_by_its_line_and_not_shown(
+    secrets: Runner, tmp_path: Path, text: str, line: int
+) -> None:
+    done = secrets("production", "--from-env-file", env_file(tmp_path, text), **VALUES)
+    assert done.code == 1
+    assert f"values.env:{line}: " in done.stderr
+    for word in text.replace("=", "\n").split():
+        assert word == "AWS_SECRET_ACCESS_KEY" or word not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "--rotat=hunter2", "postgresql://u:hunter2@db"])
+def test_a_secret_given_as_an_argument_is_not_repeated(secrets: Runner, secret: str) -> None:
+    done = secrets("production", secret)
+    assert done.code == 2
+    assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize("namespace", ["n", "y", "1e3", "on", "0x10"])
+def test_a_namespace_that_kubectl_may_read_otherwise_is_quoted(secrets: Runner, namespace: str) -> None:
+    done = secrets("production", "--namespace", namespace, **VALUES)
+    assert f'namespace: "{namespace}"' in done.stdout
+
+
+def test_a_file_of_secrets_is_replaced_whole_or_not_at_all(
+    secrets: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    file = tmp_path / "mine" / "secrets.yaml"
+    file.write_text("before")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        done = secrets("production", "-o", str(file), **VALUES)
+    assert done.code == 1
+    assert "No space left on device" in done.stderr
+    assert file.read_text() == "before"
+    assert list(file.parent.iterdir()) == [file]
+    assert secrets("production", "-o", str(file), **VALUES).code == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert decoded(file.read_text())[POSTGRES]["DATABASE_URL"] == URL
 
 
 @pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
 def test_only_line_feeds_end_a_line_of_an_env_file(tmp_path: Path, character: str) -> None:
     file = Path(env_file(tmp_path, f"A=one{character}#two\r\nB=three\n"))
-    assert read_env_file(file) == {"A": f"one{character}#two", "B": "three"}
+    assert read_env_file(file, ["A", "B"]).values == {"A": f"one{character}#two", "B": "three"}
 
 
 @pytest.mark.parametrize(
@@ -227,7 +289,7 @@ def test_only_line_feeds_end_a_line_of_an_env_file(tmp_path: Path, character: st
     [
         pytest.param(f"POSTGRES_URL {URL}", "values.env:1: is not of the form NAME=VALUE", id="no sign"),
         pytest.param(f"\nexport POSTGRES_URL={URL}", "values.env:2: is not of the form NAME=VALUE", id="export"),
-        pytest.param("A=1\nA=hunter2", "values.env:2: A stands there a second time", id="twice"),
+        pytest.param("A=1\nA=hunter2", "values.env:2: its name is there a second time", id="twice"),
     ],
 )
 def test_a_file_with_a_wrong_line_is_refused(secrets: Runner, tmp_path: Path, text: str, message: str) -> None:
@@ -341,7 +403,7 @@ def test_credentials_of_a_registry_are_a_path_to_a_file_of_docker(
 
 
 def test_a_terminal_is_asked_until_the_answer_is_right(secrets: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([f"postgres://u:{HIDDEN}@db/name", URL, "id", f"{HIDDEN}key", ""])
+    answers = iter([f"postgres://u:{HIDDEN}@db/name", URL, "id", f"{HIDDEN}key"])
     asked: list[str] = []
 
     def answer(prompt: str) -> str:
@@ -350,9 +412,11 @@ def test_a_terminal_is_asked_until_the_answer_is_right(secrets: Runner, monkeypa
 
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr(getpass, "getpass", answer)
+    monkeypatch.setattr(sys.stdin, "readline", lambda: "\n")
     done = secrets("production", INSTANCE_NAME="convex-prod", AWS_REGION="eu-central-1")
     assert done.code == 0, done.stderr
-    assert asked == ["POSTGRES_URL"] * 2 + ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "S3_ENDPOINT_URL"]
+    assert asked == ["POSTGRES_URL"] * 2 + ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+    assert "S3_ENDPOINT_URL (" in done.stderr, "what is no secret is shown while it is typed"
     assert "it names a database" in done.stderr
     assert done.secrets()[POSTGRES]["DATABASE_URL"] == URL
 
@@ -383,6 +447,25 @@ def test_what_is_typed_at_a_terminal_is_not_shown(tmp_path: Path) -> None:
     )
     assert HIDDEN.encode() not in shown
     assert decoded(file.read_text())[POSTGRES]["DATABASE_URL"] == URL
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_terminal_shows_what_is_typed_after_a_signal_at_a_prompt(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "db.yaml").write_text("{instance: {name: a}, postgres: {enabled: true}, s3: {enabled: false}}")
+    program, terminal = pty.fork()
+    if program == 0:
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_DFL)
+        command = [sys.executable, str(ROOT / "main.py"), "secrets", "db", "--overlays", str(tmp_path), "--offline"]
+        os.execv(sys.executable, command)  # noqa: S606
+    shown = b""
+    while b"not shown): " not in shown:
+        shown += os.read(terminal, 4096)
+    assert not termios.tcgetattr(terminal)[3] & termios.ECHO
+    os.kill(program, number)
+    assert os.WTERMSIG(os.waitpid(program, 0)[1]) == number
+    assert termios.tcgetattr(terminal)[3] & termios.ECHO
+    os.close(terminal)
 
 
 def _read_terminal(terminal: int) -> bytes:
@@ -649,7 +732,7 @@ def test_what_is_no_file_stays_as_it_is(secrets: Runner, tmp_path: Path) -> None
     finally:
         os.close(reader)
     assert done.code == 1
-    assert f"{pipe}: is no file: leave the name out to have them printed" in done.stderr
+    assert f"{pipe}: is not a file: leave the name out to have them printed" in done.stderr
     assert pipe.stat().st_mode == before
 
 
