@@ -89,7 +89,7 @@ class Persistence(Model):
     """Access mode of a new claim. ReadWriteOncePod, where the cluster has it, keeps a second pod out for certain."""
     size: Bytes = "5Gi"
     """Size of a new claim, in bytes."""
-    size_limit: Quantity | None = None
+    size_limit: Bytes | None = None
     """Most that the emptyDir may hold, in bytes, while `enabled` is false: above it the pod is evicted."""
     allow_ephemeral_data: bool = False
     """Accept, with Ingress on, that the database or the files are lost with the pod."""
@@ -128,7 +128,7 @@ class BackendSecurityContext(SecurityContext):
 class TemporaryFiles(Model):
     """The emptyDir at /convex/data/tmp, which the backend never clears."""
 
-    size_limit: Quantity | None = None
+    size_limit: Bytes | None = None
     """Most that it may hold, in bytes: above it the pod is evicted, and begins with an empty one."""
 
 
