@@ -109,7 +109,8 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
             faults |= {message: [] for message in error.messages}
             continue
         try:
-            own = {str(overlay_file(folder, name)), *map(str, values_files)}
+            given = (each.layer.place.file if isinstance(each, Setting) else str(each) for each in values_files)
+            own = {str(overlay_file(folder, name)), *given}
             overlays.append(_checked(name, located, own))
         except OverlayError as error:
             for message in error.messages:
