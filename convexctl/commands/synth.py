@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convexctl.errors import printable
+from convexctl.errors import UserError, printable
 from convexctl.overlays.settings import add_setting
 from convexctl.project import folder, output_folder, path
 from convexctl.synth.up_to_date import Known, Memory
@@ -54,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="worker processes for more than 40 environments (default: one for each core)",
     )
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+    parser.add_argument("--watch", action="store_true", help="synthesise again after every change of an overlay")
 
 
 def _jobs(text: str) -> int:
@@ -63,10 +65,30 @@ def _jobs(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Synthesise, once or after each change of an overlay until the user interrupts it."""
+    if not arguments.watch:
+        return _once(arguments)
+    from convexctl.synth.watch import watch
+
+    def tell() -> None:
+        try:
+            _once(arguments)
+        except UserError as error:
+            print(error, file=sys.stderr)
+
+    files = [file for file in arguments.values if isinstance(file, Path)]
+    with contextlib.suppress(KeyboardInterrupt):
+        watch([arguments.overlays or folder("overlays"), *files], tell)
+    return 0
+
+
+def _once(arguments: argparse.Namespace) -> int:
     """Synthesise, and write only when every overlay is right and the guard has nothing against it."""
     overlays, target = arguments.overlays or folder("overlays"), output_folder(arguments.output)
     request = [
-        f"{name}={value}" for name, value in sorted(vars(arguments).items()) if name not in ("force", "jobs", "quiet")
+        f"{name}={value}"
+        for name, value in sorted(vars(arguments).items())
+        if name not in ("force", "jobs", "quiet", "watch")
     ]
     memory = Memory(overlays, target, request, [file for file in arguments.values if isinstance(file, Path)])
     # A cluster may have changed without any file's having done so.

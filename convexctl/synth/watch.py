@@ -1,0 +1,48 @@
+"""Runs synth again whenever a file that it reads has changed, with Node.js and all modules kept warm."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+_LOOK_EVERY_S = 0.05
+_QUIET_FOR_S = 0.1
+"""A burst of saves is one run: it begins once nothing has changed for so long."""
+
+
+def watch(places: Sequence[Path], run: Callable[[], object]) -> None:
+    """Call `run` at once and after every change below `places` (folders and files), until it is interrupted."""
+    gc.enable()
+    while True:
+        before = _stamps(places)
+        run()
+        _wait_for_change(places, before)
+
+
+def _wait_for_change(places: Sequence[Path], before: object) -> None:
+    while (now := _stamps(places)) == before:
+        time.sleep(_LOOK_EVERY_S)
+    while True:
+        time.sleep(_QUIET_FOR_S)
+        before, now = now, _stamps(places)
+        if now == before:
+            return
+
+
+def _stamps(places: Sequence[Path]) -> dict[str, tuple[int, int, int]]:
+    """The time, size and inode of every overlay and of every given file: an editor may write in place or rename."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for place in places:
+        files = [str(place)]
+        if place.is_dir():
+            files = [str(path) for path in place.rglob("*") if path.suffix in (".yaml", ".yml")]
+        for file in files:
+            try:
+                about = os.stat(file)  # noqa: PTH116
+            except OSError:
+                continue
+            found[file] = (about.st_mtime_ns, about.st_size, about.st_ino)
+    return found
