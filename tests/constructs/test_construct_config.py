@@ -8,11 +8,7 @@ import pytest
 from convex_k8s.knobs import BOOLEANS, COMPOSE_DEFAULTS, PRESENCE
 from convex_k8s.values.checks.backend import OWN_VARIABLES
 
-from tests.support.overlay_cases import CASES, Case, case, environment_of, one
-
-
-def config_of(name: str) -> dict[str, str]:
-    return dict(one(case(name).environment(), "ConfigMap")["data"])
+from tests.support.overlay_cases import CASES, Case, backend_container, case, config_of, environment_of, one
 
 
 def checksum_of(overlay: str) -> str:
@@ -21,7 +17,7 @@ def checksum_of(overlay: str) -> str:
 
 
 def test_the_defaults_are_those_of_upstreams_compose_file_with_the_telemetry_left_alone() -> None:
-    assert config_of("local") == {
+    assert config_of(case("local").environment()) == {
         "APPLICATION_MAX_CONCURRENT_MUTATIONS": "16",
         "APPLICATION_MAX_CONCURRENT_NODE_ACTIONS": "16",
         "APPLICATION_MAX_CONCURRENT_QUERIES": "16",
@@ -36,7 +32,7 @@ def test_the_defaults_are_those_of_upstreams_compose_file_with_the_telemetry_lef
 
 
 def test_variables_override_the_defaults_and_are_written_for_the_backend() -> None:
-    config = config_of("environment")
+    config = config_of(case("environment").environment())
     expected = {
         "RUST_LOG": "debug",
         "DOCUMENT_RETENTION_DELAY": "1209600",
@@ -54,7 +50,7 @@ def test_variables_override_the_defaults_and_are_written_for_the_backend() -> No
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_switches_are_absent_or_true_and_booleans_are_rusts(case: Case) -> None:
-    config = one(case.environment(), "ConfigMap")["data"]
+    config = config_of(case.environment())
     for name in PRESENCE & config.keys():
         assert config[name] == "true"
     for name in (BOOLEANS | {"DISABLE_METRICS_ENDPOINT"}) & config.keys():
@@ -63,7 +59,7 @@ def test_switches_are_absent_or_true_and_booleans_are_rusts(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_value_is_text_and_the_names_are_sorted(case: Case) -> None:
-    config = one(case.environment(), "ConfigMap")["data"]
+    config = config_of(case.environment())
     assert all(isinstance(value, str) for value in config.values())
     assert list(config) == sorted(config)
 
@@ -71,8 +67,8 @@ def test_every_value_is_text_and_the_names_are_sorted(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_the_constructs_set_cannot_be_set_behind_their_back(case: Case) -> None:
     environment = case.environment()
-    (container,) = one(environment, "StatefulSet")["spec"]["template"]["spec"]["containers"]
-    told = {variable["name"] for variable in container.get("env", [])} | one(environment, "ConfigMap")["data"].keys()
+    container = backend_container(environment)
+    told = {variable["name"] for variable in container.get("env", [])} | config_of(environment).keys()
     defaults = {*COMPOSE_DEFAULTS, "npm_config_cache"}
     assert told <= OWN_VARIABLES.keys() | defaults | case.overlay().values.backend.env.keys()
 
@@ -100,7 +96,7 @@ TLS = [
 
 @pytest.mark.parametrize(("name", "switched_off"), TLS)
 def test_tls_to_the_database_is_required_by_absence(name: str, switched_off: bool) -> None:
-    assert ("DO_NOT_REQUIRE_SSL" in config_of(name)) is switched_off
+    assert ("DO_NOT_REQUIRE_SSL" in config_of(case(name).environment())) is switched_off
 
 
 @pytest.mark.parametrize("value", ["true", "false"])
@@ -127,7 +123,7 @@ ABOUT_DATABASES = {
 
 @pytest.mark.parametrize(("name", "expected"), DATABASES)
 def test_database(name: str, expected: dict[str, str]) -> None:
-    config = config_of(name)
+    config = config_of(case(name).environment())
     assert {key: config[key] for key in ABOUT_DATABASES & config.keys()} == expected
 
 
@@ -180,7 +176,7 @@ STORAGE = [
 
 @pytest.mark.parametrize(("name", "expected"), STORAGE)
 def test_storage(name: str, expected: dict[str, str]) -> None:
-    config = config_of(name)
+    config = config_of(case(name).environment())
     assert {key: value for key, value in config.items() if key.startswith(("S3_", "AWS_"))} == expected
 
 
@@ -188,9 +184,9 @@ def test_storage(name: str, expected: dict[str, str]) -> None:
 def test_s3_is_told_whole_or_not_at_all(case: Case) -> None:
     """With one of the six missing, the backend would keep files on its own disk for good."""
     environment = case.environment()
-    (container,) = one(environment, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    container = backend_container(environment)
     needed = {"AWS_REGION", *buckets("x")}
-    config = one(environment, "ConfigMap")["data"]
+    config = config_of(environment)
     required = {
         variable["name"]
         for variable in container.get("env", [])
@@ -202,7 +198,7 @@ def test_s3_is_told_whole_or_not_at_all(case: Case) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("local", "true"), ("metrics", "false")])
 def test_metrics_are_off_unless_asked_for(name: str, value: str) -> None:
-    assert config_of(name)["DISABLE_METRICS_ENDPOINT"] == value
+    assert config_of(case(name).environment())["DISABLE_METRICS_ENDPOINT"] == value
 
 
 CHANGES = [

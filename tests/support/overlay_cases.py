@@ -128,3 +128,15 @@ def one(environment: Environment, kind: str, name: str | None = None) -> dict[st
     ]
     assert len(found) == 1, [(manifest["kind"], manifest["metadata"]["name"]) for manifest in environment.manifests]
     return found[0]
+
+
+def config_of(environment: Environment) -> dict[str, str]:
+    """What the backend's ConfigMap tells it."""
+    name = f"{environment.overlay.values.release_name}-config"
+    return dict(one(environment, "ConfigMap", name)["data"])
+
+
+def backend_container(environment: Environment) -> dict[str, Any]:
+    """The container of Convex in the backend's pod, beside which the user may have others."""
+    container: dict[str, Any] = one(environment, "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+    return container
