@@ -29,7 +29,7 @@ format: $(VENV)/.dev ## Format the code
 snapshots: $(VENV)/.dev ## Accept the snapshots as they are now (review the diff)
 	@$(BIN)/python -m pytest -n auto tests/snapshots --snapshot-update
 
-schema: $(VENV)/.synth ## Write overlays/schema.json from the model
+schema: $(VENV)/.synth ## Write overlays/schema.json and docs/parameters.md from the model
 	@$(BIN)/python3 main.py schema
 
 kubernetes-types: $(VENV)/.dev ## Write the table of Kubernetes types from its schemas

@@ -1,4 +1,4 @@
-"""`schema`: write overlays/schema.json and, in this project itself, the table of parameters in README.md."""
+"""`schema`: write overlays/schema.json and, in this project itself, docs/parameters.md."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write them from the model of the values."""
-    from convexctl.overlays.schema import FILE, schema_text, with_parameters
+    from convexctl.overlays.parameters import parameters_page
+    from convexctl.overlays.schema import FILE, schema_text
 
     schema = folder("overlays") / FILE
     schema.write_text(schema_text(), encoding="utf-8")
     print(f"{schema}: written")
     if repository() == HOME:
-        page = folder("README.md")
-        page.write_text(with_parameters(page.read_text(encoding="utf-8")), encoding="utf-8")
+        page = HOME / "docs" / "parameters.md"
+        page.write_text(parameters_page(), encoding="utf-8")
         print(f"{page}: written")
     return 0

@@ -1,4 +1,4 @@
-"""`overlays/schema.json` and the table of parameters: both made from the model of the values, so neither can lie."""
+"""`overlays/schema.json`, made from the model of the values: what editors complete, explain and check."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import functools
 import inspect
 import json
 import textwrap
-from collections.abc import Iterator
 from typing import Any
 
 from convex_k8s import knobs
-from convex_k8s.problems import Path, dotted
 from convex_k8s.values import Values
 from convex_k8s.values.base import Model
 from convex_k8s.values.checks.backend import OWN_VARIABLES
@@ -19,8 +17,6 @@ from convex_k8s.values.checks.backend import OWN_VARIABLES
 from convexctl.overlays.load import EXTENDS
 
 FILE = "schema.json"
-_TABLE_BEGINS = "<!-- parameters: written by `make schema` -->"
-_TABLE_ENDS = "<!-- end of parameters -->"
 
 
 def schema_text() -> str:
@@ -52,21 +48,6 @@ def schema_text() -> str:
     return json.dumps(whole, indent=2).replace('"#/$defs/', '"#/definitions/') + "\n"
 
 
-def parameters() -> Iterator[tuple[str, str, str]]:
-    """Every parameter as key, default and description, in the order of the models."""
-    yield from _below(Values, ())
-
-
-def with_parameters(text: str) -> str:
-    """A Markdown text with the table of parameters between its two marks made anew."""
-    rows = ["| parameter | default | meaning |", "|---|---|---|"]
-    for key, default, meaning in parameters():
-        rows.append(f"| `{key}` | `{default}` | {meaning.replace('|', chr(92) + '|')} |")
-    before, _, rest = text.partition(_TABLE_BEGINS)
-    _, _, after = rest.partition(_TABLE_ENDS)
-    return "\n".join([before + _TABLE_BEGINS, "", *rows, "", _TABLE_ENDS + after])
-
-
 @functools.cache
 def description(model: type[Model], field: str) -> str:
     """The text under a field in the source of its model, or of the base where the field is explained."""
@@ -88,23 +69,6 @@ def _attribute_docstrings(model: type[Model]) -> dict[str, str]:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 texts[name] = " ".join(text.split())
     return texts
-
-
-def _below(model: type[Model], path: Path) -> Iterator[tuple[str, str, str]]:
-    for name, field in model.model_fields.items():
-        key = (*path, field.alias or name)
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Model):
-            yield from _below(inner, key)
-        else:
-            default = field.get_default(call_default_factory=True)
-            yield dotted(key), json.dumps(_plain(default)), description(model, name)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Model):
-        return value.model_dump(by_alias=True)
-    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _models(model: type[Model]) -> list[type[Model]]:

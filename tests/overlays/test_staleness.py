@@ -11,6 +11,7 @@ import pytest
 
 from convexctl.overlays import schema
 from convexctl.overlays.load import overlay_names
+from convexctl.overlays.parameters import parameters, parameters_page
 from convexctl.synth.environment import synthesise_all
 from convexctl.synth.output import RECORD, digest, recorded
 from tests.support.overlay_cases import OVERLAYS, ROOT
@@ -37,9 +38,18 @@ def test_the_schema_of_overlays_is_up_to_date() -> None:
     assert committed == schema.schema_text(), "overlays/schema.json is stale: run `make schema`"
 
 
-def test_the_table_of_parameters_is_up_to_date() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme == schema.with_parameters(readme), "the table in README.md is stale: run `make schema`"
+def test_the_page_of_parameters_is_up_to_date() -> None:
+    committed = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
+    assert committed == parameters_page(), "docs/parameters.md is stale: run `make schema`"
+
+
+def test_the_page_of_parameters_has_each_parameter_once() -> None:
+    page = parameters_page()
+    for parameter in parameters():
+        workload, _, probe = parameter.key.partition(".probes.")
+        rows = page.count(f"| `{probe.split('.')[1] if probe else parameter.key}` |")
+        assert rows == 1, parameter.key
+        assert not probe or f"| {workload} {probe.split('.')[0]} |" in page, parameter.key
 
 
 MACHINES = [
