@@ -10,7 +10,7 @@ from constructs import Construct
 from convex_k8s import pods
 from convex_k8s.config import CA_FOLDER, EXTRA_CA_FOLDER, Config
 from convex_k8s.naming import Naming
-from convex_k8s.secret_references import backend_secrets, database_ca, extra_ca
+from convex_k8s.secret_references import backend_variables_from_secrets, database_ca, extra_ca
 from convex_k8s.service_account import ServiceAccount, account_name
 from convex_k8s.services import ComponentService, Port
 from convex_k8s.values.checks.metadata import CHECKSUM_ANNOTATION
@@ -117,7 +117,7 @@ class Backend(Construct):
                 k8s.ContainerPort(name=port.name, container_port=port.number, protocol="TCP")
                 for port in _container_ports()
             ],
-            env=[reference.env_var() for reference in backend_secrets(self._naming.values)] or None,
+            env=backend_variables_from_secrets(self._naming.values) or None,
             env_from=self._env_from(),
             lifecycle=k8s.Lifecycle(
                 pre_stop=k8s.LifecycleHandler(exec=k8s.ExecAction(command=["/bin/bash", "-c", STOP]))

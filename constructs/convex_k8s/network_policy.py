@@ -12,6 +12,7 @@ from constructs import Construct
 from convex_k8s.backend import ACTIONS_PORT, API_PORT
 from convex_k8s.naming import Component, Naming
 from convex_k8s.origins import Origins
+from convex_k8s.values import Values
 from convex_k8s.values.network_policy import PolicyPeer, PolicyPort
 
 LINK_LOCAL = "169.254.0.0/16"
@@ -99,7 +100,7 @@ class NetworkPolicies(Construct):
         values, policy = self._naming.values, self._values
         anywhere: list[Rule] = [{"namespaceSelector": {}}, {"ipBlock": {"cidr": "0.0.0.0/0", "except": [LINK_LOCAL]}}]
         if values.engine:
-            yield _to(_peers(policy.database) or anywhere, _at(policy.database, DATABASE_PORTS[values.engine]))
+            yield _to(_peers(policy.database) or anywhere, _at(policy.database, _database_port(values)))
         if values.s3.enabled:
             yield _to(_peers(policy.s3) or anywhere, _at(policy.s3, _port_of(values.s3.endpoint or "https://s3")))
         if values.public_hosts:
@@ -143,3 +144,8 @@ def _port_of(url: str) -> int:
 
 def _is_local(origin: str) -> bool:
     return urlsplit(origin).hostname in ("localhost", "127.0.0.1")
+
+
+def _database_port(values: Values) -> int:
+    database = values.postgres if values.engine == "postgres" else values.mysql
+    return database.port or DATABASE_PORTS[values.engine or "postgres"]

@@ -11,6 +11,16 @@ if TYPE_CHECKING:
     from cdk8s_plus_27 import k8s
 
     from convex_k8s.values import Values
+    from convex_k8s.values.database import Database
+
+URL_PARTS = {
+    "username": "CONVEX_DB_USERNAME",
+    "password": "CONVEX_DB_PASSWORD",
+    "host": "CONVEX_DB_HOST",
+    "port": "CONVEX_DB_PORT",
+}
+"""The variables of the parts of a composed database URL. The backend itself reads none of them."""
+_ENGINES = {"postgres": ("POSTGRES_URL", "postgresql", 5432), "mysql": ("MYSQL_URL", "mysql", 3306)}
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ def backend_secrets(values: Values) -> list[SecretReference]:
     references: list[SecretReference] = []
     for database, variable in ((values.postgres, "POSTGRES_URL"), (values.mysql, "MYSQL_URL")):
         if database.enabled:
-            references.append(SecretReference(variable, database.existing_secret, database.keys.url))
+            references += _url(database, variable)
             if not values.instance_name:
                 references.append(
                     SecretReference("INSTANCE_NAME", database.existing_secret, database.keys.instance_name)
@@ -55,6 +65,45 @@ def backend_secrets(values: Values) -> list[SecretReference]:
     if values.admin_key_secret_name:
         references.append(SecretReference(ADMIN_KEY, values.admin_key_secret_name, ADMIN_KEY, optional=True))
     return references
+
+
+def composed_url(values: Values) -> tuple[str, str] | None:
+    """Variable and text of a database URL that the kubelet puts together; None if a Secret has the whole URL.
+
+    The text refers to other variables as `$(NAME)`.
+    """
+    if values.engine is None:
+        return None
+    database = values.postgres if values.engine == "postgres" else values.mysql
+    if not database.composed:
+        return None
+    variable, scheme, port = _ENGINES[values.engine]
+    own = {"host": database.host, "port": str(database.port or port)}
+    parts = {
+        part: f"$({name})" if getattr(database.keys, part) else own.get(part, "") for part, name in URL_PARTS.items()
+    }
+    text = "{scheme}://{username}:{password}@{host}:{port}".format(scheme=scheme, **parts)
+    plain = values.engine == "postgres" and not values.convex_config.require_ssl and not database.ca_secret
+    # Without a CA, the certificate of a server that offers TLS would still be verified.
+    return variable, f"{text}?sslmode=disable" if plain else text
+
+
+def backend_variables_from_secrets(values: Values) -> list[k8s.EnvVar]:
+    """The backend's variables that come from Secrets. What a URL refers to is before it, as the kubelet needs it."""
+    from cdk8s_plus_27 import k8s
+
+    variables = [reference.env_var() for reference in backend_secrets(values)]
+    if url := composed_url(values):
+        variables.append(k8s.EnvVar(name=url[0], value=url[1]))
+    return variables
+
+
+def _url(database: Database, variable: str) -> list[SecretReference]:
+    secret, keys = database.existing_secret, database.keys
+    if not database.composed:
+        return [SecretReference(variable, secret, keys.url)]
+    named = {name: getattr(keys, part) for part, name in URL_PARTS.items()}
+    return [SecretReference(name, secret, key) for name, key in named.items() if key]
 
 
 def admin_key_of(values: Values, secret: str) -> SecretReference:

@@ -125,6 +125,10 @@ def _place(reading: Reading) -> tuple[str, str]:
     if reading.reference:
         return reading.reference, reading.reference
     url = url_of(reading.variable.display) if reading.variable else None
+    if reading.variable and reading.variable.parts:
+        server = [f"{url.scheme}://{url.host}"] if url and _SERVER_NAME.fullmatch(url.host) else []
+        parts = ", ".join((*reading.variable.parts, *server))
+        return parts, f"put together from {parts}"
     if url is None or not url.user or "@" in url.path + url.query or not _SERVER_NAME.fullmatch(url.host):
         return "literal", "in the manifest"
     return f"{url.scheme}://{url.host}", f"in the manifest: {url.scheme}://{url.host}"

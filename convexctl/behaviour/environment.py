@@ -46,6 +46,8 @@ class Variable:
     """The value with `…` for every piece that is unseen or comes from a Secret."""
     unless: str = ""
     """What is out of sight and would leave it unset."""
+    parts: tuple[str, ...] = ()
+    """The Secret and ConfigMap keys that pieces of it come from, where `$(NAME)` puts it together."""
 
     @property
     def text(self) -> str | None:

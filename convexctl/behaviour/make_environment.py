@@ -199,7 +199,9 @@ class _Builder:
         pieces.append(value[end:])
         whole = re.fullmatch(r"\$\((?P<name>[^)]*)\)", value)
         reference = self.variables[whole["name"]].reference if whole and whole["name"] in self.variables else ""
-        return replace(self._joined(name, pieces, source), reference=reference)
+        variables = [piece for piece in pieces if isinstance(piece, Variable)]
+        parts = dict.fromkeys(part for piece in variables for part in (piece.reference, *piece.parts) if part)
+        return replace(self._joined(name, pieces, source), reference=reference, parts=tuple(parts))
 
 
 def build_environment(

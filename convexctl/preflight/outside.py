@@ -10,6 +10,7 @@ from convexctl.preflight.check import Check, client, skipped, skipped_all
 from convexctl.preflight.convex_tables import Storage
 from convexctl.preflight.secrets import SecretChecks
 from convexctl.secrets.instance import NAME
+from convexctl.secrets.url_parts import put_together, variables_of
 from convexctl.tools.kubectl import KubectlError
 
 DATABASE, FILES = "database", "files"
@@ -51,11 +52,11 @@ def _database(values: Values, secrets: SecretChecks) -> list[Check]:
         "postgres": ("POSTGRES_URL", "PG_CA_FILE"),
         "mysql": ("MYSQL_URL", "MYSQL_CA_FILE"),
     }[engine]
-    if reason := _out_of_reach(values, secrets, [url_variable, ca_variable]):
+    if reason := _out_of_reach(values, secrets, [*variables_of(values, url_variable), ca_variable]):
         return skipped_all(names, reason)
     storage: Storage = "s3" if values.s3.enabled else "local"
     return check(
-        secrets.given(url_variable) or "",
+        put_together(values, url_variable, secrets.given) or "",
         values.instance_name or secrets.given(NAME) or "",
         require_tls=values.convex_config.require_ssl,
         ca_pem=secrets.given(ca_variable) or "",

@@ -35,6 +35,15 @@ VARIABLES = {
         "connection URL of the database, without a database name in it", "postgresql://USER:PASSWORD@HOST:5432"
     ),
     "MYSQL_URL": Variable("connection URL of the database", "mysql://USER:PASSWORD@HOST:3306"),
+    "CONVEX_DB_HOST": Variable("host name of the database's server, without port", "HOST"),
+    "CONVEX_DB_PORT": Variable("port of the database's server", "PORT"),
+    "CONVEX_DB_USERNAME": Variable(
+        "user name for the database; it goes into a URL as it is, so only letters, digits and `-._~` are safe", "USER"
+    ),
+    "CONVEX_DB_PASSWORD": Variable(
+        "password for the database; it goes into a URL as it is, so only letters, digits and `-._~` are safe",
+        "PASSWORD",
+    ),
     "INSTANCE_NAME": Variable(
         "name of the instance; the database has the same name, with every `-` written as `_`", "NAME"
     ),

@@ -16,10 +16,8 @@ from convexctl.secrets.accepted import (
     s3_region_problems,
     s3_secret_access_key_problems,
 )
-from convexctl.secrets.needed import (
-    FILES,
-    PULL_CONFIG,
-)
+from convexctl.secrets.needed import FILES, PULL_CONFIG
+from convexctl.secrets.url_parts import url_part_problems
 
 
 def value_problems(variable: str, value: bytes, engine: Engine | None) -> list[str]:
@@ -37,6 +35,8 @@ def value_problems(variable: str, value: bytes, engine: Engine | None) -> list[s
             return database_url_problems(text, "postgres")
         case "MYSQL_URL":
             return database_url_problems(text, "mysql")
+        case "CONVEX_DB_HOST" | "CONVEX_DB_PORT" | "CONVEX_DB_USERNAME" | "CONVEX_DB_PASSWORD":
+            return url_part_problems(variable, text)
         case "INSTANCE_NAME":
             return instance_name_problems(text, engine)
         case "INSTANCE_SECRET":

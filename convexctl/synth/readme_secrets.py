@@ -132,7 +132,8 @@ def _secret(secret: NeededSecret, objects: Objects) -> str:
 
 def _meaning(reference: Reference, objects: Objects) -> str:
     if reference.use == "file":
-        postgres = "POSTGRES_URL" in _targets(needed_secrets(objects.all))
+        container = objects.backend["spec"]["template"]["spec"]["containers"][0]
+        postgres = "POSTGRES_URL" in [variable["name"] for variable in container.get("env") or []]
         return VARIABLES[file_variable(reference, "postgres" if postgres else "mysql")].meaning
     return VARIABLES[reference.target].meaning
 

@@ -116,6 +116,15 @@ OPTIONS: list[tuple[str, str, dict[str, Any]]] = [
         },
     ),
     (
+        "Postgres by single keys",
+        "postgres: { enabled: true, existingSecret: db, host: db.example.com, keys: { username: u, password: p } }",
+        {
+            "engine": "postgres",
+            "database_url": "Secret/db[u], Secret/db[p], postgresql://db.example.com:5432",
+            "database_tls": "required",
+        },
+    ),
+    (
         "MySQL without TLS",
         "{ mysql: { enabled: true }, convexConfig: { requireSsl: false } }",
         {

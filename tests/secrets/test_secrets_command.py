@@ -102,6 +102,12 @@ def valid_values(folder: Path) -> dict[str, str]:
     files = {"PG_CA_FILE": str(ca), "MYSQL_CA_FILE": str(ca), "NODE_EXTRA_CA_CERTS": str(ca)}
     files["DOCKER_CONFIG_FILE"] = str(pull)
     files |= {"BACKUP_AWS_ACCESS_KEY_ID": "AKIDBACKUP", "BACKUP_AWS_SECRET_ACCESS_KEY": f"{HIDDEN}/backup"}
+    files |= {
+        "CONVEX_DB_HOST": "db",
+        "CONVEX_DB_PORT": "5432",
+        "CONVEX_DB_USERNAME": "convex",
+        "CONVEX_DB_PASSWORD": HIDDEN,
+    }
     values = {**VALUES, **files, "INSTANCE_SECRET": SECRET, "MYSQL_URL": f"mysql://convex:{HIDDEN}@db:3306"}
     assert values.keys() == VARIABLES.keys() - {ADMIN_KEY}
     return values

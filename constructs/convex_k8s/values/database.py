@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from convex_k8s.values.base import Count, Model, ObjectName, OptionalObjectName, SecretKey, TextLike
+from convex_k8s.values.base import (
+    Count,
+    Model,
+    ObjectName,
+    OptionalHost,
+    OptionalObjectName,
+    OptionalSecretKey,
+    Port,
+    SecretKey,
+    TextLike,
+)
 
 InstanceName = Annotated[
     str,
@@ -25,7 +35,17 @@ class DatabaseKeys(Model):
     """Keys of the database's Secret."""
 
     url: SecretKey = "DATABASE_URL"
-    """Key of the connection URL, which carries no database name: `postgresql://user:password@host:5432`."""
+    """Key of the connection URL, which carries no database name: `postgresql://user:password@host:5432`. Not read when
+    `username` and `password` are set."""
+    host: OptionalSecretKey = ""
+    """Key of the server's host name, for a Secret without a URL: the kubelet puts the URL together from single keys.
+    Empty: `host` beside `keys`."""
+    port: OptionalSecretKey = ""
+    """Key of the server's port. Empty: `port` beside `keys`."""
+    username: OptionalSecretKey = ""
+    """Key of the user name. It goes into the URL as it is, without percent-encoding."""
+    password: OptionalSecretKey = ""
+    """Key of the password. It goes into the URL as it is: letters, digits and `-._~` are safe."""
     instance_name: SecretKey = "INSTANCE_NAME"
     """Key of the instance name, which is the database's name; not read when `instance.name` is set."""
     instance_secret: SecretKey = "INSTANCE_SECRET"
@@ -41,12 +61,22 @@ class Database(Model):
     """Secret with the connection URL, instance name and instance secret."""
     keys: DatabaseKeys = DatabaseKeys()
     """Keys of that Secret."""
+    host: OptionalHost = ""
+    """Host name of the server, where the URL is put together from single keys and no key has it."""
+    port: Port | None = None
+    """Port of the server, where the URL is put together from single keys and no key has it. Not set: the usual one."""
     ca_secret: OptionalObjectName = ""
     """Secret with the CA certificate of the server, where the system's own CAs do not know it."""
     ca_key: SecretKey = "ca.crt"
     """Key of the CA certificate (PEM) in that Secret."""
     max_connections: Count | None = None
     """Connections in the backend's pool. Not set: 128, more than a stock Postgres server takes in all (100)."""
+
+    @property
+    def composed(self) -> bool:
+        """Whether the URL is put together from single keys."""
+        keys = self.keys
+        return bool(keys.host or keys.port or keys.username or keys.password)
 
 
 class Postgres(Database):
