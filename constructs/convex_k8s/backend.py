@@ -13,7 +13,8 @@ from convex_k8s.naming import Naming
 from convex_k8s.secret_references import backend_variables_from_secrets, database_ca, extra_ca
 from convex_k8s.service_account import ServiceAccount, account_name
 from convex_k8s.services import ComponentService, Port
-from convex_k8s.values.checks.metadata import CHECKSUM_ANNOTATION
+from convex_k8s.values import Values
+from convex_k8s.values.checks.metadata import CHECKSUM_ANNOTATION, CLOUD_NATIVE_PG
 
 SCRAPED = {"convex-k8s/scrape": "true"}
 """The label of the one Service through which the backend is scraped: the headless one selects the same pod."""
@@ -77,7 +78,7 @@ class Backend(Construct):
         self.stateful_set = _StatefulSet(
             self,
             "stateful-set",
-            metadata=naming.metadata("backend", "backend"),
+            metadata=naming.metadata("backend", "backend", _database_operator(naming.values)),
             spec=k8s.StatefulSetSpec(
                 replicas=0 if self._values.paused else 1,
                 service_name=self.headless_service.name,
@@ -192,3 +193,9 @@ def _empty_dir(size_limit: str | None) -> k8s.EmptyDirVolumeSource:
 
 def _container_ports() -> list[Port]:
     return [Port("api", API_PORT, "api"), Port("http-actions", ACTIONS_PORT, "http-actions")]
+
+
+def _database_operator(values: Values) -> dict[str, str]:
+    """The annotation that names the Cluster of CloudNativePG, whose Secrets nobody else makes."""
+    cluster = values.postgres.cloud_native_pg.cluster
+    return {CLOUD_NATIVE_PG: cluster} if cluster else {}

@@ -138,7 +138,7 @@ def extra_ca(values: Values) -> tuple[str, str] | None:
 
 
 def needed_keys(values: Values) -> dict[str, list[str]]:
-    """The Secrets that the backend does not start without, each with its keys."""
+    """The Secrets that the backend does not start without, each with its keys; not those that an operator makes."""
     keys: dict[str, list[str]] = {}
     for reference in backend_secrets(values):
         if not reference.optional:
@@ -146,7 +146,13 @@ def needed_keys(values: Values) -> dict[str, list[str]]:
     for ca in (database_ca(values), extra_ca(values)):
         if ca and ca[1] not in keys.setdefault(ca[0], []):
             keys[ca[0]].append(ca[1])
-    return keys
+    return {name: named for name, named in keys.items() if name not in operator_secrets(values)}
+
+
+def operator_secrets(values: Values) -> tuple[str, ...]:
+    """The Secrets that CloudNativePG makes: nobody else writes them."""
+    cluster = values.postgres.cloud_native_pg.cluster
+    return (f"{cluster}-app", f"{cluster}-ca") if cluster else ()
 
 
 def _s3(values: Values) -> list[SecretReference]:

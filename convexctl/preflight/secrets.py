@@ -25,6 +25,7 @@ from convexctl.secrets.value_problems import value_problems
 from convexctl.synth.environment import Environment
 from convexctl.tools.kubectl import ClusterSecret, Kubectl, KubectlError
 
+_CLUSTER = "cluster.postgresql.cnpg.io"
 _CERTIFICATE_KEYS = ("tls.crt", "tls.key")
 
 
@@ -40,7 +41,7 @@ class SecretChecks:
         self._overlay = environment.name
         self._kubectl = kubectl
         self._values = environment.overlay.values
-        self._plan = plan_secrets(self._values, environment.manifests, everything=True)
+        self._plan = plan_secrets(self._values, environment.manifests, everything=True, operators=True)
         self._needed = needed_secrets(environment.manifests)
         self._makers = makers(environment.manifests)
 
@@ -113,10 +114,15 @@ class SecretChecks:
         return failed(title(needed.name), "there is none of that name", self._cure(needed))
 
     def _not_made_yet(self, needed: NeededSecret, maker: Maker) -> Check:
+        operator = maker.by == "cloudnative-pg"
+        resource = _CLUSTER if operator else maker.kind.lower()
         try:
-            found = self._kubectl.find(maker.kind.lower(), maker.name)
+            found = self._kubectl.find(resource, maker.name)
         except KubectlError:
             found = None
+        if found is None and operator:
+            remedy = "create it, or correct postgres.cloudNativePG.cluster"
+            return failed(title(needed.name), f"there is no Cluster {maker.name} of CloudNativePG to make it", remedy)
         if found is None:
             return skipped(title(needed.name), f"not there yet: the {maker.kind} {maker.name} makes it, once applied")
         if problem := not_ready(found):
@@ -124,7 +130,7 @@ class SecretChecks:
             return failed(
                 title(needed.name),
                 detail,
-                f"see `kubectl describe {maker.kind.lower()} {maker.name}{self._kubectl.options()}`",
+                f"see `kubectl describe {resource} {maker.name}{self._kubectl.options()}`",
             )
         return skipped(title(needed.name), f"not there yet: the {maker.kind} {maker.name} is at work")
 
@@ -196,6 +202,8 @@ def _remedy(maker: Maker, overlay: str, here: str) -> str:
             return "correct the value in the store"
         case "sealed-secrets":
             return f"seal the value anew: {PROGRAM} secrets {overlay} --seal{here}"
+        case "cloudnative-pg":
+            return f"see `kubectl describe {_CLUSTER} {maker.name}{here}`"
         case "job":
             return f"{PROGRAM} secrets {overlay} --all --apply{here}"
         case _:

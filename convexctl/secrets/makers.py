@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from convex_k8s.values.checks.metadata import CLOUD_NATIVE_PG
+
 from convexctl.secrets.needed import made_by_job, needed_secrets
 
 ISSUERS = {"cert-manager.io/cluster-issuer": "ClusterIssuer", "cert-manager.io/issuer": "Issuer"}
@@ -15,7 +17,7 @@ ACME = "kubernetes.io/tls-acme"
 configure."""
 DEFAULT_ISSUER = "default issuer"
 
-By = Literal["external-secrets", "sealed-secrets", "job", "cert-manager"]
+By = Literal["external-secrets", "sealed-secrets", "job", "cert-manager", "cloudnative-pg"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ def _made_by(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Maker]]:
         case "Job":
             for secret in made_by_job(manifest):
                 yield secret, Maker("job", kind, name, manifest)
+        case "StatefulSet":
+            if cluster := (manifest["metadata"].get("annotations") or {}).get(CLOUD_NATIVE_PG):
+                for secret in (f"{cluster}-app", f"{cluster}-ca"):
+                    yield secret, Maker("cloudnative-pg", "Cluster", cluster, manifest)
         case "Ingress" | "Gateway":
             if issuer := _issuer(manifest):
                 for needed in needed_secrets([manifest]):

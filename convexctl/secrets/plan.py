@@ -49,19 +49,25 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan_secrets(values: Values, manifests: Sequence[Mapping[str, Any]], *, everything: bool = False) -> Plan:
+def plan_secrets(
+    values: Values, manifests: Sequence[Mapping[str, Any]], *, everything: bool = False, operators: bool = False
+) -> Plan:
     """Plan the Secrets that the manifests refer to.
 
     Those that something in the manifests makes (an ExternalSecret, the bootstrap Job) are left out and noted, unless
-    `everything` is asked for.
+    `everything` is asked for. Those of the database's operator are in it only with `operators`: nobody writes them.
     """
     made = makers(manifests)
-    elsewhere = {name: maker for name, maker in made.items() if maker.by in ("external-secrets", "job")}
+    left_out = {
+        **dict.fromkeys(("external-secrets", "job"), not everything),
+        "cloudnative-pg": not operators,
+    }
     entries: dict[tuple[str, str], Entry] = {}
     notes: list[str] = []
     for needed in needed_secrets(manifests):
-        if needed.name in elsewhere and not everything:
-            notes.append(_note(needed.name, elsewhere[needed.name]))
+        maker = made.get(needed.name)
+        if maker and left_out.get(maker.by):
+            notes.append(_note(needed.name, maker))
             continue
         for reference in needed.references:
             entry = _entry(reference, values)
@@ -69,7 +75,7 @@ def plan_secrets(values: Values, manifests: Sequence[Mapping[str, Any]], *, ever
                 notes.append(_not_ours(reference, made))
             elif entries.setdefault((entry.secret, entry.key), entry).optional and not entry.optional:
                 entries[entry.secret, entry.key] = entry
-        if needed.name in elsewhere and values.secrets.provider == "bootstrap":
+        if maker and maker.by == "job":
             # The Job finds a Secret of its own form only when it names the instance too.
             entries.setdefault((needed.name, NAME), Entry(needed.name, NAME, NAME))
     return Plan(values, tuple(entries.values()), tuple(dict.fromkeys(notes)))
@@ -110,6 +116,8 @@ def _note(secret: str, maker: Maker) -> str:
     """Why a Secret is not written: what makes it, and what that needs."""
     if maker.by == "job":
         return f"Secret {secret}: not written; the Job {maker.name} makes it"
+    if maker.by == "cloudnative-pg":
+        return f"Secret {secret}: not written; CloudNativePG makes it with its Cluster {maker.name}"
     spec = maker.manifest["spec"]
     store = spec["secretStoreRef"]
     wanted = []

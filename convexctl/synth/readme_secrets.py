@@ -70,6 +70,8 @@ def _text(name: str, maker: Maker) -> str:
                 "The controller of Sealed Secrets makes it from the SealedSecret in `convex.k8s.yaml`: "
                 f"`{PROGRAM} secrets {name} --seal` seals other values."
             )
+        case "cloudnative-pg":
+            return f"CloudNativePG makes it with its Cluster `{maker.name}`. Leave it to the operator."
         case _:
             return f"The Job `{maker.name}` makes it in the cluster, once: it is never changed afterwards."
 

@@ -170,11 +170,17 @@ class Values(Model):
         return self.instance.name or ("" if self.external_database else DEFAULT_INSTANCE_NAME)
 
     @property
+    def _instance_apart(self) -> bool:
+        """Whether the instance secret is in the Secret `<release>-instance` unless the overlay names another."""
+        cluster = self.postgres.cloud_native_pg.cluster if self.postgres.enabled else ""
+        return bool(cluster) or self.secrets.provider == "bootstrap"
+
+    @property
     def instance_secret_name(self) -> str:
         """The Secret with the instance secret; empty where the backend makes one itself and keeps it on its volume."""
         if self.instance.existing_secret:
             return self.instance.existing_secret
-        if self.secrets.provider == "bootstrap":
+        if self._instance_apart:
             return f"{self.release_name}-instance"
         if self.postgres.enabled:
             return self.postgres.existing_secret
@@ -183,7 +189,7 @@ class Values(Model):
     @property
     def instance_secret_key(self) -> str:
         """The key of the instance secret in that Secret."""
-        if not self.instance.existing_secret and self.secrets.provider != "bootstrap":
+        if not self.instance.existing_secret and not self._instance_apart:
             if self.postgres.enabled:
                 return self.postgres.keys.instance_secret
             if self.mysql.enabled:

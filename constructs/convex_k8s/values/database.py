@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
 
 from convex_k8s.values.base import (
     Count,
@@ -79,11 +82,37 @@ class Database(Model):
         return bool(keys.host or keys.port or keys.username or keys.password)
 
 
+class CloudNativePG(Model):
+    """A server of the operator CloudNativePG."""
+
+    cluster: OptionalObjectName = ""
+    """Name of a Cluster of CloudNativePG in the namespace of the environment. Login, CA and instance name come from the
+    Secrets that the operator makes, `NAME-app` and `NAME-ca`. The instance secret is in a Secret of its own."""
+
+
 class Postgres(Database):
     """An external PostgreSQL server."""
 
+    cloud_native_pg: Annotated[CloudNativePG, Field(alias="cloudNativePG")] = CloudNativePG()
+    """A server of CloudNativePG."""
+
     existing_secret: ObjectName = "convex-postgres-secret"
     """Secret with the connection URL, instance name and instance secret."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_cluster(cls, data: Any) -> Any:
+        """Fill in the Secrets of CloudNativePG and their keys; what the overlay says itself stays for the checks."""
+        operator = data.get("cloudNativePG") if isinstance(data, Mapping) else None
+        cluster = operator.get("cluster") if isinstance(operator, Mapping) else None
+        if not (isinstance(cluster, str) and cluster):
+            return data
+        keys = {"host": "host", "port": "port", "username": "username", "password": "password"}
+        own = data.get("keys", {})
+        if isinstance(own, Mapping):
+            own = {**keys, "instanceName": "dbname", **own}
+        ca = {} if "caSecret" in data else {"caSecret": f"{cluster}-ca", "caKey": "ca.crt"}
+        return {**ca, "existingSecret": f"{cluster}-app", **data, "keys": own}
 
 
 class Mysql(Database):

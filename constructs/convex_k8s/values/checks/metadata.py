@@ -19,6 +19,8 @@ OWN_LABELS = frozenset(
 
 CHECKSUM_ANNOTATION = "checksum/config"
 """The annotation by which a changed ConfigMap rolls the backend."""
+CLOUD_NATIVE_PG = "convex-k8s/cloudnative-pg"
+"""The annotation of the backend that names the Cluster of CloudNativePG that it uses."""
 OVERLAY_ANNOTATION = "convex-k8s/overlay"
 """The annotation that names the overlay from which an object was made."""
 
