@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.behaviour import Backend, Behaviour, Dashboard, predict
+from convexctl.behaviour import Backend, Behaviour, Dashboard, Route, predict
 from tests.support.overlay_cases import CASES, Case, case, environment_of
 
 ONE_BUCKET = ("exports", "snapshot_imports", "modules", "files", "search")
@@ -281,11 +281,15 @@ def test_an_option(text: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize("each", CASES, ids=str)
 def test_whatever_the_overlay(each: Case) -> None:
     """No overlay makes a pod that does not start, a second writer, a hard kill, or a dashboard that gives keys away."""
-    backend, dashboard = only(predict(each.environment().manifests))
+    model = predict(each.environment().manifests)
+    (backend,) = model.backends
     assert values(backend, {"writers": 0, "stop": 0}) == {"writers": "one", "stop": "clean"}
-    assert backend.obstacles == dashboard.obstacles == ()
-    assert dashboard.admin_key is not None
-    assert dashboard.admin_key.value is None
+    assert backend.obstacles == ()
+    assert bool(model.dashboards) == each.overlay().values.dashboard.enabled
+    for dashboard in model.dashboards:
+        assert dashboard.obstacles == ()
+        assert dashboard.admin_key is not None
+        assert dashboard.admin_key.value is None
 
 
 @pytest.mark.parametrize("each", CASES, ids=str)
@@ -293,17 +297,28 @@ def test_with_ingress_every_origin_is_served_and_metrics_are_not(each: Case) -> 
     model = predict(each.environment().manifests)
     if not model.routes:
         return
-    backend, _ = only(model)
+    (backend,) = model.backends
     assert backend.cloud_origin is not None
     assert backend.site_origin is not None
-    api = str(backend.cloud_origin.value).removeprefix("https://")
-    site, _, path = str(backend.site_origin.value).removeprefix("https://").partition("/")
-    served = {(host, path): model.reached(host, path) for host, path in ((api, "/api/sync"), (site, f"/{path}"))}
-    roles = {key: route.role if route else "" for key, route in served.items()}
-    assert roles[api, "/api/sync"] == "api"
-    assert roles[site, f"/{path}"] == ("api" if path else "http actions")
+    overlay = each.overlay().values
+    edge = overlay.ingress if overlay.ingress.enabled else overlay.gateway
+    # An origin of its own is what the world calls; whatever is before the edge passes it on to the entry's host.
+    cloud = edge.backend.host if edge.backend.origin else str(backend.cloud_origin.value)
+    site = edge.site.host if edge.site.origin else str(backend.site_origin.value)
+    api = cloud.removeprefix("https://")
+    actions, _, path = site.removeprefix("https://").partition("/")
+    routes = {key: model.reached(*key) for key in ((api, "/api/sync"), (actions, f"/{path}"))}
+    assert all(routes.values()), routes
+    assert role(routes[api, "/api/sync"]) == "api"
+    assert role(routes[actions, f"/{path}"]) == ("api" if path else "http actions")
     if backend.metrics and backend.metrics.value:
-        for host in (api, site):
-            route = model.reached(host, "/metrics")
-            assert route is not None
-            assert route.role == "dashboard"
+        for host in (api, actions):
+            assert role(model.reached(host, "/metrics")) != "api"
+
+
+def role(route: Route | None) -> str:
+    """What answers behind a route; HTTP actions are also what the API answers below /http."""
+    assert route is not None
+    if not route.role:
+        return "nowhere"
+    return "http actions" if route.rewrite and route.rewrite.value == "/http" else route.role

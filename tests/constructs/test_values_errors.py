@@ -63,8 +63,10 @@ UNKNOWN_KEYS = [
         "extends below the top",
         "backend:\n  extends: other\n",
         "2: backend.extends: is not a parameter; known here: nodeSelector, tolerations, priorityClassName, "
-        "podAnnotations, podLabels, image, secretsName, persistence, env, envFrom, metrics, extraCaSecret, extraCaKey, "
-        "terminationGracePeriodSeconds, resources, probes, securityContext, serviceAccountName",
+        "podAnnotations, podLabels, affinity, topologySpreadConstraints, hostAliases, initContainers, extraContainers, "
+        "extraVolumes, extraVolumeMounts, serviceAccount, image, secretsName, persistence, env, envFrom, paused, tmp, "
+        "metrics, extraCaSecret, extraCaKey, terminationGracePeriodSeconds, resources, probes, securityContext, "
+        "serviceAccountName",
     ),
 ]
 
