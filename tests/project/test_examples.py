@@ -17,7 +17,7 @@ from convexctl.cli import COMMANDS
 from tests.support.overlay_cases import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
-MANIFESTS = sorted((EXAMPLES / "flux").glob("*.yaml"))
+MANIFESTS = sorted(path for folder in ("argocd", "flux") for path in (EXAMPLES / folder).glob("*.yaml"))
 
 
 def schema_of(kind: str, version: str) -> Any:
@@ -46,8 +46,7 @@ def closed(schema: Any) -> Any:
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
 def test_a_manifest_is_valid(path: Path) -> None:
     manifest = yaml.safe_load(path.read_text())
-    metadata = manifest.pop("metadata")
-    assert set(metadata) == {"name", "namespace"}
+    assert set(manifest["metadata"]) == {"name", "namespace"}
     schema = schema_of(manifest["kind"], manifest["apiVersion"])
     jsonschema.validate(manifest, schema)
     manifest["spec"]["misspelt"] = True
