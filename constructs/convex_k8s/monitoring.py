@@ -9,8 +9,10 @@ from cdk8s import ApiObject, JsonPatch
 from constructs import Construct
 from convex_k8s.backend import SCRAPED
 from convex_k8s.naming import Naming
+from convex_k8s.values.backup import seconds
 
 API_VERSION = "monitoring.coreos.com/v1"
+_SCHEDULED_LATE_S = 3600
 
 
 class Monitoring(Construct):
@@ -49,6 +51,8 @@ class Monitoring(Construct):
             rules.append(self._dashboard_down(self._labels(deployment=f"{self._naming.release}-dashboard")))
         if certificates := self._certificates():
             rules.append(self._certificate(self._labels(name=certificates, exact=False)))
+        if self._naming.values.backup.enabled:
+            rules += [self._backup_failed(), self._backup_missing()]
         return rules
 
     def _labels(self, *, exact: bool = True, **labels: str) -> str:
@@ -128,6 +132,31 @@ class Monitoring(Construct):
             "warning",
             f"the certificate {{{{ $labels.name }}}} ends in less than {days} days",
             "cert-manager renews it 30 days before: look at the events of the Certificate.",
+        )
+
+    def _backup_failed(self) -> dict[str, Any]:
+        failed = self._labels(job_name=f"{self._naming.release}-backup-.*", exact=False)
+        return self._alert(
+            "ConvexBackupFailed",
+            f'kube_job_failed{{{failed}, condition="true"}} == 1',
+            "0m",
+            "warning",
+            "the backup Job {{ $labels.job_name }} failed",
+            "The reason is the termination message of its pod. The alert ends when the Job is deleted.",
+        )
+
+    def _backup_missing(self) -> dict[str, Any]:
+        job = self._labels(cronjob=f"{self._naming.release}-backup")
+        due = f"kube_cronjob_status_last_schedule_time{{{job}}}"
+        done = f"kube_cronjob_status_last_successful_time{{{job}}}"
+        same = "on (namespace, cronjob)"
+        return self._alert(
+            "ConvexBackupMissing",
+            f"{due} > {same} {done} or {due} unless {same} {done}",
+            f"{seconds(self._naming.values.backup.timeout) + _SCHEDULED_LATE_S}s",
+            "critical",
+            "the last backup that was due has not succeeded",
+            "Look at the Jobs of the CronJob and their pods. Until one succeeds the newest backup is the one before.",
         )
 
     def _claim(self) -> str:

@@ -15,6 +15,8 @@ from tests.support.overlay_cases import case, environment_of, one
 
 NAMESPACE = 'namespace="convex-monitored"'
 CONTAINER = f'{NAMESPACE}, pod="convex-backend-0", container="convex-backend"'
+BACKUP = f'{NAMESPACE}, cronjob="convex-backup"'
+FAILED = f'{NAMESPACE}, job_name="convex-backup-1", condition="true"'
 CLAIM = f'{NAMESPACE}, persistentvolumeclaim="data-convex-backend-0"'
 
 FIRES: dict[str, tuple[dict[str, str], str, str]] = {
@@ -53,6 +55,15 @@ FIRES: dict[str, tuple[dict[str, str], str, str]] = {
         {f'certmanager_certificate_expiration_timestamp_seconds{{{NAMESPACE}, name="convex-tls"}}': "1000000x100"},
         "10m",
         "90m",
+    ),
+    "ConvexBackupFailed": ({f"kube_job_failed{{{FAILED}}}": "_x5 1x30"}, "4m", "10m"),
+    "ConvexBackupMissing": (
+        {
+            f"kube_cronjob_status_last_schedule_time{{{BACKUP}}}": "0x9 600x300",
+            f"kube_cronjob_status_last_successful_time{{{BACKUP}}}": "100x310",
+        },
+        "180m",
+        "195m",
     ),
 }
 """For each alert: what is measured each minute, a time before it fires, and one after."""
@@ -104,6 +115,14 @@ def test_a_backend_that_is_gone_counts_as_down(tmp_path: Path) -> None:
     assert promtool(tmp_path, {}, "ConvexBackendDown", "10m", []).returncode == 1
 
 
+def test_a_backup_that_never_succeeded_is_missing(tmp_path: Path) -> None:
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    (tmp_path / "rules.yaml").write_text(json.dumps({"groups": [{"name": "convex", "rules": rules()}]}))
+    series = {f"kube_cronjob_status_last_schedule_time{{{BACKUP}}}": "0x300"}
+    assert promtool(tmp_path, series, "ConvexBackupMissing", "190m", []).returncode == 1
+
+
 def test_a_healthy_environment_is_quiet(tmp_path: Path) -> None:
     if not shutil.which("promtool"):
         pytest.skip("promtool is not installed (Debian: prometheus)")
@@ -119,7 +138,7 @@ def test_a_healthy_environment_is_quiet(tmp_path: Path) -> None:
         f'certmanager_certificate_expiration_timestamp_seconds{{{NAMESPACE}, name="convex-tls"}}': "9000000x120",
     }
     for alert in FIRES:
-        done = promtool(tmp_path, healthy, alert, "100m", [])
+        done = promtool(tmp_path, healthy, alert, "250m" if alert == "ConvexBackupMissing" else "100m", [])
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -135,7 +154,7 @@ def test_the_pod_is_scraped_once() -> None:
 
 def test_monitoring_serves_metrics_and_the_edge_closes_them() -> None:
     environment = case("monitoring").environment()
-    assert one(environment, "ConfigMap")["data"]["DISABLE_METRICS_ENDPOINT"] == "false"
+    assert one(environment, "ConfigMap", "convex-config")["data"]["DISABLE_METRICS_ENDPOINT"] == "false"
     paths = [path["path"] for rule in one(environment, "Ingress")["spec"]["rules"] for path in rule["http"]["paths"]]
     assert "/metrics" in paths
 
