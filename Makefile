@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz install synth test lint format snapshots schema kubernetes-types preflight benchmark clean
+.PHONY: help fuzz install synth test lint format snapshots schema kubernetes-types preflight benchmark requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ fuzz: $(VENV)/.dev ## Try inputs made at random (make fuzz INPUTS=100000 SEED=1)
 benchmark: $(VENV)/.dev ## Measure synth beside its peers, into docs/performance.md
 	@$(BIN)/python benchmarks/synth.py
 
+requirements: $(VENV)/.dev ## Write the hashes of all pins into the requirement files
+	@$(BIN)/python -m tests.support.requirement_hashes
+
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -52,16 +55,16 @@ $(VENV)/bin/python:
 
 $(VENV)/.synth: requirements.txt | $(VENV)/bin/python
 	@echo "Installing requirements.txt into $(VENV), which takes a few minutes at the most" >&2
-	@$(PIP) install -r requirements.txt
+	@$(PIP) install --require-hashes -r requirements.txt
 	@$(BIN)/python -O -m compileall -q $(addprefix $(VENV)/lib/python*/site-packages/,constructs cdk8s cdk8s_plus_27)
 	@touch $@
 
 $(VENV)/.preflight: requirements.txt requirements-preflight.txt | $(VENV)/bin/python
 	@echo "Installing requirements-preflight.txt into $(VENV)" >&2
-	@$(PIP) install -r requirements-preflight.txt
+	@$(PIP) install --require-hashes -r requirements-preflight.txt
 	@touch $@ $(VENV)/.synth
 
 $(VENV)/.dev: requirements.txt requirements-preflight.txt requirements-dev.txt | $(VENV)/bin/python
 	@echo "Installing requirements-dev.txt into $(VENV)" >&2
-	@$(PIP) install -r requirements-dev.txt
+	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@ $(VENV)/.synth $(VENV)/.preflight
