@@ -139,6 +139,8 @@ def test_every_reference_of_every_environment_is_covered(case: Case, tmp_path: P
             if reference.use in ("certificate", "all keys"):
                 assert f"Secret {secret.name} (" in notes
                 continue
+            if reference.target == ADMIN_KEY and "CloudNativePG makes" in notes:
+                continue  # The name of the instance, which an admin key is made from, is in the operator's Secret.
             key = ".dockerconfigjson" if reference.use == "image pull" else reference.key
             referred.setdefault(secret.name, set()).add(key)
     assert written == referred
