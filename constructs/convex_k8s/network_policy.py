@@ -67,9 +67,9 @@ class NetworkPolicies(Construct):
         if values.metrics:
             peer = {"namespaceSelector": _selector(self._values.metrics_ns_match_labels)}
             yield {"from": [peer], "ports": _ports(API_PORT)}
-        if values.backup.enabled:
-            jobs: tuple[Component, ...] = ("backup", "restore")
-            own = [{"podSelector": {"matchLabels": self._naming.selector(job)}} for job in jobs]
+        backup: list[Component] = ["backup", "restore"] if values.backup.enabled else []
+        push: list[Component] = ["functions"] if values.functions.image else []
+        if own := [{"podSelector": {"matchLabels": self._naming.selector(job)}} for job in (*backup, *push)]:
             yield {"from": own, "ports": _ports(API_PORT)}
         for rule in self._values.extra_ingress:
             yield {"from": _peers(rule.from_), "ports": _given(rule.ports) or ports}

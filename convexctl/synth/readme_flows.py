@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from convexctl.behaviour import Backend, Behaviour
@@ -59,7 +60,15 @@ def _outwards(objects: Objects, behaviour: Behaviour) -> Iterator[tuple[str, str
     yield "backend", "whatever your functions call", "any"
     for manifest in objects.all:
         if manifest["kind"] in ("Job", "CronJob"):
-            yield f"{manifest['kind']} `{name_of(manifest)}`", "API server of the cluster", "443"
+            yield f"{manifest['kind']} `{name_of(manifest)}`", *_called_by(manifest)
+
+
+def _called_by(job: Mapping[str, Any]) -> tuple[str, str]:
+    """Whom a Job calls, and on which port. Those that call the API server have a token for it."""
+    spec = job["spec"]["jobTemplate"]["spec"] if job["kind"] == "CronJob" else job["spec"]
+    if spec["template"]["spec"].get("automountServiceAccountToken") is False:
+        return "backend", "3210"
+    return "API server of the cluster", "443"
 
 
 def _stores(backend: Backend) -> Iterator[tuple[str, str, str]]:

@@ -56,6 +56,39 @@ def test_the_edge_alone_calls_backend_and_dashboard() -> None:
     assert policy(INGRESS + EDGE, "dashboard")["egress"] == []
 
 
+INSTANCE = "instance: {existingSecret: a}\nnetworkPolicy: {enabled: true}\n"
+PUSH = "functions: {image: 'registry.example.com/team/functions:1'}\n"
+BACKUP = "backup: {enabled: true, destination: claim, claim: {existingClaim: backups}}\n"
+JOBS = {"convex-functions": PUSH, "convex-backup": BACKUP, "convex-restore": BACKUP}
+
+
+@pytest.mark.parametrize("app", JOBS)
+def test_a_job_that_calls_the_backend_may_do_so(app: str) -> None:
+    api = [{"port": 3210, "protocol": "TCP"}]
+    allowed = policy(INSTANCE + JOBS[app], "backend")["ingress"]
+    assert [rule["ports"] for rule in allowed if {"podSelector": {"matchLabels": {"app": app}}} in rule["from"]] == [
+        api
+    ]
+    others = [job for job in JOBS if JOBS[job] != JOBS[app]]
+    assert not any(other in yaml.safe_dump(allowed) for other in others)
+
+
+def test_no_job_is_limited_on_its_way_out() -> None:
+    overlay = INSTANCE.replace("existingSecret: a", "name: a") + PUSH + BACKUP
+    environment = environment_of(overlay + "secrets: {provider: bootstrap}\nmaintenance: {restartSchedule: '@daily'}\n")
+    jobs = [manifest for manifest in environment.manifests if manifest["kind"] in ("Job", "CronJob")]
+    assert len(jobs) >= 4
+    limits = [
+        manifest["spec"]["podSelector"]["matchLabels"]
+        for manifest in environment.manifests
+        if manifest["kind"] == "NetworkPolicy" and "Egress" in manifest["spec"]["policyTypes"]
+    ]
+    for job in jobs:
+        spec = job["spec"]["jobTemplate"]["spec"] if job["kind"] == "CronJob" else job["spec"]
+        labels = spec["template"]["metadata"]["labels"].items()
+        assert not any(limit.items() <= labels for limit in limits), job["metadata"]["name"]
+
+
 def test_without_an_edge_nobody_calls_the_pods() -> None:
     assert policy("networkPolicy: {enabled: true}\n", "backend")["ingress"] == []
 
