@@ -48,8 +48,9 @@ class NetworkPolicies(Construct):
     def _of(self, component: Component, callers: list[Rule], destinations: list[Rule]) -> None:
         selector = {"matchLabels": self._naming.selector(component)}
         types = ["Ingress", "Egress"]
-        spec = {"podSelector": selector, "policyTypes": types, "ingress": callers, "egress": destinations}
-        self._policy(component, spec)
+        # The API server drops an empty list, and a second apply would then differ; none given allows nothing either.
+        rules = {name: given for name, given in (("ingress", callers), ("egress", destinations)) if given}
+        self._policy(component, {"podSelector": selector, "policyTypes": types, **rules})
 
     def _edge(self) -> list[Rule]:
         """The pods of the Ingress controller or Gateway."""
