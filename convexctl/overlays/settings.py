@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from convexctl.located_yaml import DocumentError, Located, Place, load_all
+if TYPE_CHECKING:
+    from convexctl.located_yaml import Located, Place
 
 _KEY = re.compile(r"(?:[^.\\=]|\\.)+")
-_PLACE = Place("--set", 0)
+_NAME = "--set"
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One `key=value`: a layer of its own, between the values files as they stand on the command line."""
 
     text: str
@@ -22,6 +22,10 @@ class Setting:
 
 def setting(text: str) -> Setting:
     """Read `key=value`. The value is YAML, as in an overlay; a dot inside a key has a backslash before it."""
+    # Only where it is used: a run that has nothing to do imports no YAML.
+    from convexctl.located_yaml import DocumentError, Located, Place, load_all
+
+    place = Place(_NAME, 0)
     key, equals, value = text.partition("=")
     parts = _KEY.findall(key)
     if not equals or not parts or ".".join(parts) != key:
@@ -29,22 +33,22 @@ def setting(text: str) -> Setting:
     if "[" in key:
         raise argparse.ArgumentTypeError("sets a list as a whole: KEY=[ITEM, ...]")
     try:
-        documents = load_all(value, str(_PLACE))
+        documents = load_all(value, str(place))
     except DocumentError:
         raise argparse.ArgumentTypeError("has a value that is no YAML: put it in quotes, inside the shell's") from None
-    located = Located(_at_one_place(documents[0]).value if documents else "", _PLACE)
+    located = Located(_at_one_place(documents[0], place).value if documents else "", place)
     for part in reversed(parts):
-        located = Located({re.sub(r"\\(.)", r"\1", part): located}, _PLACE)
+        located = Located({re.sub(r"\\(.)", r"\1", part): located}, place)
     return Setting(text, located)
 
 
-def _at_one_place(located: Located) -> Located:
+def _at_one_place(located: Located, place: Place) -> Located:
     value = located.value
     if isinstance(value, dict):
-        return Located({key: _at_one_place(item) for key, item in value.items()}, _PLACE)
-    if isinstance(value, list):
-        return Located([_at_one_place(item) for item in value], _PLACE)
-    return Located(value, _PLACE)
+        value = {key: _at_one_place(item, place) for key, item in value.items()}
+    elif isinstance(value, list):
+        value = [_at_one_place(item, place) for item in value]
+    return type(located)(value, place)
 
 
 def add_setting(parser: argparse.ArgumentParser) -> None:

@@ -23,6 +23,7 @@ def edge_questions(manifests: Iterable[Manifest], kubectl: Kubectl) -> list[Ques
     """The classes, Gateways and issuers that the manifests name, each once."""
     manifests = list(manifests)
     classes: dict[tuple[str, str], Question] = {}
+    ingress_classes: dict[tuple[str, str], str] = {}
     issuers: dict[tuple[str, str], Question] = {}
     gateways: dict[tuple[str, str], Question] = {}
     made = {manifest["metadata"]["name"] for manifest in manifests if manifest["kind"] == "Gateway"}
@@ -32,7 +33,7 @@ def edge_questions(manifests: Iterable[Manifest], kubectl: Kubectl) -> list[Ques
             case "Ingress":
                 named = manifest["spec"].get("ingressClassName", "")
                 annotated = annotations.get(_ANNOTATION, "")
-                classes[named, annotated] = _ingress_class(kubectl, named, annotated)
+                ingress_classes[named, annotated] = named or annotated or "default"
             case "Gateway":
                 named = manifest["spec"]["gatewayClassName"]
                 classes[named, "gateway"] = _gateway_class(kubectl, named)
@@ -47,27 +48,32 @@ def edge_questions(manifests: Iterable[Manifest], kubectl: Kubectl) -> list[Ques
         for key, kind in ISSUERS.items():
             if key in annotations:
                 issuers[kind, annotations[key]] = _issuer(kubectl, kind, annotations[key])
-    return [*classes.values(), *gateways.values(), *issuers.values()]
+    several = len(ingress_classes) > 1
+    asked = [
+        _ingress_class(kubectl, f"{INGRESS_CLASS} {name}" if several else INGRESS_CLASS, *key)
+        for key, name in ingress_classes.items()
+    ]
+    return [*asked, *classes.values(), *gateways.values(), *issuers.values()]
 
 
-def _ingress_class(kubectl: Kubectl, named: str, annotated: str) -> Question:
+def _ingress_class(kubectl: Kubectl, title: str, named: str, annotated: str) -> Question:
     def answer() -> Check:
         known = {item["metadata"]["name"]: item for item in kubectl.all_of("ingressclass")}
         there = ", ".join(known) or "none"
         if not (named or annotated):
-            return default_class(INGRESS_CLASS, known, _DEFAULT, "ingress.className", "the Ingress")
+            return default_class(title, known, _DEFAULT, "ingress.className", "the Ingress")
         if (named or annotated) in known:
-            return ok(INGRESS_CLASS, named or annotated)
+            return ok(title, named or annotated)
         if not named:
             reason = f"{annotated}: a controller may listen to that annotation without an IngressClass of the name"
-            return skipped(INGRESS_CLASS, reason)
+            return skipped(title, reason)
         return failed(
-            INGRESS_CLASS,
+            title,
             f"there is no class {named}, and no controller would serve the Ingress; the cluster has: {there}",
             "install that controller, or set ingress.className to a class that is there",
         )
 
-    return Question(INGRESS_CLASS, answer, (CLUSTER,))
+    return Question(title, answer, (CLUSTER,))
 
 
 def _gateway_class(kubectl: Kubectl, name: str) -> Question:

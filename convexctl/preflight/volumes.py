@@ -17,9 +17,9 @@ _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 
 
 def volume_questions(manifests: Iterable[Manifest], kubectl: Kubectl) -> list[Question]:
-    """Claims, and the storage classes of those that are still to be made."""
+    """Claims, each once, and the storage classes of those that are still to be made."""
     questions = []
-    for claim in _claims(manifests):
+    for claim in {claim.name: claim for claim in _claims(manifests)}.values():
         questions.append(_volume_claim(kubectl, claim))
         if claim.template:
             questions.append(_storage_class(kubectl, claim))

@@ -43,7 +43,6 @@ def told(release: Release, secrets: Secrets | None, tmp_path: Path) -> str:
 
 
 def test_an_optional_secret_that_the_cluster_has_not_sets_nothing(release: Release, tmp_path: Path) -> None:
-    assert "unless Secret/convex-secrets" in told(release, None, tmp_path)
     assert "unless Secret/convex-secrets" not in told(release, [DATABASE, S3], tmp_path)
 
 

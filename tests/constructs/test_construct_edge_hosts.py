@@ -193,12 +193,12 @@ def test_what_a_controller_needs_is_set_unless_the_overlay_says_otherwise(
 WARNED = [
     pytest.param(
         INGRESS + "  annotations: {nginx.ingress.kubernetes.io/auth-url: 'https://login.example.com'}\n",
-        '6: ingress.annotations["nginx.ingress.kubernetes.io/auth-url"]: covers the API\'s host or HTTP actions too',
+        '6: ingress.annotations["nginx.ingress.kubernetes.io/auth-url"]: covers the API\'s host api.example.com',
         id="a login for all",
     ),
     pytest.param(
         INGRESS.replace("backend: {", "backend: {annotations: {haproxy.org/allow-list: 10.0.0.0/8}, "),
-        '5: ingress.backend.annotations["haproxy.org/allow-list"]: covers the API\'s host or HTTP actions too',
+        '5: ingress.backend.annotations["haproxy.org/allow-list"]: covers the API\'s host api.example.com',
         id="an allow-list for the API",
     ),
     pytest.param(

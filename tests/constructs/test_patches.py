@@ -105,7 +105,7 @@ def test_a_secret_gets_no_data_by_a_patch_either() -> None:
 
 def test_the_faults_of_all_overlays_are_told_at_once_and_nothing_is_written(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        (tmp_path / f"{name}.yaml").write_text(patched("{kind: Job}", "{spec: {}}"))
+        (tmp_path / f"{name}.yaml").write_text(f"releaseName: {name}\n{patched('{kind: Job}', '{spec: {}}')}")
     with pytest.raises(OverlayError) as caught:
         synthesise_all(tmp_path)
     assert [message.partition(":")[0] for message in caught.value.messages] == [

@@ -382,5 +382,5 @@ def test_a_url_with_a_problem_is_not_tried() -> None:
 def test_a_missing_client_is_one_line_of_advice(monkeypatch: pytest.MonkeyPatch, plain: PostgresServer) -> None:
     url = url_of(plain, "postgres")
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(UserError, match=r"^preflight needs the package psycopg: pip install -r .*$"):
+    with pytest.raises(UserError, match=r"^preflight needs the package psycopg: `make preflight` installs it$"):
         check_postgres(url, "convex-prod", require_tls=False)

@@ -273,5 +273,5 @@ def test_an_aws_profile_that_does_not_exist_is_said(monkeypatch: pytest.MonkeyPa
 
 def test_a_missing_client_is_one_line_of_advice(monkeypatch: pytest.MonkeyPatch, settings: S3Settings) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(UserError, match=r"^preflight needs the package boto3: pip install -r .*$"):
+    with pytest.raises(UserError, match=r"^preflight needs the package boto3: `make preflight` installs it$"):
         check_s3(settings, ["files"], "convex-prod")

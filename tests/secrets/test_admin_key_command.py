@@ -110,10 +110,10 @@ def test_in_a_pod_is_what_no_secret_has(admin_key: Runner, cluster: KubectlStub)
     cluster.pod("convex-self-hosted", SECRET)
     done = admin_key("local")
     assert opened(done, "convex-self-hosted").instance_name == "convex-self-hosted"
-    assert "made from the pod convex-backend-0, namespace here, context test" in done.stderr
+    assert "made from the pod convex-local-backend-0, namespace here, context test" in done.stderr
     assert [
         "exec",
-        "convex-backend-0",
+        "convex-local-backend-0",
         "--container=convex-backend",
         "--",
         "head",
