@@ -9,6 +9,7 @@ from cdk8s import ApiObjectMetadata
 from cdk8s_plus_27 import k8s
 
 from convex_k8s.values import Values
+from convex_k8s.values.audit import IGNORE_ANNOTATION
 from convex_k8s.values.checks.metadata import OVERLAY_ANNOTATION
 
 Component = Literal["backend", "dashboard", "bootstrap", "backup", "restore", "functions", "restart"]
@@ -21,6 +22,7 @@ class Naming:
         self.values = values
         self.release = values.release_name
         self.overlay_annotation = {OVERLAY_ANNOTATION: overlay} if overlay else {}
+        self.accepted = {f"{IGNORE_ANNOTATION}{rule}": reason for rule, reason in values.audit.ignore.items()}
 
     @property
     def api_url(self) -> str:
@@ -45,7 +47,8 @@ class Naming:
 
     def annotations(self, own: Mapping[str, str] | None = None) -> dict[str, str] | None:
         """The annotations of an object; not of pods and claim templates, so that a renamed overlay is no rollout."""
-        return {**self.values.common_annotations, **(own or {}), **self.overlay_annotation} or None
+        every = {**self.accepted, **self.overlay_annotation}
+        return {**self.values.common_annotations, **(own or {}), **every} or None
 
     def metadata(
         self,

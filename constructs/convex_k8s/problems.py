@@ -14,13 +14,15 @@ class Problem:
 
     `path` is the key it is about, `message` what is wrong and what would be right, never with a secret value in it.
     `depends_on` lists further keys that the statement rests on: where one of those is wrong itself, it is not made.
-    An `own` problem counts only where the overlay itself says it, not where it inherits the value.
+    An `own` problem counts only where the overlay itself says it, not where it inherits the value. `rule` is the rule
+    of `audit` that finds the same in the manifests.
     """
 
     path: Path
     message: str
     depends_on: tuple[Path, ...] = ()
     own: bool = False
+    rule: str = ""
 
     @property
     def key(self) -> str:

@@ -36,9 +36,19 @@ kubectl get all,ingress,configmap,pvc -o yaml | {PROGRAM} audit -
 | `--explain RULE` | prints what this page says of one rule |
 | `--rules` | prints this page |
 
-A finding that you accept stays out of the count and of `--fail-on`. Annotate the object with the rule and the reason:
-`convex-k8s.audit/ignore.memory-limit-low: a test cluster`. It is shown as accepted, with its reason. A rule that
-does not exist is an error.
+A finding that you accept stays out of the count and of `--fail-on`. It is shown as accepted, with your reason. In an
+overlay, name the rule:
+
+```yaml
+audit:
+  ignore:
+    memory-limit-low: a test cluster
+```
+
+`synth` then prints the finding as accepted, in place of its warning, and annotates every object of that environment
+with `convex-k8s.audit/ignore.memory-limit-low: a test cluster`, which `audit` reads. In manifests that are not made
+here, write this annotation on the object of the finding, or on the workload. A rule that does not exist and a reason
+that is empty are errors. `synth` warns of a rule that an overlay accepts and the audit does not find.
 
 Backends and dashboards are found by their image, else by their command (`run_backend.sh`, `convex-local-backend`), else
 by their ports (3210 with 3211, or 6791), whatever their names and kinds. No value of a Secret is ever shown. Where a

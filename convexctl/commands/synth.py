@@ -117,14 +117,15 @@ def _synthesise(
 
     environments = synthesise_all(overlays, arguments.overlay, arguments.values, arguments.jobs)
     warnings = warnings_of(overlays, [environment.overlay for environment in environments])
-    warnings += self_audit.warnings(environments, overlays)
+    audited = self_audit.told(environments, overlays)
     guarded: list[str] = []
     if not arguments.allow_irreversible:
         guarded = guard.check(environments, target, overlays, live=arguments.live)
     files = {environment.name: environment.files for environment in environments}
     outcomes = output.write(target, files, prune=not arguments.overlay)
     objects = {environment.name: len(environment.manifests) for environment in environments}
-    return Known([*warnings, *guarded], objects), outcomes, not guarded and not arguments.live
+    known = Known([*warnings, *audited.warnings, *guarded], objects, audited.accepted)
+    return known, outcomes, not guarded and not arguments.live
 
 
 def _report(target: Path, outcomes: Mapping[str, Outcome], known: Known, *, quiet: bool) -> None:
@@ -132,6 +133,8 @@ def _report(target: Path, outcomes: Mapping[str, Outcome], known: Known, *, quie
         print(f"warning: {printable(warning)}", file=sys.stderr)
     if quiet:
         return
+    for accepted in known.accepted:
+        print(f"accepted: {printable(accepted)}", file=sys.stderr)
     for name, outcome in outcomes.items():
         count = f", {known.objects[name]} objects" if name in known.objects else ""
         print(f"{target / name}: {outcome}{count}", file=sys.stderr)

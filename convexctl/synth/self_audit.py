@@ -4,32 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from convex_k8s import problems
+from convex_k8s.problems import Path as KeyPath
+from convex_k8s.problems import Problem
+from convex_k8s.values.audit import AUDIT_RULES
 
-from convexctl.audit import Severity, audit
-from convexctl.audit.model import Finding
+from convexctl.audit import Finding, Severity, audit
+from convexctl.audit.accepted import unknown
 from convexctl.overlays.load import overlay_file
 from convexctl.synth.environment import Environment
 
 
-def warnings(environments: Sequence[Environment], overlays: Path) -> list[str]:
-    """Errors and warnings of the audit on each environment. `collisions` compares them with each other."""
-    return [
-        _line(overlay_file(overlays, environment.name), finding)
-        for environment in environments
-        for finding in _findings(environment)
-    ]
+class Told(NamedTuple):
+    """What the audit says of environments: its errors and warnings, and what is accepted, with the reasons."""
+
+    warnings: list[str]
+    accepted: list[str]
 
 
-def _findings(environment: Environment) -> Iterator[Finding]:
+def told(environments: Sequence[Environment], overlays: Path) -> Told:
+    """Audit each environment. `collisions` compares them with each other."""
+    result = Told([], [])
+    for environment in environments:
+        file = overlay_file(overlays, environment.name)
+        findings = audit(environment.manifests).findings
+        result.warnings.extend(_line(file, finding) for finding in _open(environment, findings))
+        result.warnings.extend(_surplus(environment, file, findings))
+        result.warnings.extend(f"{file}: {problem}" for problem in unknown(environment.manifests, set(AUDIT_RULES)))
+        accepted = (finding for finding in findings if finding.accepted)
+        result.accepted.extend(f"{_line(file, finding)}: {finding.accepted}" for finding in accepted)
+    return result
+
+
+def _open(environment: Environment, findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Errors and warnings that nobody accepted, and that the overlay's own warnings do not tell."""
     told = {warning.path for warning in environment.overlay.values.warnings}
-    for finding in audit(environment.manifests).findings:
-        if finding.severity is not Severity.INFORMATION and _path_in_values(finding) not in told:
+    for finding in findings:
+        told_already = finding.accepted or finding.severity is Severity.INFORMATION
+        if not told_already and _path_in_values(finding) not in told:
             yield finding
 
 
-def _path_in_values(finding: Finding) -> problems.Path | None:
+def _surplus(environment: Environment, file: Path, findings: Sequence[Finding]) -> list[str]:
+    """What the overlay itself accepts and the audit does not find. An inherited acceptance may be for others."""
+    overlay, found = environment.overlay, {finding.rule.id for finding in findings}
+    paths: list[KeyPath] = [("audit", "ignore", rule) for rule in overlay.values.audit.ignore if rule not in found]
+    own = [path for path in paths if overlay.source and overlay.source.at(path).file == str(file)]
+    return overlay.faults([Problem(path, "the audit does not find this here: remove it") for path in own])
+
+
+def _path_in_values(finding: Finding) -> KeyPath | None:
     """Where the overlay's own warnings, which know the line, tell such a finding; None where they never do."""
     match finding.rule.id:
         case "data-lost-with-pod":
@@ -49,4 +74,5 @@ def _path_in_values(finding: Finding) -> problems.Path | None:
 def _line(file: Path, finding: Finding) -> str:
     subject = f"{finding.component}: " if finding.component else ""
     rule = finding.rule
-    return f"{file}: {subject}{rule.title}: {finding.message} [audit: {rule.id}]; see {rule.parameter}"
+    line = f"{file}: {subject}{rule.title}: {finding.message} [audit: {rule.id}]"
+    return line if finding.accepted else f"{line}; see {rule.parameter}"

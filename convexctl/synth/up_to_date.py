@@ -26,10 +26,12 @@ _RECORD = ".convex-k8s"
 
 
 class Known(NamedTuple):
-    """What a run that has nothing to do prints: the warnings, and the number of objects of each environment."""
+    """What a run that has nothing to do prints: the warnings, the number of objects of each environment, and the
+    accepted findings."""
 
     warnings: list[str]
     objects: dict[str, int]
+    accepted: Sequence[str] = ()
 
 
 class Memory:
@@ -47,7 +49,7 @@ class Memory:
         try:
             record = json.loads(self._file.read_bytes())
             if record["inputs"] == self._inputs and record["outputs"] == self._outputs(record["objects"]):
-                return Known(record["warnings"], record["objects"])
+                return Known(record["warnings"], record["objects"], record["accepted"])
         except (OSError, ValueError, KeyError, TypeError):
             pass
         return None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from convex_k8s.values.audit import Audit
 
 from convexctl.audit import Severity, audit
 from convexctl.synth import self_audit
-from convexctl.synth.environment import synthesise_all
+from convexctl.synth.environment import synthesise, synthesise_all
 from tests.support.command_line import run
 from tests.support.overlay_cases import CASES, SAMPLES, Case, overlay_of
 
@@ -19,7 +21,7 @@ def told(folder: Path, *overlays: str) -> list[str]:
     """The warnings on overlays that are called a, b and so on, without their folder."""
     for name, text in zip("abc", overlays, strict=False):
         (folder / f"{name}.yaml").write_text(text)
-    lines = self_audit.warnings(synthesise_all(folder), folder)
+    lines = self_audit.told(synthesise_all(folder), folder).warnings
     return [line.removeprefix(f"{folder}/") for line in lines]
 
 
@@ -93,7 +95,7 @@ def test_a_url_that_only_the_cluster_knows_is_told(
 def test_the_samples_are_above_reproach() -> None:
     environments = [case.environment() for case in CASES if case.folder == SAMPLES]
     assert len(environments) == 2
-    assert self_audit.warnings(environments, SAMPLES) == []
+    assert self_audit.told(environments, SAMPLES).warnings == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -107,9 +109,9 @@ def test_every_finding_is_told_once(case: Case) -> None:
         "tag-skew": ("dashboard.image.tag: is ",),
         "tag-unknown": ("image.tag: looks like",),
     }
-    audited = "\n".join(self_audit.warnings([environment], case.folder))
+    audited = "\n".join(self_audit.told([environment], case.folder).warnings)
     for finding in audit(environment.manifests).findings:
-        if finding.severity is Severity.INFORMATION:
+        if finding.severity is Severity.INFORMATION or finding.accepted:
             assert f"[audit: {finding.rule.id}]" not in audited
             continue
         by_values = parameters.get(finding.rule.id, ())
@@ -126,3 +128,45 @@ def test_the_warnings_stand_in_the_output_of_synth(
     done = run(capsys, "synth", "--overlays", "overlays", "-o", "out", "--quiet")
     assert done.code == 0
     assert "warning: overlays/one.yaml: StatefulSet/convex-backend: Too little time to stop: " in done.stderr
+
+
+LITTLE = POSTGRES + "backend: {resources: {requests: {memory: 1Mi}, limits: {memory: 1Mi}}}\n"
+
+
+def test_a_finding_that_the_overlay_accepts_is_shown_as_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("overlays").mkdir()
+    Path("overlays", "one.yaml").write_text(LITTLE + "audit: {ignore: {memory-limit-low: a test cluster}}\n")
+    said = (
+        "accepted: overlays/one.yaml: StatefulSet/convex-backend: Little memory for the backend: the memory limit is "
+        "1Mi [audit: memory-limit-low]: a test cluster\n"
+    )
+    for _ in ("the first run", "a run that finds nothing to do"):
+        done = run(capsys, "synth", "--overlays", "overlays", "-o", "out")
+        assert (done.code, "warning: " in done.stderr, said in done.stderr) == (0, False, True)
+    assert "[memory-limit-low] StatefulSet/convex-backend" in run(capsys, "audit", "out").stdout.split("Accepted")[1]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_an_overlay_can_accept_whatever_the_audit_finds(case: Case) -> None:
+    """Whatever object a finding is about. The overlay's own warnings about the same are accepted with it."""
+    values = case.overlay().values
+    found = {finding.rule.id: "a reason" for finding in audit(case.environment().manifests).findings}
+    accepting = replace(case.overlay(), values=values.model_copy(update={"audit": Audit(ignore=found)}))
+    environment = synthesise(accepting)
+    assert [finding.rule.id for finding in audit(environment.manifests).findings if not finding.accepted] == []
+    assert {warning.rule for warning in accepting.values.warnings} & found.keys() == set()
+
+
+def test_what_an_overlay_accepts_in_vain_is_told_unless_it_is_inherited(tmp_path: Path) -> None:
+    (tmp_path / "_base.yaml").write_text(POSTGRES + "audit: {ignore: {tag-latest: inherited}}\n")
+    (line,) = told(tmp_path, "extends: _base\naudit:\n  ignore:\n    short-grace: own\n")
+    assert line == "a.yaml:4: audit.ignore.short-grace: the audit does not find this here: remove it"
+
+
+def test_an_annotation_of_the_overlays_own_that_names_no_rule_is_told(tmp_path: Path) -> None:
+    lines = told(tmp_path, POSTGRES + "commonAnnotations: {convex-k8s.audit/ignore.no-such-rule: x}\n")
+    assert lines
+    assert all("names no rule of the audit" in line for line in lines)

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from convex_k8s.problems import Path, Problem, ValuesError
 from convex_k8s.values import checks
 from convex_k8s.values.acknowledge import AcknowledgedValue, IrreversibleChange
+from convex_k8s.values.audit import Audit
 from convex_k8s.values.backend import Backend
 from convex_k8s.values.backup import Backup
 from convex_k8s.values.base import AnnotationKey, ClusterName, LabelKey, LabelValue, Model, NamespaceName, ReleaseName
@@ -101,6 +102,8 @@ class Values(Model):
     acknowledge: dict[IrreversibleChange, AcknowledgedValue] = {}
     """Irreversible changes that are meant, each with its new value: synth prints the lines when it stops at one. They
     do not count for the next change. `docs/irreversible-changes.md` explains them."""
+    audit: Audit = Audit()
+    """What `audit` finds."""
 
     @model_validator(mode="before")
     @classmethod
@@ -231,8 +234,8 @@ class Values(Model):
 
     @property
     def warnings(self) -> list[Problem]:
-        """What is allowed and probably not meant: printed, never fatal."""
-        return checks.warnings(self)
+        """What is allowed and probably not meant, and not accepted: printed, never fatal."""
+        return [warning for warning in checks.warnings(self) if warning.rule not in self.audit.ignore]
 
     @property
     def own_errors(self) -> list[Problem]:

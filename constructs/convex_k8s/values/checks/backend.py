@@ -89,12 +89,14 @@ def _lost(values: Values) -> Iterator[Problem]:
             path,
             "is false, so the database (SQLite) is lost with the pod: set it to true, or enable postgres or mysql",
             (("postgres", "enabled"), ("mysql", "enabled")),
+            rule="data-lost-with-pod",
         )
     if not values.s3.enabled:
         yield Problem(
             path,
             "is false, so files and deployed functions are lost with the pod: set it to true, or enable s3",
             (("s3", "enabled"),),
+            rule="data-lost-with-pod",
         )
 
 
@@ -124,6 +126,7 @@ def _admin_keys_die(values: Values) -> Iterator[Problem]:
             ("instance", "existingSecret"),
             "is empty and there is no volume, so every new pod makes a new instance secret and all admin keys die: "
             "set it, or backend.persistence.enabled to true",
+            rule="instance-secret-unstable",
         )
 
 
@@ -131,10 +134,12 @@ def _doubtful_variables(values: Values) -> Iterator[Problem]:
     for name in values.backend.env:
         path: Path = ("backend", "env", name)
         if name in knobs.DEAD:
-            yield Problem(path, f"is no longer read by the backend: use {knobs.DEAD[name]}")
+            said = f"is no longer read by the backend: use {knobs.DEAD[name]}"
+            yield Problem(path, said, rule="dead-variable")
         elif meant := knobs.meant(name):
             own = f" That is set by {OWN_VARIABLES[meant]}" if meant in OWN_VARIABLES else ""
-            yield Problem(path, f"is no variable that the backend knows: did you mean {meant}?{own}")
+            said = f"is no variable that the backend knows: did you mean {meant}?{own}"
+            yield Problem(path, said, rule="unread-variable")
 
 
 ERRORS = (_volume, _environment, _lost_behind_ingress)

@@ -41,6 +41,7 @@ def _local_origins(values: Values) -> Iterator[Problem]:
                 ("convexConfig", key),
                 f"is {origin}, where the pod itself, which calls it too, does not find {what}: write "
                 f"{' or '.join(right)} and forward that port",
+                rule="origin-local",
             )
 
 

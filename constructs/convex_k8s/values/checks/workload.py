@@ -78,13 +78,16 @@ def _tags(values: Values) -> Iterator[Problem]:
     for name, image in images.items():
         path: Path = ("image", "tag") if image.tag == values.image.tag else (name, "image", "tag")
         if public and image.tag == "latest" and not image.digest:
-            yield Problem(path, "is latest, which upstream moves by hand: pin a full commit SHA of its release branch")
+            said = "is latest, which upstream moves by hand: pin a full commit SHA of its release branch"
+            yield Problem(path, said, rule="tag-latest")
         elif re.fullmatch(r"v?[0-9]+\.[0-9]+(\.[0-9]+)?", image.tag):
-            yield Problem(path, "looks like a version, and upstream has none: its tags are full commit SHAs")
+            said = "looks like a version, and upstream has none: its tags are full commit SHAs"
+            yield Problem(path, said, rule="tag-unknown")
     if values.dashboard.enabled and images["backend"].tag != images["dashboard"].tag:
         yield Problem(
             ("dashboard", "image", "tag"),
             f"is {images['dashboard'].tag}, but the backend's is {images['backend'].tag}: both must carry the same tag",
+            rule="tag-skew",
         )
 
 
