@@ -52,7 +52,7 @@ def test_the_deprecated_url_says_so() -> None:
         pytest.param(variables({"POSTGRES_URL": URL}), "postgres://db:5432", id="in the manifest"),
         pytest.param(
             [secret_variable("PW", "db", "PW"), *variables({"POSTGRES_URL": "postgres://u:$(PW)@db"})],
-            "postgres://db",
+            "Secret/db[PW], postgres://db",
             id="put together from a Secret",
         ),
     ],

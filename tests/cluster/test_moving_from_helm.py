@@ -32,7 +32,7 @@ def project(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "main.py", tmp_path)
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    python = tmp_path / "programs" / "python"
+    python = tmp_path / "programs" / "python3"
     python.parent.mkdir()
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)

@@ -190,7 +190,7 @@ def test_s3_is_told_whole_or_not_at_all(case: Case) -> None:
     required = {
         variable["name"]
         for variable in container.get("env", [])
-        if not variable["valueFrom"]["secretKeyRef"].get("optional")
+        if not variable.get("valueFrom", {}).get("secretKeyRef", {}).get("optional")
     }
     told = {name for name in config if config[name]} | required
     assert needed & told == (needed if case.overlay().values.s3.enabled else set())

@@ -47,7 +47,8 @@ UNKNOWN_KEYS = [
     case(
         "right name, on several other levels",
         "host: api.example.com\n",
-        "1: host: is not a parameter here: did you mean ingress.dashboard.host or ingress.backend.host?",
+        "1: host: is not a parameter here: did you mean postgres.host or mysql.host or ingress.dashboard.host or "
+        "ingress.backend.host?",
     ),
     case(
         "like nothing: what is known there is listed",
@@ -678,7 +679,7 @@ def test_what_is_missing_is_told_where_the_overlay_itself_asks_for_it(tmp_path: 
 NOT_IN_GIT = [
     ("s3: {secretAccessKey: x}", "s3.secretAccessKey", "s3.existingSecret"),
     ("postgres: {url: x}", "postgres.url", "postgres.existingSecret"),
-    ("postgres: {host: x}", "postgres.host", "postgres.existingSecret"),
+    ("postgres: {user: x}", "postgres.user", "postgres.existingSecret"),
     ("mysql: {password: x}", "mysql.password", "mysql.existingSecret"),
     ("backend: {apiToken: x}", "backend.apiToken", "backend.envFrom"),
 ]

@@ -16,9 +16,18 @@ SAMPLES = ROOT / "tests/data/samples"
 
 
 @pytest.fixture
-def connection() -> Any:
+def connection(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The connection, with nothing left to forget."""
     node.ready()
-    return node._kernel()._provider
+    used: Any = node._kernel()._provider
+    from jsii._runtime import kernel  # Not before `ready`: the import alone starts jsii's own process.
+
+    provider: Any = kernel.provider
+    assert provider._process is used, "cdk8s was imported before it was ready, by a test's file perhaps"
+    with monkeypatch.context() as patched:
+        patched.setattr("convexctl.tools.jsii_messages._MANY", 0)
+        node.release()
+    return used
 
 
 @pytest.mark.parametrize(("name", "constructs"), [("local", 8), ("production", 9)])

@@ -141,7 +141,7 @@ class Backup(Model):
     """After which time a backup that has not ended counts as failed."""
     admin_key_secret: OptionalObjectName = ""
     """Secret with the admin key (`CONVEX_SELF_HOSTED_ADMIN_KEY`) that only this Job reads. Empty:
-    `<releaseName>-backup`, which `python3 main.py secrets` makes; with `secrets.provider` bootstrap that of its Job."""
+    `<releaseName>-backup`, which the command `secrets` makes; with `secrets.provider` bootstrap that of its Job."""
     resources: BackupResources = BackupResources()
     """CPU, memory and disk of the Job."""
     rclone: Rclone = Rclone()

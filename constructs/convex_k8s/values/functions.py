@@ -30,5 +30,5 @@ class Functions(Model):
     env: dict[EnvironmentName, str] = {}
     """Further variables of the Job, never a secret."""
     admin_key_secret: OptionalObjectName = ""
-    """Secret with the admin key that only this Job reads. Empty: `<releaseName>-functions`, which `python3 main.py
-    secrets` makes; with `secrets.provider` bootstrap that of its Job."""
+    """Secret with the admin key that only this Job reads. Empty: `<releaseName>-functions`, which the command
+    `secrets` makes; with `secrets.provider` bootstrap that of its Job."""

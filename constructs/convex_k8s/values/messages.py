@@ -103,7 +103,9 @@ def _unknown_key(model: type[Model], path: Path) -> str:
         return f"is not a parameter: did you mean {dotted((*path[:-1], close))}?"
     elsewhere = [known for known in all_keys(model) if known[-1] == key and _near(model, path, known)]
     if elsewhere:
-        return f"is not a parameter here: did you mean {' or '.join(dotted(known) for known in elsewhere[:2])}?"
+        # The name of a key in a Secret is the least likely of them.
+        near = sorted(elsewhere, key=lambda known: "keys" in known)[:4]
+        return f"is not a parameter here: did you mean {' or '.join(dotted(known) for known in near)}?"
     known = ", ".join(siblings)
     return f"is not a parameter; known here: {known}" if known else "is not a parameter"
 

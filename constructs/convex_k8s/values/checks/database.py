@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convex_k8s.problems import Problem
+from convex_k8s.values.database import DatabaseKeys
 
 if TYPE_CHECKING:
     from convex_k8s.values import Values
@@ -35,7 +36,7 @@ def _single_keys(values: Values) -> Iterator[Problem]:
                         ((name, "keys"),),
                     )
             continue
-        if "url" in keys.model_fields_set:
+        if keys.url != DatabaseKeys().url:
             yield Problem(
                 (name, "keys", "url"),
                 "names a whole URL beside single keys of one: keep this, or username, password, host and port",
