@@ -156,15 +156,41 @@ def adopter(cluster: ControlPlane, namespace: str, tmp_path: Path) -> Adopter:
     return Adopter(cluster, namespace, RELEASE, tmp_path)
 
 
+EVERY_STEP = [
+    *(("", "apply set-last-applied", moment) for moment in ("before", "halfway", "after")),
+    *(("", "apply --namespace", moment) for moment in ("before", "halfway", "after")),
+    *(("", "annotate", moment) for moment in ("before", "after")),
+    *(("", "patch", moment) for moment in ("before", "after")),
+    *(("delete", "delete", moment) for moment in ("before", "after", "before", "after")),
+]
+"""The verb to be killed at (empty: whichever changes something first), the command that it is, and the moment."""
+
+
 @pytest.mark.parametrize(
-    ("values", "server_side"),
+    ("values", "server_side", "interruptions"),
     [
-        pytest.param(EXAMPLE_VALUES, True, id="example-server-side"),
-        pytest.param(PORT_FORWARD_VALUES, False, id="port-forward-client-side"),
+        pytest.param(EXAMPLE_VALUES, True, EVERY_STEP, id="example-server-side"),
+        pytest.param(
+            PORT_FORWARD_VALUES,
+            False,
+            [
+                ("", "apply set-last-applied", "halfway"),
+                ("", "apply set-last-applied", "after"),
+                ("", "apply --namespace", "halfway"),
+                ("label", "label", "after"),
+                ("delete", "delete", "after"),
+            ],
+            id="port-forward-client-side",
+        ),
     ],
 )
 def test_it_goes_on_from_wherever_it_was_interrupted(
-    cluster: ControlPlane, namespace: str, tmp_path: Path, values: Path, server_side: bool
+    cluster: ControlPlane,
+    namespace: str,
+    tmp_path: Path,
+    values: Path,
+    server_side: bool,
+    interruptions: list[tuple[str, str, str]],
 ) -> None:
     install(cluster, namespace, RELEASE, values, server_side=server_side)
     cluster.helm("upgrade", RELEASE, CHART, "--reuse-values", "--namespace", namespace)
@@ -173,18 +199,10 @@ def test_it_goes_on_from_wherever_it_was_interrupted(
     if values == PORT_FORWARD_VALUES:
         assert adopter(kubelet=False).code == 3
         adopter.acknowledge(**CLAIM)
-    further = (
-        ["annotate", "delete", "delete"] if values == EXAMPLE_VALUES else ["label", "annotate", "delete", "delete"]
-    )
-    for verb, moments in (
-        ("apply set-last-applied", ("before", "halfway", "after")),
-        ("apply --namespace", ("before", "halfway", "after")),
-        *((verb, ("before", "after")) for verb in further),
-    ):
-        for moment in moments:
-            done = adopter("--apply", "--yes", kill=moment)
-            assert done.code == -9, done
-            assert f"kubectl {verb}" in done.stdout.splitlines()[-1]
+    for verb, command, moment in interruptions:
+        done = adopter("--apply", "--yes", kill=moment, verb=verb)
+        assert done.code == -9, done
+        assert f"kubectl {command}" in done.stdout.splitlines()[-1]
     assert adopter("--apply", "--yes").stdout == NOTHING
     after = snapshot(cluster, namespace)
     assert uids(after) == {name: uid for name, uid in uids(before).items() if not name.startswith(RECORD)}

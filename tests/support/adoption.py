@@ -25,7 +25,7 @@ _KILLER = """#!{python} -IS
 import os, signal, subprocess, sys
 arguments = sys.argv[1:]
 verbs = [a for a in arguments if not a.startswith("-")]
-changes = verbs[0] in ("apply", "annotate", "label", "patch", "delete")
+changes = verbs[0] in ([{verb!r}] if {verb!r} else ["apply", "annotate", "label", "patch", "delete"])
 def run(arguments, stdin=None):
     return subprocess.run([{kubectl!r}, *arguments], input=stdin, check=False).returncode
 def die():
@@ -56,14 +56,15 @@ class Adopter:
         self.overlay = project / "overlays" / f"{release}.yaml"
         self.folder = project / "dist" / release
 
-    def __call__(self, *arguments: str, kill: str = "", kubelet: bool = True) -> Done:
+    def __call__(self, *arguments: str, kill: str = "", verb: str = "", kubelet: bool = True) -> Done:
         """Run it to its end, and meanwhile let the pods become ready.
 
-        `kill` ends it at its first call of kubectl that changes something: `before`, `halfway` or `after` that.
+        `kill` ends it `before`, `halfway` or `after` its first call of kubectl that changes something, or that has this
+        verb.
         """
         where = ("--overlays", str(self.project / "overlays"), "-o", str(self.project / "dist"))
         command = [sys.executable, str(ROOT / "main.py"), "adopt", self.release, "-n", self.namespace, *where]
-        return self._run([*command, *arguments], self._environment(kill), kubelet=kubelet)
+        return self._run([*command, *arguments], self._environment(kill, verb), kubelet=kubelet)
 
     def shell(self, script: str) -> Done:
         """Run commands in a shell, and meanwhile let the pods become ready."""
@@ -73,15 +74,15 @@ class Adopter:
         """Put acknowledgements into the overlay."""
         self.overlay.write_text(f"{self.overlay.read_text()}acknowledge: {json.dumps(changes)}\n")
 
-    def _environment(self, kill: str) -> Mapping[str, str]:
+    def _environment(self, kill: str, verb: str) -> Mapping[str, str]:
         if not kill:
             return self.cluster.environment
-        programs = self.project / f"kill-{kill}"
+        programs = self.project / f"kill-{kill}-{verb}"
         programs.mkdir(exist_ok=True)
         kubectl = programs / "kubectl"
         real = str(self.cluster.assets / "kubectl")
         # The program calls kubectl with options in front of the verb, which kubectl itself takes anywhere.
-        kubectl.write_text(_KILLER.format(python=sys.executable, kubectl=real, moment=kill))
+        kubectl.write_text(_KILLER.format(python=sys.executable, kubectl=real, moment=kill, verb=verb))
         kubectl.chmod(0o755)
         path = f"{programs}{os.pathsep}{self.cluster.environment['PATH']}"
         return {**self.cluster.environment, "PATH": path}
