@@ -178,7 +178,7 @@ EVERY_STEP = [
                 ("", "apply set-last-applied", "after"),
                 ("", "apply --namespace", "halfway"),
                 ("label", "label", "after"),
-                ("delete", "delete", "after"),
+                *[("delete", "delete", "after")] * 2,
             ],
             id="port-forward-client-side",
         ),
