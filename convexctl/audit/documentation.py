@@ -1,7 +1,8 @@
-"""`docs/audit.md`: every rule with its reason, its source and its cures, made from the rules themselves."""
+"""`docs/audit.md`: every rule with its reason, its source, its cures and an example, made from the rules themselves."""
 
 from __future__ import annotations
 
+from convexctl.audit.examples import examples
 from convexctl.audit.model import Rule, Severity
 from convexctl.audit.rules import CHAPTERS
 from convexctl.project import PROGRAM
@@ -57,11 +58,19 @@ the condition, and counts one degree less.
 """
 
 
+_EXAMPLES = """\
+Each rule has an example: lines that break it, and the same put right. `backend` and `dashboard` are workloads of
+Convex. A field under them goes to its place in the workload, the pod or the container. A variable in `env` is a text,
+or what its `valueFrom` holds. `buckets` stands for the region and the five buckets of S3. `ingress` sends each host and
+path to a port of Convex. `objects` are whole objects. The Service `api` leads to the backend, `board` to the
+dashboard."""
+
+
 def markdown() -> str:
     """The whole page."""
     lines = [_HEAD, "## Severities", "", "| severity | meaning |", "|---|---|"]
     lines += [f"| {severity} | {meaning} |" for severity, meaning in _MEANINGS.items()]
-    lines += ["", "## Rules", "", "| rule | severity | what it finds |", "|---|---|---|"]
+    lines += ["", "## Rules", "", _EXAMPLES, "", "| rule | severity | what it finds |", "|---|---|---|"]
     for rules in CHAPTERS.values():
         lines += [f"| [`{rule.id}`](#{rule.id}) | {_severities(rule)} | {rule.title} |" for rule in rules]
     for title, rules in CHAPTERS.items():
@@ -82,6 +91,7 @@ def explain(rule: Rule) -> str:
 
 
 def _rule(rule: Rule) -> list[str]:
+    example = examples()[rule.id]
     return [
         f"### {rule.id}",
         "",
@@ -92,4 +102,7 @@ def _rule(rule: Rule) -> list[str]:
         f"- In an overlay of ours: {rule.parameter}.",
         f"- In the manifest: {rule.change}.",
         f"- Source: {rule.basis}.",
+        "",
+        "```yaml",
+        f"# breaks it\n{example.bad}---\n# is right\n{example.good}```",
     ]

@@ -71,10 +71,6 @@ class Rule:
     check: Callable[[View], Iterable[Hit]]
     least: Severity
     """The lowest severity that it is printed with, beside what a condition takes off."""
-    bad: str
-    """Manifests that break it, in the short form of `audit.examples`."""
-    good: str
-    """The same, put right."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +101,11 @@ def rule(
     parameter: str,
     change: str,
     least: Severity | None = None,
-    bad: str = "",
-    good: str = "",
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check."""
 
     def make(check: Check) -> Rule:
-        return Rule(id, severity, title, reason, basis, parameter, change, check, least or severity, bad, good)
+        return Rule(id, severity, title, reason, basis, parameter, change, check, least or severity)
 
     return make
 

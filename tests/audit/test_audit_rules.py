@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from convexctl.audit import RULES, Severity, audit, formats
+from convexctl.audit import RULES, Rule, Severity, audit, formats
+from convexctl.audit.examples import examples
+from tests.support import audit_cases
+from tests.support.audit_examples import manifests
 from tests.support.convex_manifests import (
     BUCKETS,
     INSTANCE_SECRET,
@@ -981,9 +984,30 @@ def test_rule(id: str, bad: Manifests, good: Manifests) -> None:
     assert id not in found(good)
 
 
+@pytest.mark.parametrize(
+    ("id", "bad", "good"),
+    [pytest.param(id, bad, good, id=f"{id}: {name}") for id, name, bad, good in audit_cases.CASES],
+)
+def test_rule_in_short(id: str, bad: str, good: str) -> None:
+    assert id in found(manifests(bad))
+    assert id not in found(manifests(good))
+
+
 def test_every_rule_has_a_case() -> None:
-    cases = {case.values[0] for case in CASES} | {rule.id for rule in RULES if rule.bad}
-    assert cases <= {rule.id for rule in RULES}
+    cases = {case.values[0] for case in CASES} | {id for id, *_ in audit_cases.CASES}
+    assert cases == {rule.id for rule in RULES}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_example(rule: Rule) -> None:
+    """The examples of the documentation are what they say."""
+    example = examples()[rule.id]
+    assert rule.id in found(manifests(example.bad))
+    assert rule.id not in found(manifests(example.good))
+
+
+def test_the_examples_are_in_the_order_of_the_rules() -> None:
+    assert list(examples()) == [rule.id for rule in RULES]
 
 
 def test_ids_are_unique() -> None:
