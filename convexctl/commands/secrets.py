@@ -58,9 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     node.warm_up()
     from convexctl.overlays import sealed_files
     from convexctl.secrets.env_file import read_env_file
-    from convexctl.secrets.fill import Known, Source, fill
+    from convexctl.secrets.fill import fill
     from convexctl.secrets.instance import find_instance
     from convexctl.secrets.plan import names_with_use, plan_secrets
+    from convexctl.secrets.sources import Known, Source
     from convexctl.secrets.write import secret_manifests, to_yaml
     from convexctl.synth.environment import synthesise
     from convexctl.tools.kubeseal import Kubeseal

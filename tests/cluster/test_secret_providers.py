@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.secrets.fill import Known, Source, fill
+from convexctl.secrets.fill import fill
 from convexctl.secrets.needed import needed_secrets
 from convexctl.secrets.plan import plan_secrets
+from convexctl.secrets.sources import Known, Source
 from convexctl.secrets.write import secret_manifests
 from convexctl.synth.environment import Environment, synthesise
 from convexctl.tools.kubeseal import Kubeseal
