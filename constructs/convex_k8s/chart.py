@@ -12,6 +12,7 @@ from constructs import Construct
 from convex_k8s.backend import Backend
 from convex_k8s.backup import Backup
 from convex_k8s.bootstrap import Bootstrap
+from convex_k8s.cloud_native_pg import CloudNativePGCluster
 from convex_k8s.config import Config
 from convex_k8s.dashboard import Dashboard
 from convex_k8s.external_secrets import ExternalSecrets
@@ -62,6 +63,8 @@ class ConvexChart(Chart):
                 self.secrets = SealedSecrets(self, "sealed-secrets", naming, sealed_secrets)
             case "bootstrap":
                 self.secrets = Bootstrap(self, "bootstrap", naming)
+        if values.postgres.cloud_native_pg.create.wanted:
+            CloudNativePGCluster(self, "database", naming)
         self.config = Config(self, "config", naming)
         self.backend = Backend(self, "backend", naming, self.config)
         self.dashboard: Dashboard | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from convex_k8s.values.database import URL_PARTS
 from convex_k8s.values.secrets import ADMIN_KEY
 
 if TYPE_CHECKING:
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
     from convex_k8s.values import Values
     from convex_k8s.values.database import Database
 
-URL_PARTS = {
-    "username": "CONVEX_DB_USERNAME",
-    "password": "CONVEX_DB_PASSWORD",
-    "host": "CONVEX_DB_HOST",
-    "port": "CONVEX_DB_PORT",
-}
-"""The variables of the parts of a composed database URL. The backend itself reads none of them."""
 _ENGINES = {"postgres": ("POSTGRES_URL", "postgresql", 5432), "mysql": ("MYSQL_URL", "mysql", 3306)}
 
 

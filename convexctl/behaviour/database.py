@@ -6,14 +6,18 @@ import re
 from dataclasses import replace
 from typing import NamedTuple
 
+from convexctl.behaviour.cloud_native_pg import (
+    cluster_behind,
+    cluster_decisions,
+    missing_database,
+    unknown_ca,
+    uri_obstacle,
+)
 from convexctl.behaviour.context import Context, decision
 from convexctl.behaviour.environment import UNSEEN, Reading, unless
-from convexctl.behaviour.known_keys import CNPG_URIS, cnpg_cluster
-from convexctl.behaviour.manifests import dig, mapping, source_of
 from convexctl.behaviour.model import Decision
 from convexctl.behaviour.volumes import OUTLIVES_TEXT, file_source
 
-_KEY = re.compile(r"Secret/(?P<secret>[^\[]+)\[(?P<key>[^\]]+)\]")
 _VARIABLES = (("POSTGRES_URL", "postgres"), ("MYSQL_URL", "mysql"), ("DATABASE_URL", "postgres"))
 """In the order of the entry point: the first that has a value counts."""
 TITLES = {"postgres": "Postgres", "mysql": "MySQL", "sqlite": "SQLite"}
@@ -109,7 +113,12 @@ def _server(
         ),
     }
     obstacles = _url_obstacles(engine, name, reading, url)
-    obstacles += _cnpg_obstacles(context, name, reading, url, decisions["database_tls"], ca_reading)
+    cluster = cluster_behind(context, reading, url.host if url else "")
+    obstacles += uri_obstacle(reading, cluster)
+    if cluster and name == "POSTGRES_URL":
+        obstacles += unknown_ca(cluster, decisions["database_tls"], ca_reading)
+        obstacles += missing_database(context, cluster, decisions["database_name"])
+        decisions |= cluster_decisions(cluster)
     if ca_reading.filled:
         ca, obstacle = _ca(context, ca_name, ca_reading)
         decisions["database_ca"] = ca
@@ -196,31 +205,6 @@ def _url_obstacles(engine: str, name: str, reading: Reading, url: Url | None) ->
         why = "the backend refuses a URL without a user before its host, whatever the query says"
         obstacles.append(decision("no database user", f"{name} has no user", why, reading))
     return obstacles
-
-
-def _cnpg_obstacles(
-    context: Context, name: str, reading: Reading, url: Url | None, tls: Decision, ca: Reading
-) -> list[Decision]:
-    """What CloudNativePG's own Secret and its own CA stop."""
-    found = []
-    namespace = context.pod.source.namespace
-    if match := _KEY.fullmatch(reading.reference):
-        cluster = cnpg_cluster(context.manifests, namespace, match["secret"])
-        if match["key"] in CNPG_URIS and match["secret"].endswith("-app"):
-            why = "each URL that CloudNativePG writes ends in the database's name, which the backend refuses"
-            unless = "" if cluster else f"{match['secret']} is not a Secret of CloudNativePG's"
-            shown = f"{name} is the key {match['key']} of {match['secret']}, which carries a database name"
-            found.append(Decision("database in URL", shown, why, reading.source, unless))
-    else:
-        host = url.host.partition(":")[0].partition(".")[0] if url else ""
-        server = host.rpartition("-")[0] if host.endswith(("-rw", "-r", "-ro")) else ""
-        cluster = cnpg_cluster(context.manifests, namespace, f"{server}-app") if server else None
-    own = mapping(dig(cluster, "spec", "certificates"))
-    if cluster is not None and not own and not ca.filled and tls.value != "off" and name == "POSTGRES_URL":
-        why = "CloudNativePG always offers TLS by a CA of its own, and the backend verifies whatever TLS it is offered"
-        text = f"the certificate of Cluster {source_of(cluster).name} is by a CA that the pod does not know"
-        found.append(Decision("unknown CA", text, why, tls.source, ca.unless))
-    return found
 
 
 def _ca(context: Context, name: str, reading: Reading) -> tuple[Decision, list[Decision]]:

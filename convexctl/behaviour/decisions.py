@@ -117,6 +117,7 @@ class Backend(Component):
     """`required`, `preferred` or `off`."""
     database_ca: Decision | None = field(default=None, metadata={"title": "CA of the database"})
     database_connections: Decision | None = field(default=None, metadata={"title": "Connections to the database"})
+    database_grants: Decision | None = field(default=None, metadata={"title": "Connections that the server grants"})
     database_outlives: Decision = field(metadata={"title": "Documents outlive"})
     """What the documents survive: as `data_outlives`, or `everything` outside."""
 

@@ -23,6 +23,7 @@ _BUILT_IN = ("", "apps", "batch", "autoscaling", "policy", "networking.k8s.io", 
 _INSTALL = {
     "external-secrets.io": "install External Secrets Operator, 0.16 or newer: https://external-secrets.io",
     "bitnami.com": "install the controller of Sealed Secrets: https://github.com/bitnami-labs/sealed-secrets",
+    "postgresql.cnpg.io": "install CloudNativePG: https://cloudnative-pg.io",
     "gateway.networking.k8s.io": "install the Gateway API and a controller of it: https://gateway-api.sigs.k8s.io",
     "monitoring.coreos.com": "install the Prometheus Operator, or set monitoring.enabled to false",
 }

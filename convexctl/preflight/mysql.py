@@ -7,10 +7,11 @@ import ssl
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from convex_k8s.values.database import DEFAULT_MAX_CONNECTIONS
+
 from convexctl.preflight import tls
 from convexctl.preflight.check import Check, client, failed, ok, skipped, skipped_all, unreachable
 from convexctl.preflight.convex_tables import TABLES, Query, Storage, first_storage, storage_check, untold
-from convexctl.preflight.provision import DEFAULT_MAX_CONNECTIONS
 from convexctl.secrets.accepted import DatabaseUrl, database_name, database_url_problems, parse_database_url
 
 URL, TLS, LOGIN, SERVER, DATABASE = "mysql url", "mysql tls", "mysql login", "mysql server", "mysql database"

@@ -16,14 +16,13 @@ from urllib.parse import urlsplit
 
 from convex_k8s.origins import Origins
 from convex_k8s.values import Values
+from convex_k8s.values.database import DEFAULT_MAX_CONNECTIONS
 
 from convexctl.errors import UserError
 from convexctl.secrets.accepted import Engine, database_name, instance_name_problems
 
 SectionName = Literal["sql", "policy", "buckets", "dns"]
 
-DEFAULT_MAX_CONNECTIONS = 128
-"""Connections in the backend's pool where nothing else is set (upstream's default)."""
 SPARE_CONNECTIONS = 5
 """Connections of the role on top of the pool: for the one that upstream keeps beside it, for preflight, for a look."""
 
@@ -48,7 +47,8 @@ class Section:
 def needs_instance_name(values: Values, names: Iterable[SectionName]) -> bool:
     """Whether any of these sections has the instance's name in it."""
     wanted = set(names)
-    return (values.external_database and "sql" in wanted) or (values.s3.enabled and "policy" in wanted)
+    made = values.postgres.cloud_native_pg.create.wanted
+    return (values.external_database and not made and "sql" in wanted) or (values.s3.enabled and "policy" in wanted)
 
 
 def section(name: SectionName, values: Values, instance_name: str, environment: Mapping[str, str]) -> Section:
@@ -69,6 +69,9 @@ def section(name: SectionName, values: Values, instance_name: str, environment: 
 
 
 def _sql(values: Values, instance_name: str) -> Section:
+    if values.postgres.cloud_native_pg.create.wanted:
+        cluster = values.postgres.cloud_native_pg.cluster
+        return Section("sql", f"nothing: the Cluster {cluster} makes role and database {values.database_name}")
     if values.postgres.enabled:
         text = postgres_sql(instance_name, max_connections=values.postgres.max_connections)
         return Section("sql", "role and database, for psql as an administrator of the Postgres server", text)

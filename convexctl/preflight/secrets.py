@@ -42,6 +42,7 @@ class SecretChecks:
         self._kubectl = kubectl
         self._values = environment.overlay.values
         self._plan = plan_secrets(self._values, environment.manifests, everything=True, operators=True)
+        self._manifests = environment.manifests
         self._needed = needed_secrets(environment.manifests)
         self._makers = makers(environment.manifests)
 
@@ -120,7 +121,7 @@ class SecretChecks:
             found = self._kubectl.find(resource, maker.name)
         except KubectlError:
             found = None
-        if found is None and operator:
+        if found is None and operator and not self._makes(maker):
             remedy = "create it, or correct postgres.cloudNativePG.cluster"
             return failed(title(needed.name), f"there is no Cluster {maker.name} of CloudNativePG to make it", remedy)
         if found is None:
@@ -133,6 +134,10 @@ class SecretChecks:
                 f"see `kubectl describe {resource} {maker.name}{self._kubectl.options()}`",
             )
         return skipped(title(needed.name), f"not there yet: the {maker.kind} {maker.name} is at work")
+
+    def _makes(self, maker: Maker) -> bool:
+        """Whether the manifests themselves have the object that makes a Secret."""
+        return any((each["kind"], each["metadata"]["name"]) == (maker.kind, maker.name) for each in self._manifests)
 
     def _problems(self, needed: NeededSecret, secret: ClusterSecret) -> Iterator[str]:
         if needed.use == "certificate":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from convex_k8s.values.checks.metadata import DATA_LABEL
+
 from convexctl.behaviour import Behaviour
 from convexctl.project import PROGRAM
 from convexctl.secrets.needed import needed_secrets
@@ -39,6 +41,11 @@ def _before(name: str, objects: Objects, *, has_namespace: bool) -> str:
         sections.append(f"The namespace: `kubectl apply -f dist/{name}/Namespace`.")
     elif objects.namespace:
         sections.append(f"The namespace: `kubectl create namespace {objects.namespace}`.")
+    for cluster in objects.clusters:
+        sections.append(
+            f"The operator [CloudNativePG](https://cloudnative-pg.io), which serves the Cluster `{name_of(cluster)}`. "
+            "No database is made by hand."
+        )
     return "\n\n".join([*sections, secrets(name, objects)])
 
 
@@ -47,6 +54,10 @@ def _apply(name: str, objects: Objects, *, has_namespace: bool) -> str:
     commands = [
         *([f"kubectl apply -f {folder}/Namespace"] if has_namespace else []),
         f"kubectl apply -f {folder}/",
+        *(
+            f"kubectl{objects.in_namespace} wait --for=condition=Ready {each} --timeout=15m"
+            for each in _servers(objects)
+        ),
         f"kubectl{objects.in_namespace} rollout status statefulset/{name_of(objects.backend)} --timeout=10m",
     ]
     if objects.dashboard:
@@ -79,11 +90,19 @@ def _remove(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace:
     stays = list(_left_behind(objects, behaviour))
     if has_namespace:
         stays.append(f"the Namespace `{objects.namespace}`, with everything else in it")
+    servers = _servers(objects)
+    chosen = f" -l '!{DATA_LABEL}'" if servers else ""
     lines = [
         "## Remove",
-        f"```sh\nkubectl delete -f dist/{name}/\n```",
+        f"```sh\nkubectl delete -f dist/{name}/{chosen}\n```",
         "What stays: " + "; ".join(stays) + ".",
     ]
+    if servers:
+        commands = "\n".join(f"kubectl{objects.in_namespace} delete {server}" for server in servers)
+        lines.append(
+            f"Without `-l` the command deletes the Cluster too, and with it all documents. Argo CD and Flux leave it "
+            f"where it is. To delete the documents for good:\n\n```sh\n{commands}\n```"
+        )
     if objects.claim:
         lines.append(
             "To delete the data for good:\n\n"
@@ -92,6 +111,11 @@ def _remove(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace:
     elif any(volume.get("emptyDir") is not None and volume["name"] == "data" for volume in _volumes(objects)):
         lines.append("What lies at `/convex/data` in the pod is gone with the pod.")
     return "\n\n".join(lines)
+
+
+def _servers(objects: Objects) -> list[str]:
+    """The database servers that the environment makes, as kubectl takes them."""
+    return [f"cluster.postgresql.cnpg.io/{name_of(cluster)}" for cluster in objects.clusters]
 
 
 def _volumes(objects: Objects) -> list[dict[str, Any]]:
@@ -109,7 +133,9 @@ def _left_behind(objects: Objects, behaviour: Behaviour) -> Iterator[str]:
     if buckets:
         yield f"the files in S3 ({', '.join(f'`{bucket}`' for bucket in buckets)})"
     variables = {item["name"] for item in objects.backend["spec"]["template"]["spec"]["containers"][0].get("env") or []}
-    if variables & {"POSTGRES_URL", "MYSQL_URL"}:
+    if servers := objects.clusters:
+        yield f"the Cluster `{name_of(servers[0])}` with all documents in it"
+    elif variables & {"POSTGRES_URL", "MYSQL_URL"}:
         yield "the database"
 
 

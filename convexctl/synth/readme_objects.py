@@ -23,6 +23,15 @@ class Objects:
         self.gateways = [manifest for manifest in manifests if manifest["kind"] == "Gateway"]
 
     @property
+    def clusters(self) -> list[dict[str, Any]]:
+        """The database servers that the environment makes, by CloudNativePG."""
+        return [
+            each
+            for each in self.all
+            if each["apiVersion"].startswith("postgresql.cnpg.io/") and each["kind"] == "Cluster"
+        ]
+
+    @property
     def in_namespace(self) -> str:
         """The option that kubectl needs, with a space before it; empty where the manifests name no namespace."""
         return f" -n {self.namespace}" if self.namespace else ""

@@ -34,7 +34,8 @@ def picture(objects: Objects, behaviour: Behaviour) -> str:
             lines.append(f'  secret{number}[/"Secret {secret.name}"/] -.-> backend')
     for model in behaviour.backends:
         if model.engine and model.engine.value != "sqlite":
-            lines.append(f'  backend --> database[("{_label(model.engine.text)}")]')
+            server = f"Cluster {name_of(objects.clusters[0])}" if objects.clusters else model.engine.text
+            lines.append(f'  backend --> database[("{_label(server)}")]')
         if model.files and model.files.value == "s3" and model.buckets:
             lines.append(f'  backend --> files[("S3: {_label(model.buckets.text)}")]')
     if objects.claim:

@@ -23,7 +23,13 @@ from tests.support.processes import wait_until
 
 APPLY = ("apply", "--server-side", "--validate=strict", "--field-manager=test")
 OLD_CLASS = "annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"
-OPERATORS = {"external-secrets.io", "bitnami.com", "gateway.networking.k8s.io", "monitoring.coreos.com"}
+OPERATORS = {
+    "postgresql.cnpg.io",
+    "external-secrets.io",
+    "bitnami.com",
+    "gateway.networking.k8s.io",
+    "monitoring.coreos.com",
+}
 """API groups that are not Kubernetes' own."""
 WARNINGS = {"ingress-class-by-annotation": [OLD_CLASS]}
 """What the API server warns of, by case: nothing but what the user has asked for."""

@@ -75,3 +75,20 @@ def test_they_lead_from_nothing_to_the_environment_and_back(cluster: ControlPlan
     run("Remove")
     left = cluster.objects(namespace, "statefulsets", "deployments", "services", "ingresses", "secrets")
     assert {thing["metadata"]["name"] for thing in left} == secrets.keys()
+
+
+def test_removal_keeps_the_database_until_it_is_asked_for(cluster: ControlPlane, crds: Path, tmp_path: Path) -> None:
+    create = "{cluster: db, create: {storage: {size: 1Gi}}}"
+    overlay = f"namespace: {cluster.namespace()}\npostgres: {{enabled: true, cloudNativePG: {create}}}\n"
+    environment = environment_of(overlay)
+    namespace = environment.overlay.values.namespace
+    folder = write_files(environment, tmp_path / "dist" / environment.name)
+    cluster.kubectl("apply", "--filename", folder)
+    remove, for_good = filter(None, commands(environment.files["README.md"], "Remove"))
+
+    cluster.run("bash", "-c", f"cd {tmp_path} && {remove}")
+    kinds = ("clusters.postgresql.cnpg.io", "statefulsets", "deployments", "services", "configmaps")
+    left = [thing["kind"] for thing in cluster.objects(namespace, *kinds) if "convex" in str(thing["metadata"])]
+    assert left == ["Cluster"]
+    cluster.run("bash", "-c", for_good)
+    assert cluster.objects(namespace, "clusters.postgresql.cnpg.io") == []

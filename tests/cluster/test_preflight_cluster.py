@@ -424,6 +424,29 @@ def test_a_kind_in_another_version_is_not_enough(setting: Setting) -> None:
         assert failures(external_checks(setting)) == ["kind ExternalSecret"]
 
 
+MADE = "postgres: {enabled: true, cloudNativePG: {cluster: db, create: {storage: {size: 1Gi}}}}\n"
+
+
+def test_a_cluster_of_the_environments_own_needs_its_operator_and_nothing_else(setting: Setting) -> None:
+    environment = environment_of(MADE)
+
+    def checks() -> dict[str, Check]:
+        kinds = kind_questions(environment.manifests, setting.kubectl)
+        return asked([*kinds, *SecretChecks(environment, setting.kubectl).questions()])
+
+    without = checks()
+    assert without["kind Cluster"].remedy == "install CloudNativePG: https://cloudnative-pg.io"
+    with setting.kind("postgresql.cnpg.io", "Cluster", scope="Namespaced"):
+        with_operator = checks()
+        assert with_operator["kind Cluster"].status is Status.OK
+        for name in ("db-app", "db-ca"):
+            found = with_operator[f"secret {name}"]
+            assert (found.status, found.detail) == (
+                Status.SKIPPED,
+                "not there yet: the Cluster db makes it, once applied",
+            )
+
+
 @pytest.fixture
 def operators(cluster: ControlPlane, tmp_path: Path) -> Iterator[None]:
     """The real CustomResourceDefinitions of both operators, for a while."""

@@ -60,6 +60,7 @@ NOT_YET_RUN = frozenset(
         "pod-disruption-budgets",
         "pods-passed-through",
         "postgres-cloudnative-pg",
+        "postgres-cloudnative-pg-created",
         "postgres-single-keys",
     }
 )

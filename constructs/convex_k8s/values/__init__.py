@@ -173,6 +173,11 @@ class Values(Model):
         return self.instance.name or ("" if self.external_database else DEFAULT_INSTANCE_NAME)
 
     @property
+    def database_name(self) -> str:
+        """The database, and its owner, of a Cluster of the environment's own: the instance takes its name from it."""
+        return (self.instance.name or self.release_name).replace("-", "_")
+
+    @property
     def _instance_apart(self) -> bool:
         """Whether the instance secret is in the Secret `<release>-instance` unless the overlay names another."""
         cluster = self.postgres.cloud_native_pg.cluster if self.postgres.enabled else ""

@@ -45,6 +45,7 @@ AUDIT_RULES = (
     "database-pool-too-large",
     "database-ca-missing",
     "database-ca-unknown",
+    "database-not-made",
     "shared-database",
     "instance-secret-unstable",
     "instance-secret-malformed",

@@ -18,6 +18,7 @@ from convex_k8s.values.base import (
     SecretKey,
     TextLike,
 )
+from convex_k8s.values.cloud_native_pg import CloudNativePG
 
 InstanceName = Annotated[
     str,
@@ -32,6 +33,16 @@ InstanceName = Annotated[
 
 DEFAULT_INSTANCE_NAME = "convex-self-hosted"
 """Upstream's own default, written out so that it does not depend on the image."""
+DEFAULT_MAX_CONNECTIONS = 128
+"""Connections in the backend's pool where nothing else is set (upstream's default)."""
+
+URL_PARTS = {
+    "username": "CONVEX_DB_USERNAME",
+    "password": "CONVEX_DB_PASSWORD",
+    "host": "CONVEX_DB_HOST",
+    "port": "CONVEX_DB_PORT",
+}
+"""The variables of the parts of a composed database URL. The backend itself reads none of them."""
 
 
 class DatabaseKeys(Model):
@@ -76,18 +87,15 @@ class Database(Model):
     """Connections in the backend's pool. Not set: 128, more than a stock Postgres server takes in all (100)."""
 
     @property
+    def pool(self) -> int:
+        """Connections that the backend may open."""
+        return self.max_connections or DEFAULT_MAX_CONNECTIONS
+
+    @property
     def composed(self) -> bool:
         """Whether the URL is put together from single keys."""
         keys = self.keys
         return bool(keys.host or keys.port or keys.username or keys.password)
-
-
-class CloudNativePG(Model):
-    """A server of the operator CloudNativePG."""
-
-    cluster: OptionalObjectName = ""
-    """Name of a Cluster of CloudNativePG in the namespace of the environment. Login, CA and instance name come from the
-    Secrets that the operator makes, `NAME-app` and `NAME-ca`. The instance secret is in a Secret of its own."""
 
 
 class Postgres(Database):

@@ -14,7 +14,9 @@ from convexctl.project import PROGRAM
 
 MOST_COMPARED = 50
 """Backends with which another one is compared."""
-STOCK_CONNECTIONS = {"postgres": 97, "mysql": 151}
+SUPERUSERS = 3
+"""Connections that Postgres keeps for superusers."""
+STOCK_CONNECTIONS = {"postgres": 100 - SUPERUSERS, "mysql": 151}
 """What an unchanged server grants: Postgres 100 less 3 for superusers, MySQL 151."""
 
 
@@ -144,9 +146,11 @@ def database_pool(view: View) -> Iterator[Hit]:
     """Pools that a stock server would refuse."""
     for backend in view.behaviour.backends:
         pool = backend.database_connections
-        most = STOCK_CONNECTIONS.get(str(backend.engine.value))
+        most, server = STOCK_CONNECTIONS.get(str(backend.engine.value)), "a stock server"
+        if (granted := backend.database_grants) and isinstance(granted.value, int):
+            most, server = granted.value - SUPERUSERS, "its Cluster"
         if pool and most and isinstance(pool.value, int) and pool.value > most:
-            yield hit(backend, pool, f"up to {pool.value} connections, and a stock server grants {most}")
+            yield hit(backend, pool, f"up to {pool.value} connections, and {server} grants {most}")
 
 
 @rule(
@@ -177,6 +181,21 @@ def database_ca(view: View) -> Iterator[Hit]:
 def database_ca_unknown(view: View) -> Iterator[Hit]:
     """Clusters of CloudNativePG without their CA."""
     yield from obstacles(view, "unknown CA")
+
+
+@rule(
+    "database-not-made",
+    Severity.ERROR,
+    "A database that nobody makes",
+    reason="The database is named after the instance, with every - as _, and the backend makes none. A Cluster of "
+    "CloudNativePG makes the one that spec.bootstrap.initdb names, `app` without a word.",
+    basis="the server's Postgres client; CloudNativePG's bootstrap",
+    parameter="postgres.cloudNativePG.create (names it right), or instance.name",
+    change="name the instance after the database, or set spec.bootstrap.initdb before the first start",
+)
+def database_not_made(view: View) -> Iterator[Hit]:
+    """Clusters of CloudNativePG that make another database."""
+    yield from obstacles(view, "no database")
 
 
 @rule(

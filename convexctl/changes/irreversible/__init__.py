@@ -11,6 +11,12 @@ import yaml
 from convex_k8s.values.acknowledge import IrreversibleChange
 
 from convexctl.changes.irreversible.database import database_engine, database_secret, retention
+from convexctl.changes.irreversible.database_cluster import (
+    database_class,
+    database_cluster,
+    database_size,
+    database_version,
+)
 from convexctl.changes.irreversible.files import files_buckets, files_endpoint, files_kind, files_region
 from convexctl.changes.irreversible.immutable import immutable_field
 from convexctl.changes.irreversible.instance import instance_name, instance_secret
@@ -52,6 +58,10 @@ RULES: tuple[Rule, ...] = (
     instance_secret,
     database_engine,
     database_secret,
+    database_cluster,
+    database_size,
+    database_class,
+    database_version,
     files_kind,
     files_buckets,
     files_endpoint,

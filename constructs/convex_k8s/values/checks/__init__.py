@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from convex_k8s.values.checks import (
     backend,
     backup,
+    cloud_native_pg,
     database,
     edge,
     effects,
@@ -38,6 +39,7 @@ def errors(values: Values) -> list[Problem]:
         metadata,
         workload,
         database,
+        cloud_native_pg,
         storage,
         secrets,
         edge,

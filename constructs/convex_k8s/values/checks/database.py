@@ -62,17 +62,4 @@ def _single_keys(values: Values) -> Iterator[Problem]:
             )
 
 
-def _cloud_native_pg(values: Values) -> Iterator[Problem]:
-    postgres = values.postgres
-    cluster = postgres.cloud_native_pg.cluster
-    if not cluster:
-        return
-    here = (("postgres", "cloudNativePG", "cluster"),)
-    if not postgres.enabled:
-        yield Problem(here[0], "has no effect while postgres.enabled is false", (("postgres", "enabled"),))
-    if postgres.existing_secret != f"{cluster}-app":
-        text = f"is not the Secret of the Cluster {cluster}: leave it out, {cluster}-app has the login"
-        yield Problem(("postgres", "existingSecret"), text, here)
-
-
-ERRORS = (_databases, _single_keys, _cloud_native_pg)
+ERRORS = (_databases, _single_keys)

@@ -32,7 +32,7 @@ def _databases() -> Iterator[Effect]:
         yield _while_enabled(name, ("existingSecret", "keys", "caSecret", "caKey", "maxConnections"))
         yield Effect(
             (f"{name}.keys.instanceName",),
-            lambda values: not values.instance.name,
+            lambda values: not values.instance.name or values.postgres.cloud_native_pg.cluster,
             "is not read while instance.name is set: remove one of them",
         )
         yield Effect(

@@ -21,6 +21,8 @@ CHECKSUM_ANNOTATION = "checksum/config"
 """The annotation by which a changed ConfigMap rolls the backend."""
 CLOUD_NATIVE_PG = "convex-k8s/cloudnative-pg"
 """The annotation of the backend that names the Cluster of CloudNativePG that it uses."""
+DATA_LABEL = "convex-k8s/data"
+"""The label of an object that takes the documents along when it is deleted."""
 OVERLAY_ANNOTATION = "convex-k8s/overlay"
 """The annotation that names the overlay from which an object was made."""
 
