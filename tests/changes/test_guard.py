@@ -41,7 +41,21 @@ EPHEMERAL = VOLUME.replace("enabled: true,", "enabled: false,")
 FROM_STORE = (
     SERVER + "secrets: {provider: external-secrets, externalSecrets: {storeName: vault, remoteKeys: {shop-db: a}}}\n"
 )
+CLUSTER = """\
+releaseName: shop
+instance: {name: shop, existingSecret: shop-instance}
+s3: {provider: minio, bucket: shop-files, endpoint: "https://s3.example.com", region: eu-central-1}
+postgres:
+  enabled: true
+  cloudNativePG:
+    cluster: shop-db
+    create: {storage: {size: 20Gi, storageClass: fast}, walStorage: {size: 5Gi}, imageName: "pg:17.6"}
+"""
+"""The environment makes its database server itself."""
 RETENTION = SERVER + "backend: {env: {DOCUMENT_RETENTION_DELAY: 1209600}}\n"
+
+BALANCED = SERVER + "service: {backend: {type: LoadBalancer, loadBalancerClass: a}}\n"
+ROLE = "{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}"
 
 EXPORT = "npx convex export --include-file-storage --path backup.zip"
 IMPORT = "npx convex import --replace-all backup.zip"
@@ -93,6 +107,8 @@ class Case:
     change: tuple[str, str]
     shown: str
     says: list[str]
+    back: bool = True
+    """Whether the way back is stopped too."""
 
     def __str__(self) -> str:
         return f"{self.id}, {self.name}"
@@ -251,6 +267,52 @@ CASES = [
         "Secret/shop-db[DATABASE_URL] from vault a[DATABASE_URL] -> "
         "Secret/shop-db[DATABASE_URL] from vault b[DATABASE_URL]",
         ["may lead to another Postgres server"],
+    ),
+    Case(
+        "database-cluster",
+        "somebody else's from now on",
+        CLUSTER,
+        (
+            '    create: {storage: {size: 20Gi, storageClass: fast}, walStorage: {size: 5Gi}, imageName: "pg:17.6"}\n',
+            "",
+        ),
+        "shop-db -> none",
+        ["all documents are in the Cluster shop-db", "leave shop-db in the cluster"],
+        back=False,
+    ),
+    Case(
+        "database-size",
+        "shrunk",
+        CLUSTER,
+        ("20Gi", "10Gi"),
+        "20Gi, WAL 5Gi -> 10Gi, WAL 5Gi",
+        ["the operator shrinks no volume", "keep the size"],
+        back=False,
+    ),
+    Case(
+        "database-size",
+        "the volume of the write-ahead log goes",
+        CLUSTER,
+        (" walStorage: {size: 5Gi},", ""),
+        "20Gi, WAL 5Gi -> 20Gi",
+        ["removes none of the write-ahead log"],
+        back=False,
+    ),
+    Case(
+        "database-class",
+        "another class",
+        CLUSTER,
+        ("storageClass: fast", "storageClass: slow"),
+        "fast -> slow",
+        ["instances that exist keep their volumes", "kubectl delete pvc/shop-db-N pod/shop-db-N"],
+    ),
+    Case(
+        "database-version",
+        "another major version",
+        CLUSTER,
+        ("pg:17.6", "pg:18.0"),
+        "17 -> 18",
+        ["never back", "kubectl scale statefulset shop-backend --replicas=0"],
     ),
     Case(
         "files-kind",
@@ -477,6 +539,9 @@ def test_the_lines_of_the_message_let_it_pass_and_do_not_count_for_the_way_back(
 
     project.overlay(case.before + lines)
     back = project.synth()
+    if not case.back:
+        assert (back.code, "nor a change: remove it" in back.stderr) == (0, True)
+        return
     assert back.code == 3
     assert f"test: {case.id}: " in back.stderr
     assert f"acknowledged is {case.value or '(none)'}, which is another change" in back.stderr
@@ -521,6 +586,113 @@ def test_the_type_of_a_claim_template_is_no_change(project: Project) -> None:
     assert (done.code, "changed" in done.stderr) == (0, True)
 
 
+def patched(kind: str, name: str, value: str) -> str:
+    """An overlay whose patch adds fields to an object of the environment."""
+    return VOLUME + f"patches: [{{target: {{kind: {kind}, name: {name}}}, patch: {{spec: {value}}}}}]\n"
+
+
+def beside(kind: str, version: str, rest: str) -> str:
+    """An overlay with an object of the user's own."""
+    return VOLUME + f"extraObjects: [{{apiVersion: {version}, kind: {kind}, metadata: {{name: own}}, {rest}}}]\n"
+
+
+SERVICE = "Service/shop-backend-svc"
+ADDRESS = "a LoadBalancer gets another address"
+IMMUTABLE = [
+    pytest.param(BALANCED, "Class: a", "Class: b", f"{SERVICE} loadBalancerClass", ADDRESS, id="another class"),
+    pytest.param(BALANCED, ", loadBalancerClass: a", "", f"{SERVICE} loadBalancerClass", ADDRESS, id="no class"),
+    pytest.param(
+        BALANCED.replace(", loadBalancerClass: a", ""),
+        "LoadBalancer",
+        "LoadBalancer, loadBalancerClass: a",
+        f"{SERVICE} loadBalancerClass",
+        ADDRESS,
+        id="a class where none was",
+    ),
+    pytest.param(
+        patched("Service", "shop-backend-svc", "{clusterIP: 10.0.0.8}"),
+        "10.0.0.8",
+        "10.0.0.9",
+        f"{SERVICE} clusterIP",
+        "nobody is served in between",
+        id="another address",
+    ),
+    pytest.param(
+        patched("Service", "shop-backend-svc", "{ipFamilies: [IPv4]}"),
+        "[IPv4]",
+        "[IPv6, IPv4]",
+        f"{SERVICE} ipFamilies",
+        "nobody is served in between",
+        id="another first family",
+    ),
+    pytest.param(
+        beside("PersistentVolumeClaim", "v1", "spec: {volumeName: a, accessModes: [ReadWriteOnce]}"),
+        "volumeName: a",
+        "volumeName: b",
+        "PersistentVolumeClaim/own volumeName",
+        "a new one under a new name",
+        id="another volume of a claim",
+    ),
+    pytest.param(
+        beside("PersistentVolumeClaim", "v1", "spec: {resources: {requests: {storage: 5Gi}}}"),
+        "storage: 5Gi",
+        "storage: 4Gi",
+        "PersistentVolumeClaim/own resources",
+        "data goes with it",
+        id="a smaller claim",
+    ),
+    pytest.param(
+        beside("ConfigMap", "v1", "immutable: true, data: {a: b}"),
+        "a: b",
+        "a: c",
+        "ConfigMap/own data",
+        "made anew",
+        id="a frozen ConfigMap",
+    ),
+    pytest.param(
+        beside("RoleBinding", "rbac.authorization.k8s.io/v1", f"roleRef: {ROLE}, subjects: []"),
+        "name: view",
+        "name: edit",
+        "RoleBinding/own roleRef",
+        "lack their rights in between",
+        id="another role",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "old", "new", "field", "says"), IMMUTABLE)
+def test_an_immutable_field_that_an_overlay_can_change_is_stopped(
+    project: Project, before: str, old: str, new: str, field: str, says: str
+) -> None:
+    project.started_as(before).overlay(changed(before, (old, new)))
+    done = project.synth()
+    assert (done.code, done.stdout) == (3, "")
+    assert f"Kubernetes lets nobody change {field}: apply would fail" in done.stderr
+    assert says in done.stderr
+    deletes = f" delete {field.partition(' ')[0].lower()}\n" in done.stderr
+    assert deletes == ("PersistentVolumeClaim" not in field)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("storage: 5Gi", "storage: 6Gi"), ("ReadWriteOnce]", "ReadWriteOnce], volumeAttributesClassName: gold")],
+    ids=["grown", "other attributes"],
+)
+def test_what_may_change_of_a_claim_passes(project: Project, old: str, new: str) -> None:
+    claim = "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}"
+    before = beside("PersistentVolumeClaim", "v1", claim)
+    project.started_as(before).overlay(changed(before, (old, new)))
+    assert project.synth().code == 0
+
+
+def test_a_renamed_cluster_is_a_new_and_empty_one(project: Project) -> None:
+    project.started_as(CLUSTER).overlay(changed(CLUSTER, ("shop-db", "store-db")))
+    done = project.synth()
+    assert done.code == 3
+    assert "test: database-cluster: shop-db -> store-db\n" in done.stderr
+    assert "store-db is a new and empty one" in done.stderr
+
+
 def test_every_rule_has_a_case() -> None:
     assert {rule.id for rule in RULES} == {case.id for case in CASES} | {"immutable-field"}
 
@@ -553,6 +725,13 @@ HARMLESS = [
     ),
     pytest.param(FROM_STORE, "provider: external-secrets", "provider: existing", id="Secrets no longer from a store"),
     pytest.param(VOLUME, "size: 5Gi", "size: 5120Mi", id="the same size"),
+    pytest.param(CLUSTER, "size: 20Gi", "size: 40Gi", id="a Cluster that grows"),
+    pytest.param(CLUSTER, "create: {", "create: {instances: 3, ", id="more instances"),
+    pytest.param(CLUSTER, "pg:17.6", "pg:17.7", id="a minor version of PostgreSQL"),
+    pytest.param(BALANCED, "loadBalancerClass: a", "loadBalancerClass: a, nodePort: 30001", id="a node port"),
+    pytest.param(
+        BALANCED, "type: LoadBalancer, loadBalancerClass: a", "type: ClusterIP", id="no LoadBalancer any more"
+    ),
     pytest.param(
         VOLUME.replace("name: shop,", ""), "instance: {", "instance: {name: convex-self-hosted, ", id="the default name"
     ),
