@@ -167,16 +167,3 @@ def test_the_audit_reads_the_cluster(patch: str, rule: str) -> None:
     text += f"patches: [{{target: {{kind: Cluster}}, patch: {{spec: {patch}}}}}]\n"
     findings = audit(environment_of(text).manifests).findings
     assert rule in {finding.rule.id for finding in findings}
-
-
-@pytest.mark.parametrize("name", ["CONVEX_DB_USERNAME", "CONVEX_DB_PASSWORD", "CONVEX_DB_HOST", "CONVEX_DB_PORT"])
-def test_a_variable_that_the_url_is_put_together_from_is_taken(name: str) -> None:
-    (fault,) = faults_of(CLUSTER + f"backend: {{env: {{{name}: mine}}}}\n")
-    assert fault == (
-        f"test.yaml:2: backend.env.{name}: is a part of the database's URL, which comes from postgres.keys: "
-        "leave it out"
-    )
-
-
-def test_without_single_keys_it_is_free() -> None:
-    assert overlay_of("backend: {env: {CONVEX_DB_HOST: mine}}\n").values.backend.env == {"CONVEX_DB_HOST": "mine"}

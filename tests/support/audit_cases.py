@@ -20,6 +20,12 @@ dashboard: {}
 ingress: [{name: a, paths: {x.example.com/: 3210}}, {name: b, paths: {x.example.com/: 6791}%s}]
 """
 ORIGIN = "backend: {env: {CONVEX_CLOUD_ORIGIN: '%s', CONVEX_SITE_ORIGIN: '%s'}}"
+MADE = """\
+backend: {env: {POSTGRES_URL: "postgresql://app:x@db-rw:5432", INSTANCE_NAME: my-shop, DO_NOT_REQUIRE_SSL: "1"}}
+objects:
+  - {apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {name: db}, spec: {instances: 1}}
+  - {apiVersion: postgresql.cnpg.io/v1, kind: Database, metadata: {name: a}, spec: {name: my_shop, cluster: {name: %s}}}
+"""
 KEY = "01" + "0" * 60
 GOOGLE = """\
 backend: {}
@@ -73,6 +79,12 @@ CASES = [
         "objects: [{apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {name: db}}]",
         "backend: {env: {POSTGRES_URL: {secretKeyRef: {name: other, key: uri}}, DO_NOT_REQUIRE_SSL: '1'}}\n"
         "objects: [{apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {name: db}}]",
+    ),
+    (
+        "database-not-made",
+        "a Database object for another Cluster makes none here",
+        MADE % "other",
+        MADE % "db",
     ),
     (
         "shared-instance-secret",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from convex_k8s import knobs
 from convex_k8s.problems import Path, Problem
 from convex_k8s.values.base import amount
-from convex_k8s.values.database import URL_PARTS
 from convex_k8s.values.secrecy import named_like_a_secret, secret_in
 
 if TYPE_CHECKING:
@@ -64,12 +63,9 @@ def _volume(values: Values) -> Iterator[Problem]:
 
 
 def _environment(values: Values) -> Iterator[Problem]:
-    composed = values.engine is not None and getattr(values, values.engine).composed
     for name, value in values.backend.env.items():
         path: Path = ("backend", "env", name)
-        if name in URL_PARTS.values() and composed:
-            yield Problem(path, f"is a part of the database's URL, which comes from {values.engine}.keys: leave it out")
-        elif name in OWN_VARIABLES:
+        if name in OWN_VARIABLES:
             yield Problem(path, f"is set by the overlay itself: use {OWN_VARIABLES[name]} instead")
         elif name in ON_THE_VOLUME:
             yield Problem(path, "would move data off the volume, which is mounted at /convex/data: leave it out")
