@@ -48,8 +48,10 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
     stops: list[_Stop] = []
     for environment in environments:
         acknowledged, file = environment.overlay.values.acknowledge, overlay_file(overlays, environment.name)
+        if not (acknowledged or environment.name in before):
+            continue
         after = side_of(environment.name, environment.manifests)
-        if after is None or not (acknowledged or environment.name in before):
+        if after is None:
             continue
         manifests = before[environment.name].manifests if environment.name in before else ()
         old = None if not live and _is_sample(manifests) else side_of(environment.name, manifests, after)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from convexctl.errors import UserError, printable
 from convexctl.overlays.settings import add_setting
 from convexctl.project import folder, output_folder, path
-from convexctl.synth.up_to_date import Known, Memory
+from convexctl.synth.up_to_date import Kept, Known, Memory
 
 if TYPE_CHECKING:
     from convexctl.synth.output import Outcome
@@ -96,36 +96,61 @@ def _once(arguments: argparse.Namespace) -> int:
     if known:
         _report(target, dict.fromkeys(known.objects, "unchanged"), known, quiet=arguments.quiet)
         return 0
-    known, outcomes, lasting = _synthesise(arguments, overlays, target)
-    if lasting:
-        memory.keep(known)
+    outcomes, known = _synthesise(arguments, overlays, target, memory)
     _report(target, outcomes, known, quiet=arguments.quiet)
     return 0
 
 
 def _synthesise(
-    arguments: argparse.Namespace, overlays: Path, target: Path
-) -> tuple[Known, Mapping[str, Outcome], bool]:
-    """Do the work. The last value says whether a run that finds everything as it is now would report the same."""
+    arguments: argparse.Namespace, overlays: Path, target: Path, memory: Memory
+) -> tuple[Mapping[str, Outcome], Known]:
+    """Make and write the environments that are not as the last run left them, and compare all of them."""
+    kept = {} if arguments.force or arguments.live else memory.environments()
     from convexctl.tools import node
 
-    node.warm_up(len(arguments.overlay or list(overlays.glob("[!_.]*.y*ml"))) if arguments.jobs != 1 else 1)
+    node.warm_up(_count(arguments, overlays) - len(kept) if arguments.jobs != 1 else 1)
     from convexctl.changes import guard
-    from convexctl.overlays.load import warnings_of
+    from convexctl.overlays.load import attributed, lineage, load_overlays, overlay_names
     from convexctl.synth import output, self_audit
-    from convexctl.synth.environment import synthesise_all
+    from convexctl.synth.collisions import check_collisions, shares
+    from convexctl.synth.environment import build
 
-    environments = synthesise_all(overlays, arguments.overlay, arguments.values, arguments.jobs)
-    warnings = warnings_of(overlays, [environment.overlay for environment in environments])
-    audited = self_audit.told(environments, overlays)
+    names = list(dict.fromkeys(arguments.overlay)) or overlay_names(overlays)
+    kept = {name: its for name, its in kept.items() if name in names}
+    loaded = load_overlays(overlays, [name for name in names if name not in kept], arguments.values)
+    shared = check_collisions(overlays, loaded, {name: its.shares for name, its in kept.items()})
+    environments = build(overlays, loaded, arguments.jobs)
+    audits = {environment.name: self_audit.told(environment, overlays) for environment in environments}
     guarded: list[str] = []
     if not arguments.allow_irreversible:
         guarded = guard.check(environments, target, overlays, live=arguments.live)
+    made = {
+        environment.name: Kept(
+            environment.objects,
+            environment.overlay.warnings,
+            *audits[environment.name],
+            shares(environment.overlay.values),
+        )
+        for environment in environments
+    }
+    everything = {name: kept.get(name) or made[name] for name in names}
     files = {environment.name: environment.files for environment in environments}
-    outcomes = output.write(target, files, prune=not arguments.overlay)
-    objects = {environment.name: len(environment.manifests) for environment in environments}
-    known = Known([*warnings, *audited.warnings, *guarded], objects, audited.accepted)
-    return known, outcomes, not guarded and not arguments.live
+    written = output.write(target, files, prune=not arguments.overlay, keep=kept)
+    outcomes = {name: written.pop(name, "unchanged") for name in names} | written
+    warnings = attributed(overlays, {name: [*its.warnings, *shared.get(name, ())] for name, its in everything.items()})
+    known = Known(
+        [*warnings, *(line for its in everything.values() for line in its.told), *guarded],
+        {name: its.objects for name, its in everything.items()},
+        [line for its in everything.values() for line in its.accepted],
+    )
+    # With something to tell of changes, or against a cluster, a run that finds everything as it is now says otherwise.
+    if not guarded and not arguments.live:
+        memory.keep(known, {name: (lineage(overlays, name), its) for name, its in made.items()})
+    return outcomes, known
+
+
+def _count(arguments: argparse.Namespace, overlays: Path) -> int:
+    return len(arguments.overlay or list(overlays.glob("[!_.]*.y*ml")))
 
 
 def _report(target: Path, outcomes: Mapping[str, Outcome], known: Known, *, quiet: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,10 +133,15 @@ def _files(folder: Path, names: list[str]) -> list[Path]:
 
 def warnings_of(folder: Path, overlays: Iterable[Overlay]) -> list[str]:
     """The warnings about all overlays, each once, with the overlays that it is about where that is not plain."""
+    return attributed(folder, {overlay.name: overlay.warnings for overlay in overlays})
+
+
+def attributed(folder: Path, warnings: Mapping[str, Iterable[str]]) -> list[str]:
+    """Warnings by overlay as one list: each once, with the overlays that it is about where that is not plain."""
     about: dict[str, list[str]] = {}
-    for overlay in overlays:
-        for warning in overlay.warnings:
-            about.setdefault(warning, []).append(overlay.name)
+    for name, its in warnings.items():
+        for warning in its:
+            about.setdefault(warning, []).append(name)
     return [_attributed(folder, warning, names) for warning, names in about.items()]
 
 

@@ -13,9 +13,10 @@ def relatives(folder: Path, names: Collection[str]) -> list[Overlay]:
 
     An overlay with faults is left out: its own synth reports them.
     """
-    family = {ancestor for name in names for ancestor in lineage(folder, name)}
+    others = _others(folder, names)
+    family = {ancestor for name in names for ancestor in lineage(folder, name)} if others else set()
     found = []
-    for name in _others(folder, names):
+    for name in others:
         if family & set(lineage(folder, name)):
             try:
                 found += load_overlays(folder, [name])

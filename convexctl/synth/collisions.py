@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,34 +30,43 @@ class Collision:
 
 @dataclass(frozen=True)
 class _Kind:
-    """Something that belongs to one environment: what a set of values has of it, each with the words for it."""
+    """Something that belongs to one environment alone: what a set of values has of it, each with the words for it."""
 
+    name: str
     things: Callable[[Values], Iterable[tuple[Key, str]]]
     consequence: str
     cure: str
 
 
-def without_collisions(folder: Path, overlays: Sequence[Overlay]) -> list[Overlay]:
-    """The overlays, compared with each other and with their relatives: with warnings about what they share.
+Shares = Mapping[str, Sequence[tuple[str, str]]]
+"""What belongs to one environment alone: for each kind of thing its keys, each with the words for it."""
 
-    Raises `OverlayError` where two environments must not share it.
+
+def check_collisions(folder: Path, overlays: Sequence[Overlay], others: Mapping[str, Shares]) -> dict[str, list[str]]:
+    """Compare the overlays with each other, with `others` and with their relatives.
+
+    Returns warnings about what they share, by the name of the overlay. Raises `OverlayError` where two environments
+    must not share it.
     """
-    names = {overlay.name for overlay in overlays}
-    everything = [*overlays, *relatives(folder, names)]
-    found = [
-        collision
-        for collision in collisions((overlay.name, overlay.values) for overlay in everything)
-        if names & set(collision.names)
-    ]
-    if faults := [_told(folder, collision) for collision in found if collision.fatal]:
+    known = {**{overlay.name: shares(overlay.values) for overlay in overlays}, **others}
+    everything = {**known, **{other.name: shares(other.values) for other in relatives(folder, known.keys())}}
+    found = [each for each in collisions(everything.items()) if known.keys() & set(each.names)]
+    if faults := [_told(folder, each) for each in found if each.fatal]:
         raise OverlayError(faults, warnings_of(folder, overlays))
-    return [
-        replace(
-            overlay,
-            warnings=[*overlay.warnings, *(_told(folder, each) for each in found if overlay.name in each.names)],
-        )
-        for overlay in overlays
-    ]
+    warnings: dict[str, list[str]] = {}
+    for each in found:
+        for name in each.names:
+            if name in known:
+                warnings.setdefault(name, []).append(_told(folder, each))
+    return warnings
+
+
+def shares(values: Values) -> Shares:
+    """What an environment with these values must not have in common with another one."""
+    of = {kind.name: kind.things for kind in _KINDS} | {"host": _hosts, "host in cluster": _hosts_in_cluster}
+    return {
+        name: [(json.dumps(key), what) for key, what in dict(things(values)).items()] for name, things in of.items()
+    }
 
 
 def _told(folder: Path, collision: Collision) -> str:
@@ -64,24 +74,24 @@ def _told(folder: Path, collision: Collision) -> str:
     return f"{listed(files, 'and')}: {collision.message}"
 
 
-def collisions(environments: Iterable[tuple[str, Values]]) -> list[Collision]:
-    """Everything that two of the environments (name and values) must not share, grouped, so that the time is linear."""
+def collisions(environments: Iterable[tuple[str, Shares]]) -> list[Collision]:
+    """Everything that two of the environments must not share, grouped, so that the time is linear."""
     everything = list(environments)
     found, one = [], set[frozenset[str]]()
     for kind in _KINDS:
-        for names, what in _shared(everything, kind.things):
+        for names, what in _shared(everything, kind.name):
             # Environments that are one share everything: that is said once.
             if any(set(names) <= same for same in one):
                 continue
             if kind is _IDENTITY:
                 one.add(frozenset(names))
             found.append(Collision(names, f"{what} {kind.consequence}: {kind.cure}"))
-    in_one_cluster = {(names, what) for names, what in _shared(everything, _hosts_in_cluster)}
+    in_one_cluster = set(_shared(everything, "host in cluster"))
     for names, what in sorted(in_one_cluster):
         if not any(set(names) <= same for same in one):
             text = f"{what} is a public host of both, and the edge would send requests to either: {_OTHER_HOST}"
             found.append(Collision(names, text))
-    for names, what in _shared(everything, _hosts):
+    for names, what in _shared(everything, "host"):
         if (names, what) not in in_one_cluster and not any(set(names) <= same for same in one):
             text = f"{what} is a public host of both, in different clusters: {_OTHER_HOST}"
             found.append(Collision(names, text, fatal=False))
@@ -91,14 +101,12 @@ def collisions(environments: Iterable[tuple[str, Values]]) -> list[Collision]:
 _OTHER_HOST = "give each its own, unless one takes the place of the other"
 
 
-def _shared(
-    environments: Sequence[tuple[str, Values]], things: Callable[[Values], Iterable[tuple[Key, str]]]
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The things that more than one environment has: the environments' names, and the words for it."""
-    groups: dict[Key, list[str]] = {}
-    words: dict[Key, str] = {}
-    for name, values in environments:
-        for key, what in dict(things(values)).items():
+def _shared(environments: Sequence[tuple[str, Shares]], kind: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The things of a kind that more than one environment has: the environments' names, and the words for it."""
+    groups: dict[str, list[str]] = {}
+    words: dict[str, str] = {}
+    for name, its in environments:
+        for key, what in its.get(kind, ()):
             groups.setdefault(key, []).append(name)
             words[key] = what
     return ((tuple(names), words[key]) for key, names in groups.items() if len(names) > 1)
@@ -171,6 +179,7 @@ def _hosts_in_cluster(values: Values) -> Iterator[tuple[Key, str]]:
 
 _LOCAL = ("localhost", "127.0.0.1")
 _IDENTITY = _Kind(
+    "identity",
     _identity,
     "are the same, so each would replace the objects of the other in the cluster",
     "set namespace or releaseName in one of them, or cluster where they are for different clusters",
@@ -178,21 +187,25 @@ _IDENTITY = _Kind(
 _KINDS = (
     _IDENTITY,
     _Kind(
+        "instance secret",
         _instance_secret,
         "is that of both, so an admin key of one opens the other too",
         "give each a Secret of its own (instance.existingSecret, or the database's)",
     ),
     _Kind(
+        "database",
         _database,
         "is that of both, and two backends would fight over it",
         "set instance.name, after which the database is named, or another existingSecret",
     ),
     _Kind(
+        "volume claim",
         _claim,
         "is mounted by both, and two backends would write to one volume",
         "set backend.persistence.existingClaim or releaseName in one of them",
     ),
     _Kind(
+        "made secrets",
         _made_secrets,
         "is in both, so each would replace that of the other",
         "name other Secrets in one of them",

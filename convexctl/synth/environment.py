@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from convexctl.located_yaml import Loader
 from convexctl.overlays.load import Overlay, OverlayError, load_overlays, overlay_names
 from convexctl.overlays.sealed_files import sealed_secrets
 from convexctl.overlays.settings import Setting
-from convexctl.synth.collisions import without_collisions
+from convexctl.synth.collisions import check_collisions
 from convexctl.synth.readme import readme
 from convexctl.tools import node
 
@@ -42,8 +42,19 @@ class Environment:
     """What an overlay becomes: its manifests as data, and its files by name."""
 
     overlay: Overlay
-    manifests: list[dict[str, Any]]
     files: dict[str, str]
+    parsed: list[dict[str, Any]] | None = field(default=None, repr=False, compare=False)
+    """The manifests as data; not kept of an environment that is one of many, where they would fill the memory."""
+
+    @property
+    def manifests(self) -> list[dict[str, Any]]:
+        """The manifests as data."""
+        return _documents(self.files[MANIFESTS]) if self.parsed is None else self.parsed
+
+    @property
+    def objects(self) -> int:
+        """How many objects the environment has."""
+        return self.files[MANIFESTS].count("\n---\n") + 1
 
     @property
     def name(self) -> str:
@@ -56,13 +67,22 @@ def synthesise_all(
 ) -> list[Environment]:
     """Read, check and build the named overlays, or all of `folder`.
 
+    Raises `OverlayError` with the faults of all overlays, and `UserError` when cdk8s or Node.js fails.
+    """
+    overlays = load_overlays(folder, list(dict.fromkeys(names)) or overlay_names(folder), values_files)
+    shared = check_collisions(folder, overlays, {})
+    told = [replace(one, warnings=[*one.warnings, *shared.get(one.name, ())]) for one in overlays]
+    return build(folder, told, jobs)
+
+
+def build(folder: Path, overlays: Sequence[Overlay], jobs: int = 0) -> list[Environment]:
+    """Build the environments of overlays that were read and compared.
+
     Many are built in worker processes: `jobs` of them, or as many as there are cores. Raises `OverlayError` with the
     faults of all overlays, and `UserError` when cdk8s or Node.js fails.
     """
-    names = list(dict.fromkeys(names)) or overlay_names(folder)
-    overlays = without_collisions(folder, load_overlays(folder, names, values_files))
     sealed = sealed_secrets(folder, overlays)
-    if len(names) > node.MANY and jobs != 1 and node.leave_to_workers():
+    if len(overlays) > node.MANY and jobs != 1 and node.leave_to_workers():
         from convexctl.synth import fleet
 
         return fleet.synthesise_many(overlays, sealed, jobs or fleet.default_jobs())
@@ -91,9 +111,13 @@ def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> En
     files = {MANIFESTS: note + manifests, KUSTOMIZATION: note + _KUSTOMIZATION}
     if namespace:
         files[NAMESPACE] = note + namespace
-    documents = [document for document in yaml.load_all(manifests, Loader=Loader) if document]
+    documents = _documents(manifests)
     files[README] = readme(overlay.name, documents, predict(documents), has_namespace=bool(namespace))
-    return Environment(overlay, documents, files)
+    return Environment(overlay, files, documents)
+
+
+def _documents(manifests: str) -> list[dict[str, Any]]:
+    return [document for document in yaml.load_all(manifests, Loader=Loader) if document]
 
 
 def _rendered(overlay: Overlay, sealed: Iterable[Mapping[str, Any]]) -> tuple[str, str]:

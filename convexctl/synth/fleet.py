@@ -24,7 +24,6 @@ Sealed = Mapping[str, Sequence[Mapping[str, Any]]]
 class _Result(NamedTuple):
     """What a worker sends back of an environment: its content, or what is wrong with it, or why it failed."""
 
-    manifests: list[dict[str, Any]]
     files: dict[str, str]
     wrong: Sequence[str] = ()
     failed: tuple[str, int] | None = None
@@ -58,7 +57,7 @@ def synthesise_many(overlays: Sequence[Overlay], sealed: Sealed, jobs: int) -> l
                 raise UserError(*made.failed)
             faults += made.wrong
             if not faults:
-                environments.append(Environment(overlay, made.manifests, made.files))
+                environments.append(Environment(overlay, made.files))
     except BrokenProcessPool:
         raise UserError(
             "a worker process was ended from outside, perhaps for want of memory: try fewer with --jobs; "
@@ -93,7 +92,7 @@ def _synthesised(index: int) -> _Result:
     try:
         environment = synthesise(overlay, sealed.get(overlay.name, ()))
     except OverlayError as error:
-        return _Result([], {}, wrong=error.messages)
+        return _Result({}, wrong=error.messages)
     except UserError as error:
-        return _Result([], {}, failed=(str(error), error.exit_code))
-    return _Result(environment.manifests, environment.files)
+        return _Result({}, failed=(str(error), error.exit_code))
+    return _Result(environment.files)

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,19 +45,21 @@ class _Folder:
     """The inode of the folder that was there."""
 
 
-def write(root: Path, environments: Mapping[str, Mapping[str, str]], *, prune: bool) -> dict[str, Outcome]:
+def write(
+    root: Path, environments: Mapping[str, Mapping[str, str]], *, prune: bool, keep: Collection[str] = ()
+) -> dict[str, Outcome]:
     """Write the files of each environment to `root/<name>/` and report what happened to each folder.
 
-    With `prune`, folders that an earlier run wrote and that are not among `environments` go too; files of the user's
-    own stay. Raises `UserError`, with all folders as they were, if a file of the user's own is in the way or a folder
-    cannot be written.
+    With `prune`, folders that an earlier run wrote and that are neither among `environments` nor in `keep` go too;
+    files of the user's own stay. Raises `UserError`, with all folders as they were, if a file of the user's own is in
+    the way or a folder cannot be written.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _locked(root):
             work = root / _WORK
             _recover(root, work)
-            gone = sorted(written_folders(root) - environments.keys()) if prune else []
+            gone = sorted(written_folders(root) - environments.keys() - set(keep)) if prune else []
             wanted = {**environments, **{name: {} for name in gone}}
             try:
                 conflicts = [text for name, files in environments.items() for text in _conflicts(root / name, files)]

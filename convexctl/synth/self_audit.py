@@ -17,24 +17,21 @@ from convexctl.synth.environment import Environment
 
 
 class Told(NamedTuple):
-    """What the audit says of environments: its errors and warnings, and what is accepted, with the reasons."""
+    """What the audit says of an environment: its errors and warnings, and what is accepted, with the reasons."""
 
     warnings: list[str]
     accepted: list[str]
 
 
-def told(environments: Sequence[Environment], overlays: Path) -> Told:
-    """Audit each environment. `collisions` compares them with each other."""
-    result = Told([], [])
-    for environment in environments:
-        file = overlay_file(overlays, environment.name)
-        findings = audit(environment.manifests).findings
-        result.warnings.extend(_line(file, finding) for finding in _open(environment, findings))
-        result.warnings.extend(_surplus(environment, file, findings))
-        result.warnings.extend(f"{file}: {problem}" for problem in unknown(environment.manifests, set(AUDIT_RULES)))
-        accepted = (finding for finding in findings if finding.accepted)
-        result.accepted.extend(f"{_line(file, finding)}: {finding.accepted}" for finding in accepted)
-    return result
+def told(environment: Environment, overlays: Path) -> Told:
+    """Audit an environment. `collisions` compares several with each other."""
+    file = overlay_file(overlays, environment.name)
+    findings = audit(environment.manifests).findings
+    warnings = [_line(file, finding) for finding in _open(environment, findings)]
+    warnings += _surplus(environment, file, findings)
+    warnings += (f"{file}: {problem}" for problem in unknown(environment.manifests, set(AUDIT_RULES)))
+    accepted = (finding for finding in findings if finding.accepted)
+    return Told(warnings, [f"{_line(file, finding)}: {finding.accepted}" for finding in accepted])
 
 
 def _open(environment: Environment, findings: Sequence[Finding]) -> Iterator[Finding]:

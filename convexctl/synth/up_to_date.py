@@ -14,15 +14,16 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-_FORMAT = 1
+_FORMAT = 2
 _KEPT = 100
 """So many records are kept, the newest ones: one for each repository, folder and command line."""
 _PROGRAM = (Path(__file__).parents[1], Path(__file__).parents[2] / "constructs" / "convex_k8s")
 _RECORD = ".convex-k8s"
+_ENDINGS = (".yaml", ".yml")
 
 
 class Known(NamedTuple):
@@ -34,11 +35,27 @@ class Known(NamedTuple):
     accepted: Sequence[str] = ()
 
 
+class Kept(NamedTuple):
+    """What is known of one environment that is as the last run left it.
+
+    `warnings` are those of its overlay, `told` and `accepted` come from the audit, and `shares` is what no other
+    environment may have.
+    """
+
+    objects: int
+    warnings: Sequence[str]
+    told: Sequence[str]
+    accepted: Sequence[str]
+    shares: Mapping[str, Sequence[tuple[str, str]]]
+
+
 class Memory:
     """What is known of one command line in one working directory."""
 
     def __init__(self, overlays: Path, target: Path, request: Sequence[str], values_files: Sequence[Path]) -> None:
         self._overlays, self._target, self._values_files = overlays, target, values_files
+        self._digests: dict[str, str] = {}
+        self._each: dict[str, dict[str, Any]] = {}
         key = json.dumps([_FORMAT, os.getcwd(), str(overlays), str(target), *request])  # noqa: PTH109
         self._file = _cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
         self._machine = [platform.python_version(), *_packages(), *_node()]
@@ -54,34 +71,80 @@ class Memory:
             pass
         return None
 
-    def keep(self, known: Known) -> None:
-        """Remember a run that is done, unless something changed while it ran. Where nothing can be kept, nothing is."""
+    def environments(self) -> dict[str, Kept]:
+        """The environments that are as the last run left them, though others are not."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            record = json.loads(self._parts.read_bytes())
+            if record["program"] == self._program:
+                self._each = {name: one for name, one in record["each"].items() if self._is_as_left(name, one)}
+        return {name: Kept(**one["kept"]) for name, one in self._each.items()}
+
+    def keep(self, known: Known, fresh: Mapping[str, tuple[Sequence[str], Kept]]) -> None:
+        """Remember a run that is done, unless something changed while it ran. Where nothing can be kept, nothing is.
+
+        `fresh` are the environments that were made, each with the overlays that it consists of.
+        """
         with contextlib.suppress(OSError):
-            if self._digest_of_inputs() != self._inputs:
+            before = self._inputs
+            self._digests.clear()
+            if self._digest_of_inputs() != before:
                 return
-            record = {"inputs": self._inputs, "outputs": self._outputs(known.objects), **known._asdict()}
+            each = {name: one for name, one in self._each.items() if name in known.objects and name not in fresh}
+            for name, (lineage, kept) in fresh.items():
+                sources = {"lineage": list(lineage), "digest": self._sources(name, lineage)}
+                each[name] = {**sources, "output": self._output(name), "kept": kept._asdict()}
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._file.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps(record), encoding="utf-8")
-            beside.replace(self._file)
+            _write(self._parts, {"program": self._program, "each": each})
+            _write(self._file, {"inputs": before, "outputs": self._outputs(known.objects), **known._asdict()})
             _forget_the_oldest(self._file.parent)
 
+    @property
+    def _parts(self) -> Path:
+        """The record of each environment, which a run that finds nothing to do never reads."""
+        return self._file.with_suffix(".parts")
+
+    def _is_as_left(self, name: str, one: Mapping[str, Any]) -> bool:
+        return bool(one["digest"] == self._sources(name, one["lineage"]) and one["output"] == self._output(name))
+
+    def _sources(self, name: str, lineage: Sequence[str]) -> str:
+        """A digest of the files that an environment is made from, and of those that would come in their place."""
+        folders = sorted({"", *(os.path.dirname(each) for each in lineage)})  # noqa: PTH120
+        stems = [os.path.join(folder, os.path.basename(each)) for each in lineage for folder in folders]  # noqa: PTH118, PTH119
+        places = [str(self._overlays / f"{stem}{ending}") for stem in [*stems, f"sealed/{name}"] for ending in _ENDINGS]
+        return _digest(self._digests.get(place, f"{place} is not there") for place in places)
+
     def _digest_of_inputs(self) -> str:
+        for path in _files(self._overlays, (), _ENDINGS):
+            self._digests[path] = _line(path, self._overlays)
         lines = list(self._machine)
         for folder in _PROGRAM:
             lines += (_line(path, folder) for path in _files(folder, ("", ".pyc")))
-        lines += (_line(path, self._overlays) for path in _files(self._overlays, (), (".yaml", ".yml")))
         lines += (_line(path, Path()) for path in map(str, self._values_files))
-        return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+        self._program = _digest(lines)
+        return _digest([self._program, *self._digests.values()])
 
     def _outputs(self, names: Iterable[str]) -> str:
         """A digest of the folders that were written, with the names of all files in them, and of their number."""
-        root = str(self._target)
-        lines = sorted(_written(root, ""))
-        for name in names:
-            for file in sorted(os.listdir(os.path.join(root, name))):  # noqa: PTH118, PTH208
-                lines.append(_line(os.path.join(root, name, file), self._target))  # noqa: PTH118
-        return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+        return _digest([*sorted(_written(str(self._target), "")), *map(self._output, names)])
+
+    def _output(self, name: str) -> str:
+        """A digest of the folder that was written for an environment; empty where it is not there."""
+        folder = os.path.join(self._target, name)  # noqa: PTH118
+        try:
+            files = sorted(os.listdir(folder))  # noqa: PTH208
+        except FileNotFoundError:
+            return ""
+        return _digest(_line(os.path.join(folder, file), self._target) for file in files)  # noqa: PTH118
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _write(file: Path, record: Mapping[str, Any]) -> None:
+    beside = file.with_suffix(f".{os.getpid()}")
+    beside.write_text(json.dumps(record), encoding="utf-8")
+    beside.replace(file)
 
 
 def _line(path: str, folder: Path) -> str:
@@ -143,3 +206,4 @@ def _forget_the_oldest(folder: Path) -> None:
     records = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
     for record in records[_KEPT:]:
         record.unlink(missing_ok=True)
+        record.with_suffix(".parts").unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convexctl.synth.collisions import collisions
+from convexctl.synth.collisions import collisions, shares
 from tests.support.overlay_cases import overlay_of
 
 POSTGRES = "postgres: {enabled: true}\ns3: {enabled: false}\n"
@@ -16,7 +16,7 @@ STORE = "secrets: {provider: external-secrets, externalSecrets: {storeName: vaul
 
 
 def found(first: str, second: str) -> list[tuple[bool, str]]:
-    environments = [(name, overlay_of(text).values) for name, text in (("a", first), ("b", second))]
+    environments = [(name, shares(overlay_of(text).values)) for name, text in (("a", first), ("b", second))]
     assert all(set(each.names) == {"a", "b"} for each in collisions(environments))
     return [(each.fatal, each.message) for each in collisions(environments)]
 

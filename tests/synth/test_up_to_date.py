@@ -9,14 +9,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from convexctl.synth import up_to_date
+from convexctl.overlays.load import Overlay
+from convexctl.synth import environment, up_to_date
 from convexctl.synth.environment import MANIFESTS
 from convexctl.synth.up_to_date import Memory
 from convexctl.tools import node
-from tests.support.command_line import run
+from tests.support.command_line import Done, run
 from tests.support.overlay_cases import ROOT
 
 REQUEST = ["overlay=[]"]
@@ -53,16 +55,14 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 @pytest.fixture
 def worked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with each run that does the work."""
-    from convexctl.synth import environment
-
     calls: list[int] = []
-    synthesise = environment.synthesise_all
+    build = environment.build
 
     def counted(*arguments: object, **named: object) -> object:
         calls.append(1)
-        return synthesise(*arguments, **named)  # type: ignore[arg-type]
+        return build(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(environment, "synthesise_all", counted)
+    monkeypatch.setattr(environment, "build", counted)
     return calls
 
 
@@ -105,7 +105,7 @@ def _linked(path: Path) -> None:
 
 
 def _records() -> list[Path]:
-    return list(Path(os.environ["XDG_CACHE_HOME"], "convex-k8s").glob("*.json"))
+    return list(Path(os.environ["XDG_CACHE_HOME"], "convex-k8s").glob("*.*"))
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -126,7 +126,7 @@ def test_another_program_does_the_work_again(what: str, repository: Run, monkeyp
     def memory() -> Memory:
         return Memory(repository.overlays, repository.target, REQUEST, [])
 
-    memory().keep(up_to_date.Known([], {"one": 6}))
+    memory().keep(up_to_date.Known([], {"one": 6}), {})
     assert memory().recall()
     if what == "program":
         (repository.overlays.parent / "program").mkdir()
@@ -143,7 +143,7 @@ def test_another_program_does_the_work_again(what: str, repository: Run, monkeyp
 def test_what_changes_while_it_runs_is_not_remembered(repository: Run) -> None:
     memory = Memory(repository.overlays, repository.target, REQUEST, [])
     (repository.overlays / "one.yaml").open("a").write("# edited meanwhile\n")
-    memory.keep(up_to_date.Known([], {"one": 6}))
+    memory.keep(up_to_date.Known([], {"one": 6}), {})
     assert Memory(repository.overlays, repository.target, REQUEST, []).recall() is None
 
 
@@ -170,5 +170,85 @@ def test_it_imports_nothing_that_takes_long(repository: Run) -> None:
 def test_old_records_are_forgotten(repository: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(up_to_date, "_KEPT", 3)
     for number in range(6):
-        Memory(repository.overlays, repository.target, [str(number)], []).keep(up_to_date.Known([], {"one": 6}))
-    assert len(_records()) == 3
+        Memory(repository.overlays, repository.target, [str(number)], []).keep(up_to_date.Known([], {"one": 6}), {})
+    assert len(_records()) == 2 * 3
+
+
+class Fleet:
+    """Three environments after a run of synth: `one` and `two` on a base, and `three` with two warnings."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], made: list[str]) -> None:
+        self.overlays, self.target = folder / "overlays", folder / "dist"
+        self.capsys, self._made = capsys, made
+        self.overlays.mkdir()
+        self.write("_base", "backend: {persistence: {enabled: true}}\n")
+        for name in ("one", "two"):
+            self.write(name, f"extends: _base\nreleaseName: {name}\n")
+        self.write("three", "releaseName: three\nbackend: {persistence: {enabled: false}}\n")
+        self.first = self.synth()
+
+    def write(self, name: str, text: str) -> None:
+        (self.overlays / f"{name}.yaml").write_text(text)
+
+    def synth(self) -> Done:
+        arguments = ("--overlays", str(self.overlays), "-o", str(self.target), "--allow-irreversible")
+        return run(self.capsys, "synth", *arguments)
+
+    def made(self) -> list[str]:
+        """The environments that were made since the last call."""
+        names = list(self._made)
+        self._made.clear()
+        return names
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fleet:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made: list[str] = []
+    synthesise = environment.synthesise
+
+    def noted(overlay: Overlay, sealed: Any = ()) -> environment.Environment:
+        made.append(overlay.name)
+        return synthesise(overlay, sealed)
+
+    monkeypatch.setattr(environment, "synthesise", noted)
+    found = Fleet(tmp_path, capsys, made)
+    assert found.made() == ["one", "three", "two"]
+    return found
+
+
+ONLY: dict[str, tuple[Callable[[Fleet], object], list[str]]] = {
+    "an overlay": (lambda its: its.write("two", "extends: _base\nreleaseName: again\n"), ["two"]),
+    "a base": (lambda its: its.write("_base", "backend: {persistence: {enabled: true, size: 9Gi}}\n"), ["one", "two"]),
+    "a base by another ending": (lambda its: (its.overlays / "_base.yml").write_text("{}\n"), ["one", "two"]),
+    "a base that nobody extends": (lambda its: its.write("_other", "{}\n"), []),
+    "one overlay more": (lambda its: its.write("four", "releaseName: four\n"), ["four"]),
+    "one overlay less": (lambda its: (its.overlays / "two.yaml").unlink(), []),
+    "an edited output file": (lambda its: (its.target / "one" / MANIFESTS).open("a").write("# edited\n"), ["one"]),
+    "a deleted folder": (lambda its: shutil.rmtree(its.target / "three"), ["three"]),
+    "a broken record": (lambda its: [path.write_text("[1") for path in _records()], ["one", "three", "two"]),
+}
+
+
+@pytest.mark.parametrize("change", ONLY)
+def test_only_what_changed_is_made(change: str, fleet: Fleet) -> None:
+    edit, made = ONLY[change]
+    edit(fleet)
+    done = fleet.synth()
+    assert (done.code, fleet.made()) == (0, made)
+    warnings = [line for line in fleet.first.stderr.splitlines() if line.startswith("warning:")]
+    assert len(warnings) == 2
+    assert all(line in done.stderr.splitlines() for line in warnings)
+    written = {path.name: (path / MANIFESTS).read_text() for path in fleet.target.iterdir()}
+    shutil.rmtree(fleet.target)
+    shutil.rmtree(os.environ["XDG_CACHE_HOME"])
+    fleet.synth()
+    assert written == {path.name: (path / MANIFESTS).read_text() for path in fleet.target.iterdir()}
+
+
+def test_what_is_kept_is_compared_with_what_is_made(fleet: Fleet) -> None:
+    fleet.write("four", "releaseName: one\n")
+    done = fleet.synth()
+    assert (done.code, fleet.made()) == (1, [])
+    assert "four.yaml and " in done.stderr
+    assert "release name one are the same" in done.stderr
