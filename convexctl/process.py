@@ -29,7 +29,7 @@ def require_packages(main: Path) -> None:
     venv = main.parent / ".venv"
     python = str(venv / "bin" / "python")
     if Path(python).exists() and Path(sys.prefix) != venv:
-        os.execv(python, [python, str(main), *sys.argv[1:]])  # noqa: S606
+        os.execv(python, [python, *sys.argv])  # noqa: S606
     sys.exit(f"Python packages are missing ({', '.join(missing)}): run `make synth` once")
 
 

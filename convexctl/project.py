@@ -8,7 +8,7 @@ from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
 """The folder that holds this package: with main.py in it, unless the package is installed."""
-_MAIN = HOME / "main.py"
+MAIN = HOME / "main.py"
 FROM_SOURCE = "python3 main.py"
 """How the files of this project call the program."""
 
@@ -22,7 +22,7 @@ def repository() -> Path:
     for path in (here, *here.parents):
         if (path / "overlays").is_dir() and (path / "cdk8s.yaml").is_file():
             return path
-    return HOME if _MAIN.is_file() else here
+    return HOME if MAIN.is_file() else here
 
 
 def folder(name: str) -> Path:
@@ -47,10 +47,10 @@ def output_folder(given: Path | None) -> Path:
 
 
 def _program() -> str:
-    if not _MAIN.is_file():
+    if not MAIN.is_file():
         return "convex-k8s"
     root = repository()
-    return f"python3 {_MAIN.relative_to(root) if HOME.is_relative_to(root) else _MAIN.name}"
+    return f"python3 {MAIN.relative_to(root) if HOME.is_relative_to(root) else MAIN.name}"
 
 
 PROGRAM = _program()

@@ -1,4 +1,4 @@
-"""`init`: make a GitOps repository that uses the package."""
+"""`init`: make a GitOps repository that uses the package, or a folder with this program."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files that are missing, and print each with what became of it."""
-    from convexctl.starter.repository import write_missing
+    from convexctl.starter.repository import program_in, source_folder, write_missing
 
     for path, written in write_missing(arguments.directory):
         print(f"{path}: {'written' if written else 'exists, left as it is'}")
     enter = "" if arguments.directory == Path() else f"cd {arguments.directory} && "
-    print(f"Next: edit overlays/production.yaml, then {enter}convex-k8s synth")
+    print(f"Next: edit overlays/production.yaml, then {enter}{program_in(arguments.directory)} synth")
+    if source_folder(arguments.directory).startswith("/"):
+        print(
+            "The files call convex-k8s where it is now, outside of this repository, where CI does not find it: put it "
+            "into the repository (docs/using-it.md), remove these files, and run init from there"
+        )
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -85,6 +86,39 @@ def test_an_empty_folder_becomes_a_repository(installed: Installed, repository: 
     assert "`convex-k8s secrets production --apply`" in readme
     for path in repository.rglob("*"):
         assert ".git" in path.parts or not path.is_file() or "main.py" not in path.read_text(), path
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["copied", "linked"])
+def test_from_a_folder_the_files_call_the_program_there(
+    installed: Installed, sources: Path, tmp_path: Path, linked: bool
+) -> None:
+    """The documented way of a folder in the repository, from `init` to the check of CI."""
+    vendored = tmp_path / "vendor/convex-k8s"
+    vendored.parent.mkdir()
+    if linked:
+        vendored.symlink_to(sources)
+    else:
+        copy_sources(vendored)
+    for name in ("main.py", "requirements.txt"):
+        shutil.copy(ROOT / name, vendored / name)
+    program = ("python3", "vendor/convex-k8s/main.py")
+    done = installed.run(*program, "init", cwd=tmp_path)
+    assert done.stdout.endswith("then python3 vendor/convex-k8s/main.py synth\n"), done.stderr
+    for path in (path for path in STARTER if not path.endswith("schema.json")):
+        assert "convex-k8s synth" not in (tmp_path / path).read_text(), path
+    app = yaml.safe_load((tmp_path / "cdk8s.yaml").read_text())["app"]
+    assert installed.run(*app.split(), cwd=tmp_path).returncode == 0
+    assert (tmp_path / (tmp_path / "requirements.txt").read_text().split()[-1]).is_file()
+    (hook,) = yaml.safe_load((tmp_path / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    assert hook["entry"] == " ".join([*program, "synth", "--quiet"])
+    assert re.match(hook["files"], "vendor/convex-k8s")
+
+
+def test_from_elsewhere_init_says_that_ci_will_not_find_it(installed: Installed, sources: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "main.py", sources)
+    done = installed.run("python3", str(sources / "main.py"), "init", cwd=tmp_path)
+    assert f"then python3 {sources}/main.py synth\n" in done.stdout
+    assert "outside of this repository, where CI does not find it" in done.stdout
 
 
 def test_what_exists_is_left_as_it_is(installed: Installed, repository: Path) -> None:
