@@ -40,7 +40,7 @@ preflight: $(VENV)/.preflight ## Install what `python3 main.py preflight --conne
 fuzz: $(VENV)/.dev ## Try inputs made at random (make fuzz INPUTS=100000 SEED=1)
 	@PYTHONPATH=.:constructs $(BIN)/python -m tests.support.fuzzing $(or $(INPUTS),100000) $(SEED)
 
-benchmark: $(VENV)/.dev ## Measure synth beside its peers, into docs/performance.md
+benchmark: $(VENV)/.benchmark ## Measure synth beside its peers, into docs/performance.md
 	@$(BIN)/python benchmarks/synth.py
 
 requirements: $(VENV)/.dev ## Write the hashes of all pins into the requirement files
@@ -63,6 +63,11 @@ $(VENV)/.preflight: requirements.txt requirements-preflight.txt | $(VENV)/bin/py
 	@echo "Installing requirements-preflight.txt into $(VENV)" >&2
 	@$(PIP) install --require-hashes -r requirements-preflight.txt
 	@touch $@ $(VENV)/.synth
+
+$(VENV)/.benchmark: requirements-benchmark.txt | $(VENV)/.dev
+	@echo "Installing requirements-benchmark.txt into $(VENV)" >&2
+	@$(PIP) install --require-hashes -r requirements-benchmark.txt
+	@touch $@
 
 $(VENV)/.dev: requirements.txt requirements-preflight.txt requirements-dev.txt | $(VENV)/bin/python
 	@echo "Installing requirements-dev.txt into $(VENV)" >&2

@@ -3,8 +3,8 @@
 usage: make benchmark, or python benchmarks/synth.py [ROUNDS [FLEET...]]
 
 Each round runs every candidate once, in turn, as a whole process; the ratio is that of the medians. A fleet of so many
-environments is run once cold, once unchanged, and once with one overlay edited. The result is written to
-docs/performance.md.
+environments is run once cold, once unchanged, and once with one overlay edited; up to a thousand, beside one call of
+`helm template` after the other. The result is written to docs/performance.md and docs/performance.svg.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -55,14 +57,59 @@ def seconds(command: list[str]) -> float:
 
 
 def measured(command: list[str]) -> tuple[float, int]:
-    """Seconds, and the largest resident size in MiB of any process that it waited for."""
-    code = (
-        "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:], stderr=subprocess.DEVNULL).returncode;"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024); sys.exit(code)"
-    )
+    """Seconds, and the most memory in MiB that the process and all that it started had at a time (0 without /proc)."""
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True, cwd=ROOT)
-    return time.perf_counter() - started, int(done.stdout)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+    most = 0
+    while process.poll() is None:
+        most = max(most, sum(map(memory_of, descendants(process.pid))))
+        time.sleep(0.1)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - started, most // 1024
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and all that it started."""
+    try:
+        text = "".join(task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:
+        text = ""
+    return [pid, *(each for child in text.split() for each in descendants(int(child)))]
+
+
+def memory_of(pid: int) -> int:
+    """KiB of a process, with its share of what it has in common with others."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+def watched(folder: Path, edits: int) -> list[float]:
+    """Seconds from saving an overlay to its new manifests, with `synth --watch`."""
+    overlays, dist = folder / "watched", folder / "watched-dist"
+    overlays.mkdir()
+    overlay, manifests = overlays / "one.yaml", dist / "one" / "convex.k8s.yaml"
+    production = (ROOT / "overlays" / "production.yaml").read_text(encoding="utf-8")
+    overlay.write_text(production, encoding="utf-8")
+    command = [sys.executable, "main.py", "--quiet", "--watch", "--overlays", str(overlays), "--output", str(dist)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+    found: list[float] = []
+    try:
+        for edit in range(edits + 1):
+            before = b"" if not manifests.exists() else manifests.read_bytes()
+            started = time.perf_counter()
+            overlay.write_text(f"{production}commonLabels: {{edit: 'e{edit}'}}\n", encoding="utf-8")
+            while not manifests.exists() or manifests.read_bytes() == before:
+                time.sleep(0.002)
+            found.append(time.perf_counter() - started)
+            time.sleep(0.3)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+    return found[1:]
 
 
 def program(name: str) -> str | None:
@@ -108,6 +155,7 @@ def single(folder: Path, rounds: int) -> Iterator[str]:
     if kustomize := program("kustomize"):
         candidates["`kustomize build dist/production`"] = [kustomize, "build", str(ROOT / "dist" / "production")]
     found = medians(candidates, rounds)
+    found["`synth --watch`, from saving to the new `dist/` (median of 20)"] = statistics.median(watched(folder, 20))
     peer = found["empty cdk8s-plus-27 app"]
     yield "| command | seconds | of the empty app |"
     yield "|---|---|---|"
@@ -115,7 +163,30 @@ def single(folder: Path, rounds: int) -> Iterator[str]:
         yield f"| {label} | {median:.3f} | {median / peer:.2f} |"
 
 
-def fleet(folder: Path, count: int, helm_s: float) -> str:
+@dataclass(frozen=True)
+class Fleet:
+    """What was measured of so many environments."""
+
+    count: int
+    cold: float
+    same: float
+    one: float
+    memory: int
+    helm: float
+    """One call of `helm template` for each environment, in a loop; 0 if that was not measured."""
+
+    def row(self, helm_s: float) -> str:
+        """The line of the table. Where the loop would take too long, a call is taken to cost what others did."""
+        loop = self.helm or helm_s * self.count
+        of_helm = [f"{seconds / loop:.3f}" if loop else "not measured" for seconds in (self.cold, self.same)]
+        each = self.cold / self.count * 1000
+        return (
+            f"| {self.count:,} | {self.cold:.2f} | {each:.1f} | {of_helm[0]} | {self.same:.2f} | {of_helm[1]} "
+            f"| {self.one:.2f} | {self.memory} |"
+        )
+
+
+def fleet(folder: Path, count: int, helm: list[str] | None) -> Fleet:
     overlays, dist = folder / f"overlays-{count}", folder / f"dist-{count}"
     overlays.mkdir()
     production = (ROOT / "overlays" / "production.yaml").read_text(encoding="utf-8")
@@ -125,19 +196,54 @@ def fleet(folder: Path, count: int, helm_s: float) -> str:
     command = [sys.executable, "main.py", "--quiet", "--overlays", str(overlays), "--output", str(dist)]
     cold, memory = measured(command)
     same, _ = measured(command)
-    (overlays / "tenant-0.yaml").open("a", encoding="utf-8").write("replicaCount: 1\n")
+    (overlays / "tenant-0.yaml").open("a", encoding="utf-8").write("commonLabels: {edited: 'yes'}\n")
     one, _ = measured(command)
-    ratio = f"{cold / (helm_s * count):.2f}" if helm_s else "not measured"
-    return f"| {count:,} | {cold:.2f} | {cold / count * 1000:.1f} | {ratio} | {same:.2f} | {one:.2f} | {memory} |"
+    loop = sum(seconds(helm) for _ in range(count)) if helm and count <= LONGEST_LOOP else 0
+    return Fleet(count, cold, same, one, memory, loop)
+
+
+LONGEST_LOOP = 1000
 
 
 def fleets(folder: Path, counts: list[int]) -> Iterator[str]:
     helm = helm_command(folder / "for-fleets")
     helm_s = statistics.median(seconds(helm) for _ in range(20)) if helm else 0.0
-    yield "| environments | cold, s | each, ms | of `helm template` calls | unchanged, s | one edited, s | MiB |"
-    yield "|---|---|---|---|---|---|---|"
+    yield (
+        "| environments | cold, s | each, ms | of a loop of `helm template` | unchanged, s | of that loop "
+        "| one edited, s | MiB |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    found = []
     for count in counts:
-        yield fleet(folder, count, helm_s)
+        found.append(fleet(folder, count, helm))
+        yield found[-1].row(helm_s)
+    draw(found, helm_s)
+
+
+def draw(found: list[Fleet], helm_s: float) -> None:
+    """The chart beside the table, without a date, so that it changes only with the figures."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "convex-k8s"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    counts = [one.count for one in found]
+    lines = {
+        "helm template, one call each": [one.helm or helm_s * one.count for one in found],
+        "synth, cold": [one.cold for one in found],
+        "synth, one overlay edited": [one.one for one in found],
+        "synth, nothing changed": [one.same for one in found],
+    }
+    for label, values in lines.items():
+        axes.loglog(counts, values, marker="o", label=label)
+    axes.set_xlabel("environments")
+    axes.set_ylabel("seconds")
+    axes.grid(visible=True, which="both", alpha=0.2)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(PAGE.with_suffix(".svg"), metadata={"Date": None})
 
 
 def machine() -> Iterator[str]:
@@ -179,4 +285,4 @@ def main(rounds: int, counts: list[int]) -> None:
 
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:]]
-    main(given[0] if given else 10, given[1:] or [1, 10, 100, 1000])
+    main(given[0] if given else 10, given[1:] or [1, 10, 100, 1000, 10000])

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FILES = ("requirements.txt", "requirements-preflight.txt", "requirements-dev.txt")
+FILES = ("requirements.txt", "requirements-preflight.txt", "requirements-dev.txt", "requirements-benchmark.txt")
 UV = (
     *("uv", "pip", "compile", "-", "--no-deps", "--universal", "--python-version", "3.11", "--generate-hashes"),
     *("--no-annotate", "--no-header", "--no-emit-index-url", "--quiet"),
