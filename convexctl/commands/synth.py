@@ -119,19 +119,16 @@ def _synthesise(
     kept = {name: its for name, its in kept.items() if name in names}
     loaded = load_overlays(overlays, [name for name in names if name not in kept], arguments.values)
     shared = check_collisions(overlays, loaded, {name: its.shares for name, its in kept.items()})
-    environments = build(overlays, loaded, arguments.jobs)
-    audits = {environment.name: self_audit.told(environment, overlays) for environment in environments}
+    built = build(overlays, loaded, arguments.jobs, lambda environment: self_audit.told(environment, overlays))
+    environments = [environment for environment, _ in built]
     guarded: list[str] = []
     if not arguments.allow_irreversible:
         guarded = guard.check(environments, target, overlays, live=arguments.live)
     made = {
         environment.name: Kept(
-            environment.objects,
-            environment.overlay.warnings,
-            *audits[environment.name],
-            shares(environment.overlay.values),
+            environment.objects, environment.overlay.warnings, *told, shares(environment.overlay.values)
         )
-        for environment in environments
+        for environment, told in built
     }
     everything = {name: kept.get(name) or made[name] for name in names}
     files = {environment.name: environment.files for environment in environments}

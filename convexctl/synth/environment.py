@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from convex_k8s.problems import ValuesError
@@ -18,6 +18,8 @@ from convexctl.overlays.settings import Setting
 from convexctl.synth.collisions import check_collisions
 from convexctl.synth.readme import readme
 from convexctl.tools import node
+
+T = TypeVar("T")
 
 MANIFESTS = "convex.k8s.yaml"
 """All objects of an environment, in apply order: one file, because `cdk8s synth --stdout` joins files without `---`."""
@@ -72,11 +74,13 @@ def synthesise_all(
     overlays = load_overlays(folder, list(dict.fromkeys(names)) or overlay_names(folder), values_files)
     shared = check_collisions(folder, overlays, {})
     told = [replace(one, warnings=[*one.warnings, *shared.get(one.name, ())]) for one in overlays]
-    return build(folder, told, jobs)
+    return [environment for environment, _ in build(folder, told, jobs, lambda _: None)]
 
 
-def build(folder: Path, overlays: Sequence[Overlay], jobs: int = 0) -> list[Environment]:
-    """Build the environments of overlays that were read and compared.
+def build(
+    folder: Path, overlays: Sequence[Overlay], jobs: int, look: Callable[[Environment], T]
+) -> list[tuple[Environment, T]]:
+    """Build the environments of overlays that were read and compared, each with what `look` says of it.
 
     Many are built in worker processes: `jobs` of them, or as many as there are cores. Raises `OverlayError` with the
     faults of all overlays, and `UserError` when cdk8s or Node.js fails.
@@ -85,11 +89,12 @@ def build(folder: Path, overlays: Sequence[Overlay], jobs: int = 0) -> list[Envi
     if len(overlays) > node.MANY and jobs != 1 and node.leave_to_workers():
         from convexctl.synth import fleet
 
-        return fleet.synthesise_many(overlays, sealed, jobs or fleet.default_jobs())
+        return fleet.synthesise_many(overlays, sealed, jobs or fleet.default_jobs(), look)
     environments, faults = [], []
     for overlay in overlays:
         try:
-            environments.append(synthesise(overlay, sealed.get(overlay.name, ())))
+            environment = synthesise(overlay, sealed.get(overlay.name, ()))
+            environments.append((environment, look(environment)))
         except OverlayError as error:
             faults += error.messages
     if faults:

@@ -6,14 +6,16 @@ import gc
 import multiprocessing
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from convexctl.errors import UserError
 from convexctl.overlays.load import Overlay, OverlayError
 from convexctl.synth.environment import Environment, synthesise
+
+T = TypeVar("T")
 
 _AT_ONCE = 8
 """So many environments a worker is given at a time."""
@@ -22,14 +24,16 @@ Sealed = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 class _Result(NamedTuple):
-    """What a worker sends back of an environment: its content, or what is wrong with it, or why it failed."""
+    """What a worker sends back of an environment: its content with what was asked about it, what is wrong, or why it
+    failed."""
 
     files: dict[str, str]
+    said: Any = None
     wrong: Sequence[str] = ()
     failed: tuple[str, int] | None = None
 
 
-_work: tuple[Sequence[Overlay], Sealed] = ((), {})
+_work: tuple[Sequence[Overlay], Sealed, Callable[[Environment], Any]] = ((), {}, lambda _: None)
 """What the workers inherit: they are forked, so that no overlay is copied to them."""
 
 
@@ -38,15 +42,17 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def synthesise_many(overlays: Sequence[Overlay], sealed: Sealed, jobs: int) -> list[Environment]:
-    """Build the environments in `jobs` worker processes, in the order of the overlays.
+def synthesise_many(
+    overlays: Sequence[Overlay], sealed: Sealed, jobs: int, look: Callable[[Environment], T]
+) -> list[tuple[Environment, T]]:
+    """Build the environments in `jobs` worker processes, in the order of the overlays, each with what `look` says.
 
     Must be called before this process uses cdk8s or starts a thread. Raises `OverlayError` with the faults of all
     overlays, and `UserError` if cdk8s, Node.js or a worker fails.
     """
     global _work  # noqa: PLW0603
-    _work = (overlays, sealed)
-    environments: list[Environment] = []
+    _work = (overlays, sealed, look)
+    environments: list[tuple[Environment, T]] = []
     faults: list[str] = []
     executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _begin)
     try:
@@ -57,7 +63,7 @@ def synthesise_many(overlays: Sequence[Overlay], sealed: Sealed, jobs: int) -> l
                 raise UserError(*made.failed)
             faults += made.wrong
             if not faults:
-                environments.append(Environment(overlay, made.files))
+                environments.append((Environment(overlay, made.files), made.said))
     except BrokenProcessPool:
         raise UserError(
             "a worker process was ended from outside, perhaps for want of memory: try fewer with --jobs; "
@@ -67,7 +73,7 @@ def synthesise_many(overlays: Sequence[Overlay], sealed: Sealed, jobs: int) -> l
         _end_workers()
         raise
     finally:
-        _work = ((), {})
+        _work = ((), {}, lambda _: None)
         executor.shutdown(wait=False, cancel_futures=True)
     if faults:
         raise OverlayError(faults)
@@ -87,7 +93,7 @@ def _end_workers() -> None:
 
 
 def _synthesised(index: int) -> _Result:
-    overlays, sealed = _work
+    overlays, sealed, look = _work
     overlay = overlays[index]
     try:
         environment = synthesise(overlay, sealed.get(overlay.name, ()))
@@ -95,4 +101,4 @@ def _synthesised(index: int) -> _Result:
         return _Result({}, wrong=error.messages)
     except UserError as error:
         return _Result({}, failed=(str(error), error.exit_code))
-    return _Result(environment.files)
+    return _Result(environment.files, look(environment))

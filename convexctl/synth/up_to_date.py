@@ -89,7 +89,9 @@ class Memory:
             self._digests.clear()
             if self._digest_of_inputs() != before:
                 return
-            each = {name: one for name, one in self._each.items() if name in known.objects and name not in fresh}
+            self._each = each = {
+                name: one for name, one in self._each.items() if name in known.objects and name not in fresh
+            }
             for name, (lineage, kept) in fresh.items():
                 sources = {"lineage": list(lineage), "digest": self._sources(name, lineage)}
                 each[name] = {**sources, "output": self._output(name), "kept": kept._asdict()}
@@ -125,7 +127,9 @@ class Memory:
 
     def _outputs(self, names: Iterable[str]) -> str:
         """A digest of the folders that were written, with the names of all files in them, and of their number."""
-        return _digest([*sorted(_written(str(self._target), "")), *map(self._output, names)])
+        # What was found as it was left needs no second look: a change since then shows in the next run.
+        found = (self._each[name]["output"] if name in self._each else self._output(name) for name in names)
+        return _digest([*sorted(_written(str(self._target), "")), *found])
 
     def _output(self, name: str) -> str:
         """A digest of the folder that was written for an environment; empty where it is not there."""
