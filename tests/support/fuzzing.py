@@ -212,12 +212,14 @@ def check_environment(environment: Environment) -> None:
             kubernetes_validate.validate(manifest, VERSION, strict=True)
         for reference in _config_maps(manifest):
             assert ("ConfigMap", reference) in names or reference not in _own(manifests), reference
-    (backend,), (dashboard,) = (model := predict(manifests)).backends, model.dashboards
-    assert backend.obstacles == dashboard.obstacles == (), backend.obstacles
+    (backend,), dashboards = (model := predict(manifests)).backends, model.dashboards
+    assert len(dashboards) == values.dashboard.enabled
+    assert not any(pod.obstacles for pod in (backend, *dashboards)), backend.obstacles
     assert backend.engine.value == (values.engine or "sqlite")
     assert (backend.writers.value, backend.stop.value) == ("one", "clean")
     assert bool(backend.claim) == values.backend.persistence.enabled
-    assert dashboard.deployment_url.value == backend.cloud_origin.value or values.convex_config.deployment_url
+    urls = {dashboard.deployment_url.value for dashboard in dashboards}
+    assert urls <= {backend.cloud_origin.value} or values.convex_config.deployment_url
     for backend_port in (item for item in manifests if item["kind"] == "Ingress"):
         for rule in backend_port["spec"]["rules"]:
             for path in rule["http"]["paths"]:
