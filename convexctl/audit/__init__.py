@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from convex_k8s.values.checks.metadata import OVERLAY_ANNOTATION
+
 from convexctl.audit.accepted import reason
-from convexctl.audit.model import Finding, Hit, Rule, Severity, View
+from convexctl.audit.causes import explained
+from convexctl.audit.model import Finding, Hit, Report, Rule, Severity, View
 from convexctl.audit.reading import Documents
 from convexctl.audit.rules import RULES
-from convexctl.behaviour import Behaviour, Role, predict
-from convexctl.behaviour.manifests import Manifests, flat, source_of
+from convexctl.behaviour import Role, predict
+from convexctl.behaviour.manifests import Manifests, dig, flat, mapping, source_of
 
 __all__ = ["RULES", "Finding", "Report", "Rule", "Severity", "audit"]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What an audit says: the decisions, and the findings, worst first."""
-
-    behaviour: Behaviour
-    findings: tuple[Finding, ...]
-    notes: tuple[str, ...] = ()
-    """What of the input was not read, and why."""
-
-    def count(self, severity: Severity) -> int:
-        """How many findings have a severity."""
-        return sum(finding.severity is severity and not finding.accepted for finding in self.findings)
-
-    def fails(self, least: Severity) -> bool:
-        """Whether there is a finding at least as bad."""
-        return any(finding.severity.rank <= least.rank and not finding.accepted for finding in self.findings)
 
 
 def audit(
@@ -51,7 +35,8 @@ def audit(
     model = predict(index, images=images)
     view = View(index, model)
     findings = [_finding(index, rule, found, documents) for rule in RULES for found in rule.check(view)]
-    return Report(model, tuple(sorted(findings, key=lambda finding: finding.severity.rank)), tuple(notes))
+    findings.sort(key=lambda finding: finding.severity.rank)
+    return Report(model, tuple(explained(findings)), tuple(notes))
 
 
 def _order(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -62,9 +47,26 @@ def _order(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _finding(index: Manifests, rule: Rule, found: Hit, documents: Documents | None) -> Finding:
     severity = found.severity or rule.severity
-    message = found.message
-    if found.unless:
-        severity = severity.one_less
-        message += f" (unless {found.unless})"
-    place = documents.place(found.source) if documents else None
-    return Finding(rule, severity, found.component, found.source, message, place, reason(index, rule.id, found))
+    return Finding(
+        rule,
+        severity.one_less if found.unless else severity,
+        found.component,
+        found.source,
+        found.message,
+        found.unless,
+        documents.place(found.source) if documents else None,
+        accepted=reason(index, rule.id, found),
+        own=_own(index, found),
+    )
+
+
+def _own(index: Manifests, found: Hit) -> bool:
+    """Whether the object of a hit, or the workload that it is about, was made from an overlay of this project."""
+    source, component = found.source, found.component
+    places = [(source.kind, source.namespace, source.name), *([component.place] if component else [])]
+    metadata = [mapping(dig(index.find(*place), "metadata")) for place in places]
+    return any(
+        OVERLAY_ANNOTATION in mapping(each.get("annotations"))
+        or mapping(each.get("labels")).get("app.kubernetes.io/managed-by") == "convex-k8s"
+        for each in metadata
+    )

@@ -27,8 +27,9 @@ kubectl get all,ingress,configmap,pvc -o yaml | {PROGRAM} audit -
 
 | option | what it does |
 |---|---|
-| `--format text` | tables of decisions, then the findings with reason and cure (the default) |
-| `--format json` | the same as data |
+| `--format text` | the errors with place and fix (ten lines at most), unusual decisions, findings (the default) |
+| `--verbose` | as text: every decision, every place, and reason and fix also for information |
+| `--format json` | all decisions and findings as data |
 | `--format sarif` | the findings as SARIF 2.1.0, which code hosts show in pull requests |
 | `--fail-on error`, `--fail-on warning` | exit code 1 for a finding at least as bad; without it always 0 |
 | `--image backend=NAME`, `--image dashboard=NAME` | takes a renamed image for Convex (`NAME` has no tag) |
@@ -36,6 +37,10 @@ kubectl get all,ingress,configmap,pvc -o yaml | {PROGRAM} audit -
 | `--secret NAME=KEY,KEY` | says which keys a Secret has that is not among the manifests; never their values |
 | `--explain RULE` | prints what this page says of one rule |
 | `--rules` | prints this page |
+
+In the text, one cause is one finding: what only follows from it is told there, after `so:`. In JSON it is a finding of
+its own, and `follows` names the rule of its cause. `*` marks what a Secret or ConfigMap out of sight could change; the
+last lines say which one, and how. `ours:` names the parameter of an overlay, for manifests that were made from one.
 
 A finding that you accept stays out of the count and of `--fail-on`. It is shown as accepted, with your reason. In an
 overlay, name the rule:

@@ -1,43 +1,23 @@
-"""A report as text for people, as JSON, and as SARIF 2.1.0 for code hosts."""
+"""A report as JSON, and as SARIF 2.1.0 for code hosts; `text` is in a file of its own."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import textwrap
-from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
-from convexctl.audit import Report
-from convexctl.audit.model import Finding, Rule, Severity
+from convexctl.audit.model import Finding, Report, Rule, Severity
 from convexctl.audit.reading import STDIN_NAME
 from convexctl.audit.rules import RULES
-from convexctl.behaviour import Component, as_dict
-from convexctl.errors import printable
+from convexctl.audit.text_format import text
+from convexctl.behaviour import as_dict
+
+__all__ = ["as_json", "sarif", "text"]
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFORMATION: "note"}
-_WIDTH = 110
-
-
-def text(report: Report) -> str:
-    """Tables of decisions, then the findings, worst first, each with reason and cure."""
-    parts = [_table(component) for component in report.behaviour.components]
-    edge = [_route(route) for route in (*report.behaviour.routes, *report.behaviour.exposed) if route.role]
-    if edge:
-        parts.append("\n".join(["Edge", *edge]))
-    if report.findings:
-        parts.append("Findings")
-        parts += [_findings(rule, severity, found) for (rule, severity), found in _grouped(report).items()]
-    accepted = [finding for finding in report.findings if finding.accepted]
-    if accepted:
-        lines = [f"  [{finding.rule.id}] {finding.source}: {finding.accepted}" for finding in accepted]
-        parts.append("\n".join(["Accepted", *lines]))
-    parts += [f"Not read: {note}" for note in report.notes]
-    parts.append(_summary(report))
-    return printable("\n\n".join(parts))
 
 
 def as_json(report: Report) -> str:
@@ -67,61 +47,6 @@ def sarif(report: Report) -> str:
     return json.dumps(log, indent=2)
 
 
-def _table(component: Component) -> str:
-    where = f" in namespace {component.namespace}" if component.namespace else ""
-    lines = [f"{component.TITLE.capitalize()} {component}, container {component.container}{where}"]
-    rows = [(row.title, row.decision.sentence) for row in component.rows()]
-    rows += [("Does not start", obstacle.sentence) for obstacle in component.obstacles]
-    width = max(len(title) for title, _ in rows)
-    for title, sentence in rows:
-        lines += _wrapped(f"  {title:<{width}}  ", sentence)
-    return "\n".join(lines)
-
-
-def _route(route: Any) -> str:
-    host = route.host or f"Service {route.service}"
-    return f"  {host}{route.path} -> {route.role} ({route.target.kind}/{route.target.name}, port {route.target.port})"
-
-
-def _grouped(report: Report) -> dict[tuple[Rule, Severity], list[Finding]]:
-    groups: dict[tuple[Rule, Severity], list[Finding]] = {}
-    for finding in report.findings:
-        if finding.accepted:
-            continue
-        groups.setdefault((finding.rule, finding.severity), []).append(finding)
-    return groups
-
-
-def _findings(rule: Rule, severity: Severity, found: list[Finding]) -> str:
-    lines = [f"{severity} [{rule.id}] {rule.title}"]
-    for finding in found:
-        if finding.place:
-            lines.append(f"  at {finding.place}")
-        lines += _wrapped("    " if finding.place else "  at ", f"{finding.source}: {finding.message}")
-    for title, said in (("why:", rule.reason), ("ours:", rule.parameter), ("here:", rule.change)):
-        lines += _wrapped(f"  {title:<6}", said)
-    return "\n".join(lines)
-
-
-def _wrapped(indent: str, said: str) -> Iterator[str]:
-    yield from textwrap.wrap(
-        said,
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=" " * len(indent),
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [indent.rstrip()]
-
-
-def _summary(report: Report) -> str:
-    errors, warnings, informations = (report.count(severity) for severity in Severity)
-    return (
-        f"{errors} error{'' if errors == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}, "
-        f"{informations} for information"
-    )
-
-
 def _finding_dict(finding: Finding) -> dict[str, Any]:
     place = finding.place
     return {
@@ -142,6 +67,7 @@ def _finding_dict(finding: Finding) -> dict[str, Any]:
         "file": place.file if place else None,
         "line": place.line if place else None,
         "accepted": finding.accepted or None,
+        "follows": finding.follows or None,
     }
 
 

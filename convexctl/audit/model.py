@@ -81,11 +81,41 @@ class Finding:
     severity: Severity
     component: Component | None
     source: Source
-    message: str
+    said: str
+    """What is wrong, without the condition."""
+    unless: str
+    """What is out of sight and would make it right."""
     place: Place | None
     """File and line; None where the manifests came from a cluster."""
     accepted: str = ""
     """Why somebody accepted it; empty if nobody did."""
+    own: bool = False
+    """Whether the object was made from an overlay of this project."""
+    follows: str = ""
+    """The rule of the finding that explains this one; empty for a cause of its own."""
+
+    @property
+    def message(self) -> str:
+        """What is wrong, with the condition."""
+        return f"{self.said} (unless {self.unless})" if self.unless else self.said
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an audit says: the decisions, and the findings, worst first."""
+
+    behaviour: Behaviour
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    """What of the input was not read, and why."""
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have a severity."""
+        return sum(finding.severity is severity and not finding.accepted for finding in self.findings)
+
+    def fails(self, least: Severity) -> bool:
+        """Whether there is a finding at least as bad."""
+        return any(finding.severity.rank <= least.rank and not finding.accepted for finding in self.findings)
 
 
 Check = Callable[[View], Iterator[Hit]]

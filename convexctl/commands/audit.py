@@ -21,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--namespace", default="", help="namespace for --live (default: kubectl's own)")
     parser.add_argument("--context", default="", help="kubectl's context for --live (default: its current one)")
     parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default: text")
+    parser.add_argument("--verbose", action="store_true", help="show every decision and every place, as text")
     parser.add_argument(
         "--fail-on", choices=("error", "warning"), help="exit with 1 when there is a finding at least as bad"
     )
@@ -83,8 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     report = audit([*manifests, *secrets], documents=documents, images=images, complete=complete, notes=notes)
     if not report.behaviour.components:
         raise reading.nothing_found(documents, len(manifests))
-    write = {"text": formats.text, "json": formats.as_json, "sarif": formats.sarif}[arguments.format]
-    print(write(report))
+    write = {"json": formats.as_json, "sarif": formats.sarif}.get(arguments.format)
+    print(write(report) if write else formats.text(report, verbose=arguments.verbose))
     sys.stdout.flush()
     return FAILED if arguments.fail_on and report.fails(Severity(arguments.fail_on)) else 0
 

@@ -287,17 +287,66 @@ def test_exit_codes(audit: Any, tmp_path: Path, env: Mapping[str, str | None], f
 
 
 class TestFormats:
-    def test_text_has_the_decisions_then_each_rule_with_reason_and_both_cures(self, audit: Any, tmp_path: Path) -> None:
+    def test_text_has_the_errors_then_what_is_odd_then_each_rule(self, audit: Any, tmp_path: Path) -> None:
         (tmp_path / "convex.yaml").write_text(CLEAN)
         text = audit("convex.yaml").stdout
+        head = text.split("\n\n")[0].splitlines()
+        assert head[:2] == [
+            'convex.yaml:12: error: A switch that goes by presence is set to "false" [presence-false]',
+            "  fix: remove the variable",
+        ]
         assert re.search(r"^Backend StatefulSet/convex, container backend$", text, re.MULTILINE)
         assert re.search(r"^  Database +SQLite in /convex/data/db.sqlite3$", text, re.MULTILINE)
         start = text.index("error [presence-false]")
         lines = text[start:].split("\n\n")[0].splitlines()
         assert lines[1] == "  at convex.yaml:12"
-        assert [line.split()[0] for line in lines if re.match(r"  \w+: ", line)] == ["why:", "ours:", "here:"]
+        assert [line.split()[0] for line in lines if re.match(r"  \w+: ", line)] == ["why:", "here:"]
         assert re.search(r"\n\n\d+ errors?, \d+ warnings?, \d+ for information\n$", text)
         assert max(map(len, text.splitlines())) <= 110
+
+    def test_the_head_has_ten_lines_at_most(self, audit: Any, tmp_path: Path) -> None:
+        switches = {"DO_NOT_REQUIRE_SSL": "false"}
+        names = [f"convex-{number}" for number in range(12)]
+        (tmp_path / "x.yaml").write_text(yaml.safe_dump_all([backend(switches, name=name) for name in names]))
+        head = audit("x.yaml").stdout.split("\n\n")[0].splitlines()
+        assert len(head) == 10
+        assert all(re.match(r"x\.yaml:\d+: error \[[a-z-]+\]: ", line) for line in head[:9])
+        assert re.fullmatch(r"\.\.\. and \d+ more errors, below", head[9])
+
+    def test_usual_decisions_are_shown_on_request(self, audit: Any, tmp_path: Path) -> None:
+        (tmp_path / "convex.yaml").write_text(CLEAN)
+        short, long = audit("convex.yaml").stdout, audit("convex.yaml", "--verbose").stdout
+        for usual in ("  Pods  ", "  Selector  ", "  Writers  ", "  Document retention  "):
+            assert usual not in short
+            assert usual in long
+        for odd in ("  Stop  ", "  Documents outlive  "):
+            assert odd in short
+
+    def test_what_follows_from_a_cause_is_told_there(self, audit: Any, tmp_path: Path) -> None:
+        (tmp_path / "x.yaml").write_text(yaml.safe_dump(backend()))
+        text = audit("x.yaml").stdout
+        assert re.search(r"^  so: .*\[instance-secret-unstable\]$", text, re.MULTILINE)
+        assert "error [instance-secret-unstable]" not in text
+        found = {each["rule"]: each for each in json.loads(audit("x.yaml", "--format=json").stdout)["findings"]}
+        assert found["instance-secret-unstable"]["follows"] == "data-lost-with-pod"
+        assert found["no-clean-stop"]["follows"] is None
+
+    def test_parameters_are_named_for_manifests_made_here(self, audit: Any, tmp_path: Path) -> None:
+        ours = backend({"DO_NOT_REQUIRE_SSL": "false"}, name="ours")
+        ours["metadata"]["annotations"] = {"convex-k8s/overlay": "production"}
+        theirs = backend({"REDACT_LOGS_TO_CLIENT": "false"}, name="theirs")
+        for manifest, told in ((ours, True), (theirs, False)):
+            (tmp_path / "x.yaml").write_text(yaml.safe_dump(manifest))
+            assert ("\n  ours: " in audit("x.yaml").stdout) is told
+
+    def test_a_condition_is_said_once(self, audit: Any, tmp_path: Path) -> None:
+        container = {"envFrom": [{"secretRef": {"name": "s"}}]}
+        (tmp_path / "x.yaml").write_text(yaml.safe_dump(backend(container=container)))
+        text = audit("x.yaml").stdout
+        assert text.count("unless Secret/s sets") == 1
+        assert re.search(r"^\* unless Secret/s sets .*POSTGRES_URL", text, re.MULTILINE)
+        assert re.search(r"^  Database +SQLite .* \*$", text, re.MULTILINE)
+        assert audit("x.yaml", "--verbose").stdout.count("unless Secret/s sets") > 5
 
     def test_text_names_what_keeps_the_pod_from_starting(self, audit: Any, tmp_path: Path) -> None:
         (tmp_path / "x.yaml").write_text(yaml.safe_dump(backend(pod={"securityContext": {"runAsNonRoot": True}})))
