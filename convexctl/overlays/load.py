@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -215,7 +216,7 @@ def _read_values(file: Path) -> Located:
 
 def _read(file: Path) -> Located:
     try:
-        documents = load_all(regular_files.read_text(file, "utf-8-sig"), str(file))
+        documents = _documents(regular_files.read_text(file, "utf-8-sig"), str(file))
     except DocumentError as error:
         raise OverlayError([f"{place}: {message}" for place, message in error.faults]) from None
     except OSError as error:
@@ -230,6 +231,12 @@ def _read(file: Path) -> Located:
     if not isinstance(documents[0].value, dict):
         raise OverlayError([f"{documents[0].place}: must be a map of parameters at the top"])
     return Located(dict(documents[0].value), start)
+
+
+@functools.lru_cache(maxsize=16)
+def _documents(text: str, file: str) -> list[Located]:
+    """The documents of a file. A base is read for every overlay that extends it, and taken apart once."""
+    return load_all(text, file)
 
 
 def _checked(name: str, located: Located, own: Collection[str]) -> Overlay:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Self, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -45,14 +46,26 @@ class Model(BaseModel):
         """Take `null` as Helm does: the key is not there. What has a meaning for null, or is no field, keeps it."""
         if not isinstance(data, dict):
             return data
-        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        never_null, maps = _kinds_of_keys(cls)
         kept = {}
         for key, value in data.items():
-            if value is None and key in fields and NoneType not in get_args(fields[key].annotation):
+            if value is None and key in never_null:
                 continue
-            is_map = key in fields and get_origin(fields[key].annotation) is dict and isinstance(value, dict)
+            is_map = key in maps and isinstance(value, dict)
             kept[key] = {name: item for name, item in value.items() if item is not None} if is_map else value
         return kept
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Nothing changes values: pydantic need not copy a default for each overlay."""
+        return self
+
+
+@functools.cache
+def _kinds_of_keys(model: type[Model]) -> tuple[frozenset[str], frozenset[str]]:
+    """The keys for which null has no meaning, and those of maps."""
+    annotations = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    never_null = frozenset(key for key, of in annotations.items() if NoneType not in get_args(of))
+    return never_null, frozenset(key for key, of in annotations.items() if get_origin(of) is dict)
 
 
 def wrong(message: str) -> PydanticCustomError:
