@@ -8,6 +8,7 @@ A record that is wrong, old or gone can only cause work.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -58,7 +59,6 @@ class Memory:
         self._each: dict[str, dict[str, Any]] = {}
         key = json.dumps([_FORMAT, os.getcwd(), str(overlays), str(target), *request])  # noqa: PTH109
         self._file = _cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
-        self._machine = [platform.python_version(), *_packages(), *_node()]
         self._inputs = self._digest_of_inputs()
 
     def recall(self) -> Known | None:
@@ -118,11 +118,8 @@ class Memory:
     def _digest_of_inputs(self) -> str:
         for path in _files(self._overlays, (), _ENDINGS):
             self._digests[path] = _line(path, self._overlays)
-        lines = list(self._machine)
-        for folder in _PROGRAM:
-            lines += (_line(path, folder) for path in _files(folder, ("", ".pyc")))
-        lines += (_line(path, Path()) for path in map(str, self._values_files))
-        self._program = _digest(lines)
+        values = [_line(path, Path()) for path in map(str, self._values_files)]
+        self._program = _digest([_program(), *values])
         return _digest([self._program, *self._digests.values()])
 
     def _outputs(self, names: Iterable[str]) -> str:
@@ -151,9 +148,18 @@ def _write(file: Path, record: Mapping[str, Any]) -> None:
     beside.replace(file)
 
 
+@functools.cache
+def _program() -> str:
+    """A digest of what runs: once for a process, because that is what it has loaded, whatever is edited meanwhile."""
+    lines = [platform.python_version(), *_packages(), *_node()]
+    for folder in _PROGRAM:
+        lines += (_line(path, folder) for path in _files(folder, ("", ".pyc")))
+    return _digest(lines)
+
+
 def _line(path: str, folder: Path) -> str:
     """A path with the digest of its content; of what is no plain file, only that."""
-    name = os.path.relpath(path, folder)
+    name = path.removeprefix(f"{folder}{os.sep}")
     if os.path.islink(path) or not os.path.isfile(path):  # noqa: PTH113, PTH114
         return f"{name} {os.path.islink(path)}"  # noqa: PTH114
     with open(path, "rb") as file:  # noqa: PTH123

@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-_LOOK_EVERY_S = 0.05
-_QUIET_FOR_S = 0.1
+_LOOK_EVERY_S = 0.005
+_AT_MOST = 0.1
+"""Looking takes at most this share of the time: with thousands of overlays it is done less often."""
+_QUIET_FOR_S = 0.015
 """A burst of saves is one run: it begins once nothing has changed for so long."""
 
 
@@ -23,8 +25,11 @@ def watch(places: Sequence[Path], run: Callable[[], object]) -> None:
 
 
 def _wait_for_change(places: Sequence[Path], before: object) -> None:
-    while (now := _stamps(places)) == before:
-        time.sleep(_LOOK_EVERY_S)
+    now = before
+    while now == before:
+        started = time.perf_counter()
+        now = _stamps(places)
+        time.sleep(max(_LOOK_EVERY_S, (time.perf_counter() - started) / _AT_MOST) if now == before else 0)
     while True:
         time.sleep(_QUIET_FOR_S)
         before, now = now, _stamps(places)

@@ -24,6 +24,12 @@ from tests.support.overlay_cases import ROOT
 REQUEST = ["overlay=[]"]
 
 
+@pytest.fixture(autouse=True)
+def _each_run_is_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process looks at its own program once."""
+    monkeypatch.setattr(up_to_date, "_program", up_to_date._program.__wrapped__)
+
+
 class Run:
     """One repository after a run of synth that found nothing to do."""
 
