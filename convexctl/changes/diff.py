@@ -17,8 +17,8 @@ from convexctl.changes.irreversible import changes
 from convexctl.changes.irreversible.model import Change, side_of
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, load_all
-from convexctl.synth import output
 from convexctl.synth.environment import MANIFESTS, NAMESPACE, Environment
+from convexctl.synth.record import recorded, written_folders
 from convexctl.tools.kubectl import Kubectl
 from convexctl.wording import cell
 
@@ -59,18 +59,19 @@ def differences(root: Path, environments: Iterable[Environment], *, all_overlays
     Raises `UserError` where a file in `root` is no YAML.
     """
     environments = list(environments)
-    found = [_difference(root / environment.name, environment) for environment in environments]
+    found = [_difference(root, environment) for environment in environments]
     if all_overlays:
-        gone = output.written_folders(root) - {environment.name for environment in environments}
+        gone = written_folders(root) - {environment.name for environment in environments}
         for name in sorted(gone):
             objects = compare(_manifests_in(root / name), [])
             found.append(Difference(name, "removed", objects=tuple(objects)))
     return found
 
 
-def _difference(folder: Path, environment: Environment) -> Difference:
+def _difference(root: Path, environment: Environment) -> Difference:
+    folder = root / environment.name
     files = tuple(name for name, text in environment.files.items() if _content(folder / name) != text)
-    stale = tuple(name for name in output.recorded(folder) if name not in environment.files)
+    stale = tuple(name for name in recorded(root, environment.name) if name not in environment.files)
     if not (folder / MANIFESTS).exists():
         return Difference(environment.name, "new", objects=tuple(compare([], _all_manifests(environment))))
     before, after = _manifests_in(folder), _all_manifests(environment)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from convexctl import regular_files
 from convexctl.behaviour.manifests import Manifest, Manifests, dig, mapping, sequence, text
 from convexctl.errors import IRREVERSIBLE, UserError
-from convexctl.overlays.load import overlay_file
+from convexctl.overlays.names import overlay_file
 from convexctl.project import PROGRAM
 from convexctl.synth.environment import MANIFESTS, Environment
 

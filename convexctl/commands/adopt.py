@@ -73,7 +73,7 @@ def _seconds(value: str) -> int:
 
 
 def _check_usage(arguments: argparse.Namespace) -> None:
-    from convexctl.overlays.load import name_fault
+    from convexctl.overlays.names import name_fault
 
     if (arguments.values is None) != (arguments.manifest is None):
         raise UserError("--values and --manifest go together: without one, Helm is asked for both", WRONG_USAGE)
@@ -160,7 +160,7 @@ def _adopt(arguments: argparse.Namespace, name: str, release: Release, kubectl: 
     from convexctl.adopt.effects import effects, summary
     from convexctl.adopt.release import secret_names
     from convexctl.changes import guard
-    from convexctl.overlays.load import OverlayError
+    from convexctl.overlays.names import OverlayError
     from convexctl.synth import output
 
     secrets, offline = _secrets(arguments, kubectl, release)

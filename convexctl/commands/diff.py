@@ -13,7 +13,7 @@ from convexctl.tools import node
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("overlay", nargs="*", help="the overlays to compare (default: all)")
+    parser.add_argument("overlay", nargs="*", help="the overlays to compare, or patterns (default: all)")
     parser.add_argument("-f", "--values", action="append", type=path, default=[], metavar="FILE", help="as for synth")
     add_setting(parser)
     parser.add_argument("--overlays", type=path, metavar="DIR", help="folder of the overlays (default: overlays)")

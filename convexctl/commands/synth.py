@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexctl.errors import UserError, printable
+from convexctl.overlays.names import named_overlays
 from convexctl.overlays.settings import add_setting
 from convexctl.project import folder, output_folder, path
 from convexctl.synth.up_to_date import Kept, Known, Memory
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("overlay", nargs="*", help="the overlays to synthesise (default: all)")
+    parser.add_argument(
+        "overlay", nargs="*", help="the overlays to synthesise, or patterns: 'tenants/*' (default: all)"
+    )
     parser.add_argument(
         "-f",
         "--values",
@@ -105,18 +108,18 @@ def _synthesise(
     arguments: argparse.Namespace, overlays: Path, target: Path, memory: Memory
 ) -> tuple[Mapping[str, Outcome], Known]:
     """Make and write the environments that are not as the last run left them, and compare all of them."""
+    names = named_overlays(overlays, arguments.overlay)
     kept = {} if arguments.force or arguments.live else memory.environments()
+    kept = {name: kept[name] for name in names if name in kept}
     from convexctl.tools import node
 
-    node.warm_up(_count(arguments, overlays) - len(kept) if arguments.jobs != 1 else 1)
+    node.warm_up(len(names) - len(kept) if arguments.jobs != 1 else 1)
     from convexctl.changes import guard
-    from convexctl.overlays.load import attributed, lineage, load_overlays, overlay_names
+    from convexctl.overlays.load import attributed, lineage, load_overlays
     from convexctl.synth import output, self_audit
     from convexctl.synth.collisions import check_collisions, shares
     from convexctl.synth.environment import build
 
-    names = list(dict.fromkeys(arguments.overlay)) or overlay_names(overlays)
-    kept = {name: its for name, its in kept.items() if name in names}
     loaded = load_overlays(overlays, [name for name in names if name not in kept], arguments.values)
     shared = check_collisions(overlays, loaded, {name: its.shares for name, its in kept.items()})
     built = build(overlays, loaded, arguments.jobs, lambda environment: self_audit.told(environment, overlays))
@@ -144,10 +147,6 @@ def _synthesise(
     if not guarded and not arguments.live:
         memory.keep(known, {name: (lineage(overlays, name), its) for name, its in made.items()})
     return outcomes, known
-
-
-def _count(arguments: argparse.Namespace, overlays: Path) -> int:
-    return len(arguments.overlay or list(overlays.glob("[!_.]*.y*ml")))
 
 
 def _report(target: Path, outcomes: Mapping[str, Outcome], known: Known, *, quiet: bool) -> None:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import itertools
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from convex_k8s.problems import Problem, ValuesError, dotted
 from convex_k8s.values import Values
-from convex_k8s.values.secrecy import random_looking, secret_in
+from convex_k8s.values.secrecy import secret_in
 
 from convexctl import regular_files
-from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, load_all, misread
+from convexctl.overlays.names import OverlayError, extended, name_fault, overlay_file, place_faults
 from convexctl.overlays.settings import Setting
-from convexctl.project import PROGRAM
 
 EXTENDS = "extends"
-_LONGEST_NAME = 255
-"""Bytes in the name of a file: the system answers a longer one with an error."""
 _LONGEST_CHAIN = 100
-_LONGEST_SHOWN = 63
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -42,47 +35,6 @@ class Overlay:
         """What is wrong with the overlay, each with its place."""
         located = self.source or Located({}, Place(self.name, 0))
         return [_message(located, problem) for problem in problems]
-
-
-class OverlayError(UserError):
-    """Overlays that cannot be used. `messages` are all faults of all overlays, each with its file and line."""
-
-    def __init__(self, messages: list[str], warnings: Iterable[str] = ()) -> None:
-        unique = list(dict.fromkeys(messages))
-        count = f"{len(unique)} error{'' if len(unique) == 1 else 's'}"
-        told = [f"warning: {warning}" for warning in warnings]
-        super().__init__("\n".join([*told, *unique, f"{count}; nothing was written"]))
-        self.messages = unique
-
-
-def overlay_names(folder: Path) -> list[str]:
-    """The names of all overlays in `folder`, sorted. A file whose name begins with `_` is a base for others only.
-
-    Raises `OverlayError` when the folder is not there, holds no overlay, or one whose name makes no folder name.
-    """
-    if not folder.is_dir():
-        remedy = f"; `{PROGRAM} init` makes a repository" if PROGRAM == "convex-k8s" else ""
-        raise OverlayError([f"{folder}: there is no such folder of overlays{remedy}"])
-    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".yaml", ".yml") and path.is_file()]
-    names = [path.stem for path in files if not path.name.startswith(("_", "."))]
-    bad = [f"{path}: {fault}" for path in files if path.stem in names and (fault := name_fault(path.stem))]
-    twice = [
-        f"{folder}: {name}.yaml and {name}.yml are both there: keep one" for name in set(names) if names.count(name) > 1
-    ]
-    if bad or twice:
-        raise OverlayError([*bad, *sorted(twice)])
-    if not names:
-        raise OverlayError([f"{folder}: holds no overlay: write one, for instance {folder}/local.yaml"])
-    return names
-
-
-def name_fault(name: str) -> str:
-    """What keeps a name from being that of an environment; empty where nothing does."""
-    if _NAME.fullmatch(name):
-        return ""
-    if name.startswith("_"):
-        return "is a base for other overlays, as its name begins with _: name one that extends it"
-    return "an overlay's name must be lower-case letters, digits and dashes, because it names a folder"
 
 
 def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Path | Setting] = ()) -> list[Overlay]:
@@ -104,6 +56,8 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
             located = layer(folder, name)
             if fault := name_fault(name):
                 raise OverlayError([f"{overlay_file(folder, name)}: {fault}"])
+            if within := place_faults(folder, name):
+                raise OverlayError(within)
             for layered in extra:
                 located = merged(located, layered)
         except OverlayError as error:
@@ -155,17 +109,17 @@ def layer(folder: Path, name: str, children: tuple[str, ...] = ()) -> Located:
         return located
     if not isinstance(parent.value, str):
         raise OverlayError([f"{parent.place}: {EXTENDS}: must be the name of one other overlay"])
-    chain = (*children, name)
-    if parent.value in chain:
-        loop = " -> ".join([*chain[chain.index(parent.value) :], parent.value])
+    chain, above = (*children, name), extended(folder, name, parent.value)
+    if above in chain:
+        loop = " -> ".join([*chain[chain.index(above) :], above])
         raise OverlayError([f"{parent.place}: {EXTENDS}: the overlays extend each other in a loop: {loop}"])
     if len(chain) > _LONGEST_CHAIN:
         raise OverlayError([f"{parent.place}: {EXTENDS}: is a chain of more than {_LONGEST_CHAIN} overlays"])
     try:
-        overlay_file(folder, parent.value)
+        overlay_file(folder, above)
     except OverlayError as error:
         raise OverlayError([f"{parent.place}: {EXTENDS}: {error.messages[0]}"]) from None
-    return merged(layer(folder, parent.value, chain), located)
+    return merged(layer(folder, above, chain), located)
 
 
 def lineage(folder: Path, name: str) -> list[str]:
@@ -179,21 +133,8 @@ def lineage(folder: Path, name: str) -> list[str]:
             break
         if parent is None or not isinstance(parent.value, str):
             break
-        name = parent.value
+        name = extended(folder, name, parent.value)
     return chain
-
-
-def overlay_file(folder: Path, name: str) -> Path:
-    """The file of an overlay. Raises `OverlayError`, with the name that was probably meant, when there is none."""
-    for ending in (".yaml", ".yml"):
-        file = folder / f"{name}{ending}"
-        if "/" not in name and len(file.name.encode(errors="replace")) <= _LONGEST_NAME and file.is_file():
-            return file
-    known = sorted(path.stem for path in folder.glob("*.y*ml"))
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known) or 'none'}"
-    shown = "of that name" if len(name) > _LONGEST_SHOWN or secret_in(name) or random_looking(name) else name
-    raise OverlayError([f"there is no overlay {shown} in {folder}: {hint}"])
 
 
 def merged(base: Located, top: Located) -> Located:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from convexctl.overlays.load import Overlay, OverlayError, lineage, load_overlays, overlay_names
+from convexctl.overlays.load import Overlay, lineage, load_overlays
+from convexctl.overlays.names import OverlayError, overlay_names
 
 
 def relatives(folder: Path, names: Collection[str]) -> list[Overlay]:

@@ -9,14 +9,11 @@ from typing import Any
 from convexctl import regular_files
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, Located, Place, dump_all, load_all
-from convexctl.overlays.load import Overlay, OverlayError
+from convexctl.overlays.load import Overlay
+from convexctl.overlays.names import SEALED_FOLDER, OverlayError
 from convexctl.project import PROGRAM
 from convexctl.tools import node
 from convexctl.tools.kubeseal import sealed_fault
-
-FOLDER = "sealed"
-"""Folder of the sealed files, below that of the overlays."""
-
 
 _HEADER = (
     f"# Sealed by `{PROGRAM} secrets {{name}} --seal`, to be committed: only the cluster's controller can open it.\n"
@@ -25,7 +22,7 @@ _HEADER = (
 
 def sealed_file(folder: Path, name: str) -> Path:
     """The file with the sealed Secrets of an overlay; `folder` is that of the overlays."""
-    return folder / FOLDER / f"{name}.yaml"
+    return folder / SEALED_FOLDER / f"{name}.yaml"
 
 
 def read_sealed(file: Path) -> list[dict[str, Any]]:
@@ -61,7 +58,7 @@ def write_sealed(file: Path, name: str, sealed: Iterable[Mapping[str, Any]]) -> 
     """Write the sealed file of the overlay `name`, whole or not at all. Raises `UserError` where that fails."""
     staging = file.with_name(f".{file.name}.new")
     try:
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         text = dump_all(sealed)
         staging.write_text(_HEADER.format(name=name) + text, encoding="utf-8")
         staging.replace(file)

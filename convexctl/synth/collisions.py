@@ -12,7 +12,8 @@ from convex_k8s.origins import Origins
 from convex_k8s.secret_references import needed_keys
 from convex_k8s.values import Values
 
-from convexctl.overlays.load import Overlay, OverlayError, overlay_file, warnings_of
+from convexctl.overlays.load import Overlay, warnings_of
+from convexctl.overlays.names import OverlayError, overlay_file
 from convexctl.overlays.neighbours import relatives
 from convexctl.wording import listed
 

@@ -12,7 +12,8 @@ from convex_k8s.problems import ValuesError
 
 from convexctl.behaviour import predict
 from convexctl.located_yaml import Loader
-from convexctl.overlays.load import Overlay, OverlayError, load_overlays, overlay_names
+from convexctl.overlays.load import Overlay, load_overlays
+from convexctl.overlays.names import OverlayError, named_overlays
 from convexctl.overlays.sealed_files import sealed_secrets
 from convexctl.overlays.settings import Setting
 from convexctl.synth.collisions import check_collisions
@@ -71,7 +72,7 @@ def synthesise_all(
 
     Raises `OverlayError` with the faults of all overlays, and `UserError` when cdk8s or Node.js fails.
     """
-    overlays = load_overlays(folder, list(dict.fromkeys(names)) or overlay_names(folder), values_files)
+    overlays = load_overlays(folder, named_overlays(folder, names), values_files)
     shared = check_collisions(folder, overlays, {})
     told = [replace(one, warnings=[*one.warnings, *shared.get(one.name, ())]) for one in overlays]
     return [environment for environment, _ in build(folder, told, jobs, lambda _: None)]

@@ -12,7 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple, TypeVar
 
 from convexctl.errors import UserError
-from convexctl.overlays.load import Overlay, OverlayError
+from convexctl.overlays.load import Overlay
+from convexctl.overlays.names import OverlayError
 from convexctl.synth.environment import Environment, synthesise
 
 T = TypeVar("T")

@@ -1,7 +1,6 @@
 """Files into `dist/`: all folders are prepared, then all are exchanged, and what the user keeps there stays.
 
-A folder holds a record of the files written into it (`.convex-k8s`, in the format of `sha256sum`), which tells later
-runs what is theirs to replace or remove. The record names its environment: in a copy under another name it is void.
+What is the program's own there to replace or remove, the folder's record tells (`record.py`).
 """
 
 from __future__ import annotations
@@ -9,9 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
-import hashlib
 import os
-import re
 import shutil
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -19,12 +16,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote, unquote
 
 from convexctl.errors import UserError, printable
+from convexctl.synth.record import RECORD, digest, owner_and_files, record_text, recorded, written_folders
 
-RECORD = ".convex-k8s"
-"""The file that lists what was written into an environment's folder."""
-_HEADER = "# Written by convex-k8s for the environment "
 _WORK = ".convex-k8s-work"
 """The folder in which a run prepares new folders (`_NEW`) and puts old ones aside (`_OLD`, then `_DONE`)."""
 _MARK = "made-by-convex-k8s"
@@ -59,10 +55,12 @@ def write(
         with _locked(root):
             work = root / _WORK
             _recover(root, work)
-            gone = sorted(written_folders(root) - environments.keys() - set(keep)) if prune else []
+            before = written_folders(root)
+            gone = sorted(before - environments.keys() - set(keep)) if prune else []
             wanted = {**environments, **{name: {} for name in gone}}
             try:
-                conflicts = [text for name, files in environments.items() for text in _conflicts(root / name, files)]
+                conflicts = [text for name in environments for text in _in_the_way(root, name, before)]
+                conflicts += (text for name, files in environments.items() for text in _conflicts(root, name, files))
                 if conflicts:
                     raise UserError("\n".join([*conflicts, "nothing was written"]))
                 folders = [_prepare(root, work, name, files) for name, files in wanted.items()]
@@ -70,9 +68,11 @@ def write(
             except BaseException:
                 if not _entries(work / _OLD):
                     _clear(work)
+                _drop_empty_parents(root, environments)
                 raise
             with suppress(OSError):  # a later run clears away what stays
                 _clear(work)
+            _drop_empty_parents(root, gone)
             return {folder.name: "removed" if folder.name in gone else folder.outcome for folder in folders}
     except shutil.Error as error:
         source, _, reason = error.args[0][0]
@@ -81,42 +81,6 @@ def write(
         raise UserError(
             f"{error.filename or root}: cannot be written: {error.strerror or error}\nnothing was written"
         ) from None
-
-
-def digest(content: bytes) -> str:
-    """The digest that the record holds for a file."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def recorded(folder: Path) -> dict[str, str]:
-    """The files that an earlier run wrote into `folder`, with their digests.
-
-    Empty if no run wrote it, or if it is a copy of another environment's folder.
-    """
-    owner, files = _record(folder)
-    return files if owner in ("", folder.name) else {}
-
-
-def written_folders(root: Path) -> set[str]:
-    """The names of the folders below `root` that earlier runs wrote. A record of old that names no one is in doubt."""
-    folders = [path.parent for path in root.glob(f"*/{RECORD}") if not path.parent.is_symlink()]
-    return {folder.name for folder in folders if _record(folder)[0] == folder.name}
-
-
-def _record(folder: Path) -> tuple[str, dict[str, str]]:
-    """The environment that the record in `folder` names (empty in a record of 0.1), and its files."""
-    path = folder / RECORD
-    if not path.is_file():
-        return "", {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    owner = next((line.removeprefix(_HEADER) for line in lines if line.startswith(_HEADER)), "")
-    pairs = [match.groups() for line in lines if (match := re.fullmatch(r"([0-9a-f]{64})  (.+)", line))]
-    return owner, {name: checksum for checksum, name in pairs if Path(name).name == name}
-
-
-def _record_of(name: str, contents: Mapping[str, bytes]) -> bytes:
-    lines = [f"{digest(content)}  {file}\n" for file, content in sorted(contents.items())]
-    return "".join([f"{_HEADER}{name}\n", *lines]).encode()
 
 
 @contextmanager
@@ -143,8 +107,10 @@ def _recover(root: Path, work: Path) -> None:
     if work.is_symlink() or (work.exists() and not ours):
         raise UserError(f"{work}: is in the way, and was not made by this program: rename it\nnothing was written")
     for path in _entries(work / _OLD):
-        if not (root / path.name).exists():
-            path.rename(root / path.name)
+        target = root / unquote(path.name)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
     _clear(work)
     work.mkdir(exist_ok=True)
     (work / _MARK).touch()
@@ -164,15 +130,34 @@ def _clear(work: Path) -> None:
             work.rmdir()
 
 
-def _conflicts(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
+def _in_the_way(root: Path, name: str, written: Collection[str]) -> Iterator[str]:
+    """What is in the place of the folders above an environment's, or would end up within it."""
+    for above in reversed((root / name).parents[: name.count("/")]):
+        if above.is_symlink() or (above.exists() and not above.is_dir()):
+            yield f"{above}: is in the way: it must be a folder, and no link"
+        elif above.relative_to(root).as_posix() in written:
+            yield f"{above}: is the folder of another environment, and would hold {root / name}: delete it first"
+    for other in sorted(each for each in written if each.startswith(f"{name}/")):
+        yield f"{root / other}: is the folder of another environment, and {root / name} would hold it: delete it first"
+
+
+def _drop_empty_parents(root: Path, names: Collection[str]) -> None:
+    for name in names:
+        for above in (root / name).parents[: name.count("/")]:
+            with suppress(OSError):
+                above.rmdir()
+
+
+def _conflicts(root: Path, environment: str, files: Mapping[str, str]) -> Iterator[str]:
+    folder = root / environment
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         yield f"{folder}: is in the way: it must be a folder, and no link"
         return
-    owner, _ = _record(folder)
-    if owner not in ("", folder.name):
+    owner, _ = owner_and_files(folder)
+    if owner not in ("", environment):
         yield f"{folder}: is a copy of the environment {owner} and would be overwritten: move it away"
         return
-    ours = recorded(folder)
+    ours = recorded(root, environment)
     for name in (*files, RECORD):
         path = folder / name
         plain = path.is_file() and not path.is_symlink()
@@ -185,10 +170,10 @@ def _conflicts(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
 
 def _prepare(root: Path, work: Path, name: str, files: Mapping[str, str]) -> _Folder:
     """Make the new content of a folder beside it, with what the user keeps there."""
-    target, prepared = root / name, work / _NEW / name
-    ours = recorded(target)
+    target, prepared = root / name, _place(work, _NEW, name)
+    ours = recorded(root, name)
     contents = {file: text.encode() for file, text in files.items()}
-    record = _record_of(name, contents)
+    record = record_text(name, contents)
     stale = {file for file in ours if file not in contents and _unedited(target / file, ours[file])}
     if contents and not stale and _holds(target, {**contents, RECORD: record}):
         return _Folder(name, "unchanged")
@@ -205,6 +190,11 @@ def _prepare(root: Path, work: Path, name: str, files: Mapping[str, str]) -> _Fo
     if contents:
         (prepared / RECORD).write_bytes(record)
     return _Folder(name, "changed", True, target.stat().st_ino) if target.exists() else _Folder(name, "new", True)
+
+
+def _place(work: Path, stage: str, name: str) -> Path:
+    """Where a run keeps the folder of an environment: side by side, whatever folders are above it in `dist/`."""
+    return work / stage / quote(name, safe="")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -246,18 +236,19 @@ def _exchange_all(root: Path, work: Path, folders: list[_Folder]) -> None:
 
 
 def _put_in_place(root: Path, work: Path, folder: _Folder) -> None:
-    target, prepared = root / folder.name, work / _NEW / folder.name
+    target, prepared = root / folder.name, _place(work, _NEW, folder.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
     if folder.outcome == "new":
         prepared.rename(target)
     elif not folder.prepared or not _exchange(prepared, target):
-        target.rename(work / _OLD / folder.name)
+        target.rename(_place(work, _OLD, folder.name))
         if folder.prepared:
             prepared.rename(target)
 
 
 def _put_back(root: Path, work: Path, folder: _Folder) -> None:
     """Undo `_put_in_place`, also if it was cut off at any point."""
-    target, prepared, old = root / folder.name, work / _NEW / folder.name, work / _OLD / folder.name
+    target, prepared, old = root / folder.name, _place(work, _NEW, folder.name), _place(work, _OLD, folder.name)
     if folder.outcome == "new":
         if not prepared.exists():
             target.rename(prepared)

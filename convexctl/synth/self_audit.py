@@ -12,7 +12,7 @@ from convex_k8s.values.audit import AUDIT_RULES
 
 from convexctl.audit import Finding, Severity, audit
 from convexctl.audit.accepted import unknown
-from convexctl.overlays.load import overlay_file
+from convexctl.overlays.names import overlay_file
 from convexctl.synth.environment import Environment
 
 

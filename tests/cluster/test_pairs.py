@@ -13,7 +13,7 @@ import yaml
 
 from convexctl.audit import Severity, audit
 from convexctl.behaviour import predict
-from convexctl.overlays.load import OverlayError
+from convexctl.overlays.names import OverlayError
 from convexctl.synth.environment import Environment
 from tests.support.control_plane import ControlPlane, Object
 from tests.support.overlay_cases import environment_of

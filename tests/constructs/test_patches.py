@@ -9,7 +9,7 @@ import yaml
 from convex_k8s.values.labels import selects
 
 from convexctl.audit import audit
-from convexctl.overlays.load import OverlayError
+from convexctl.overlays.names import OverlayError
 from convexctl.synth.environment import MANIFESTS, NAMESPACE, synthesise_all
 from tests.support.overlay_cases import case, environment_of, faults_of, one
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from convex_k8s.values import Values
 
-from convexctl.overlays.load import OverlayError, load_overlays
+from convexctl.overlays.load import load_overlays
+from convexctl.overlays.names import OverlayError
 from tests.support.overlay_cases import case, faults_of, overlay_of
 
 PATHS = [{"path": "/", "pathType": "Prefix"}]

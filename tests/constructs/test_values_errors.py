@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.overlays.load import OverlayError, load_overlays, overlay_names
+from convexctl.overlays.load import load_overlays
+from convexctl.overlays.names import OverlayError, overlay_names
 from tests.support.overlay_cases import INGRESS, faults_of
 
 BUCKET = "a bucket name (3 to 63 lower-case letters, digits, dashes and single dots, and no address)"

@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convexctl.located_yaml import load_all, misread
-from convexctl.overlays.load import Overlay, OverlayError, load_overlays, merged
+from convexctl.overlays.load import Overlay, load_overlays, merged
+from convexctl.overlays.names import OverlayError
 from convexctl.overlays.schema import schema_text
 from convexctl.synth.environment import synthesise
 from tests.support.overlay_cases import CASES, Case, case, one

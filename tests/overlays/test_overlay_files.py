@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.overlays.load import OverlayError, load_overlays, overlay_names, warnings_of
+from convexctl.overlays.load import load_overlays, warnings_of
+from convexctl.overlays.names import OverlayError, overlay_names
 
 YAML_FAULTS = [
     pytest.param(

@@ -12,7 +12,7 @@ from convex_k8s import knobs
 from convex_k8s.values.checks.backend import OWN_VARIABLES
 
 from convexctl.overlays import schema
-from convexctl.overlays.load import overlay_file
+from convexctl.overlays.names import overlay_file
 from tests.support.overlay_cases import CASES, INGRESS, OVERLAYS, SAMPLES, Case, faults_of, overlay_of
 
 SCHEMA: dict[str, Any] = json.loads((OVERLAYS / schema.FILE).read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from convexctl.overlays.load import OverlayError
+from convexctl.overlays.names import OverlayError
 from convexctl.secrets.accepted import generate_instance_secret
 from convexctl.secrets.admin_key import open_admin_key
 from convexctl.secrets.needed import VARIABLES

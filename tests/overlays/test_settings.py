@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from convexctl.overlays.load import OverlayError, load_overlays
+from convexctl.overlays.load import load_overlays
+from convexctl.overlays.names import OverlayError
 from convexctl.overlays.settings import Setting, setting
 
 

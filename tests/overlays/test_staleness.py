@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from convexctl.overlays import schema
-from convexctl.overlays.load import overlay_names
+from convexctl.overlays.names import overlay_names
 from convexctl.overlays.parameters import parameters, parameters_page
 from convexctl.synth.environment import synthesise_all
-from convexctl.synth.output import RECORD, digest, recorded
+from convexctl.synth.record import RECORD, digest, recorded
 from tests.support.overlay_cases import OVERLAYS, ROOT
 
 DIST = ROOT / "dist"
@@ -28,9 +28,9 @@ def test_dist_holds_the_overlays_and_no_other_folder() -> None:
 def test_dist_is_up_to_date(name: str) -> None:
     (environment,) = synthesise_all(OVERLAYS, [name])
     files = environment.files
-    written = {file: (DIST / name / file).read_text(encoding="utf-8") for file in recorded(DIST / name)}
+    written = {file: (DIST / name / file).read_text(encoding="utf-8") for file in recorded(DIST, name)}
     assert written == files, f"dist/{name}/ is stale: run `make synth`"
-    assert recorded(DIST / name) == {file: digest(text.encode()) for file, text in files.items()}
+    assert recorded(DIST, name) == {file: digest(text.encode()) for file, text in files.items()}
 
 
 def test_the_schema_of_overlays_is_up_to_date() -> None:
@@ -65,5 +65,5 @@ def test_the_bytes_depend_on_nothing_but_the_overlays(
     command = [sys.executable, *options, str(ROOT / "main.py"), "--quiet", "-o", str(tmp_path / "dist")]
     subprocess.run(command, cwd=tmp_path, env={**os.environ, **environment}, check=True)
     for name in overlay_names(OVERLAYS):
-        for file in [RECORD, *recorded(DIST / name)]:
+        for file in [RECORD, *recorded(DIST, name)]:
             assert (tmp_path / "dist" / name / file).read_bytes() == (DIST / name / file).read_bytes(), file

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from convexctl.errors import UserError
-from convexctl.overlays.load import overlay_names
+from convexctl.overlays.names import overlay_names
 from convexctl.tools import node
 from tests.support.command_line import run
 from tests.support.overlay_cases import OVERLAYS, ROOT
@@ -219,10 +219,14 @@ def test_from_another_folder(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_read_ends_in_one_line(
     capsys: pytest.CaptureFixture[str], overlays: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(path: Path) -> object:
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+    scandir = os.scandir
 
-    monkeypatch.setattr(Path, "iterdir", refused)
+    def refused(path: str | Path = ".") -> object:
+        if Path(path) == overlays:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
     done = run(capsys, "synth", "--overlays", str(overlays), "-o", str(overlays.parent / "dist"))
     assert (done.code, done.stdout, done.stderr) == (1, "", f"{overlays}: Permission denied\n")
 

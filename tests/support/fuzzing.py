@@ -28,7 +28,8 @@ from convexctl.adopt.live import last_applied
 from convexctl.audit import audit, formats
 from convexctl.behaviour import predict
 from convexctl.errors import UserError
-from convexctl.overlays.load import Overlay, OverlayError
+from convexctl.overlays.load import Overlay
+from convexctl.overlays.names import OverlayError
 from convexctl.synth.environment import Environment, synthesise
 from convexctl.tools import helm, kubectl, kubeseal
 from tests.support.control_plane import Object

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from convex_k8s.values.checks.metadata import OVERLAY_ANNOTATION
 
-from convexctl.overlays.load import Overlay, OverlayError, load_overlays
+from convexctl.overlays.load import Overlay, load_overlays
+from convexctl.overlays.names import OverlayError
 from convexctl.synth.environment import Environment, synthesise
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.overlays.load import overlay_names
-from convexctl.synth.output import RECORD, recorded
+from convexctl.overlays.names import overlay_names
+from convexctl.synth.record import RECORD, recorded
 from tests.support.overlay_cases import OVERLAYS, ROOT
 
 CDK8S = os.environ.get("CDK8S_CLI") or shutil.which("cdk8s")
@@ -49,7 +49,7 @@ def test_it_writes_the_same_bytes(tmp_path: Path) -> None:
         *(f"  - dist/{name}/convex.k8s.yaml" for name in names),
     ]
     for name in names:
-        for file in [RECORD, *recorded(DIST / name)]:
+        for file in [RECORD, *recorded(DIST, name)]:
             assert (tmp_path / "dist" / name / file).read_bytes() == (DIST / name / file).read_bytes(), file
 
 

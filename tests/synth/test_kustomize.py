@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from convexctl.located_yaml import load_all
-from convexctl.overlays.load import overlay_names
+from convexctl.overlays.names import overlay_names
 from tests.support.overlay_cases import CASES, OVERLAYS, ROOT, Case, case
 
 ASSETS = os.environ.get("KUBEBUILDER_ASSETS", "")

@@ -17,7 +17,8 @@ import pytest
 
 from convexctl.errors import UserError
 from convexctl.synth import output
-from convexctl.synth.output import RECORD, digest, write
+from convexctl.synth.output import write
+from convexctl.synth.record import RECORD, digest
 from tests.support.overlay_cases import ROOT
 from tests.support.processes import wait_until
 
@@ -26,6 +27,7 @@ OLD = {
     "b": {"convex.k8s.yaml": "old\n"},
     "gone": {"convex.k8s.yaml": "old\n"},
     "gone-with-own": {"convex.k8s.yaml": "old\n"},
+    "tenants/gone": {"convex.k8s.yaml": "old\n"},
 }
 OWN = {
     "a/notes.txt": "mine\n",
@@ -39,6 +41,7 @@ NEW = {
     "a": {"convex.k8s.yaml": "new\n", "Kustomization": "same\n", "README.md": "new\n"},
     "b": {"convex.k8s.yaml": "new\n"},
     "fresh": {"convex.k8s.yaml": "new\n"},
+    "previews/fresh": {"convex.k8s.yaml": "new\n"},
 }
 
 
@@ -79,9 +82,19 @@ def test_what_was_written_is_replaced_and_removed_and_what_is_the_users_own_stay
         "fresh": "new",
         "gone": "removed",
         "gone-with-own": "removed",
+        "tenants/gone": "removed",
+        "previews/fresh": "new",
     }
     assert tree(dist) == flat(NEW, OWN)
-    assert sorted(path.name for path in dist.iterdir()) == ["a", "b", "fresh", "gone-with-own", "mine", "mine.txt"]
+    assert sorted(path.name for path in dist.iterdir()) == [
+        "a",
+        "b",
+        "fresh",
+        "gone-with-own",
+        "mine",
+        "mine.txt",
+        "previews",
+    ]
     assert not (dist / "gone-with-own" / RECORD).exists()
 
 
@@ -105,7 +118,7 @@ def test_the_record_is_in_the_format_of_sha256sum(dist: Path) -> None:
 def test_the_same_again_changes_nothing(dist: Path) -> None:
     write(dist, NEW, prune=True)
     before = {path: path.stat() for path in dist.rglob("*")}
-    assert write(dist, NEW, prune=True) == {"a": "unchanged", "b": "unchanged", "fresh": "unchanged"}
+    assert write(dist, NEW, prune=True) == dict.fromkeys(NEW, "unchanged")
     assert {path: path.stat().st_ino for path in dist.rglob("*")} == {p: stat.st_ino for p, stat in before.items()}
     assert {path: path.stat().st_mtime_ns for path in dist.rglob("*")} == {
         p: stat.st_mtime_ns for p, stat in before.items()
@@ -117,6 +130,7 @@ def test_a_file_that_was_lost_or_damaged_is_written_again(dist: Path) -> None:
     (dist / "a" / "README.md").unlink()
     (dist / "b" / "convex.k8s.yaml").write_text("damaged")
     (dist / "fresh" / RECORD).write_bytes(b"\xff\n")
+    (dist / "previews" / "fresh" / RECORD).unlink()
     assert set(write(dist, NEW, prune=True).values()) == {"changed"}
     assert tree(dist) == flat(NEW, OWN)
 
@@ -293,7 +307,7 @@ def test_a_name_that_is_too_long_for_the_second_environment_leaves_the_first(dis
 
 
 @pytest.mark.parametrize("exchange", [True, False], ids=["with exchange", "without exchange"])
-@pytest.mark.parametrize("at", range(1, 6))
+@pytest.mark.parametrize("at", range(1, 8))
 def test_an_exchange_that_fails_is_taken_back_everywhere(
     dist: Path, monkeypatch: pytest.MonkeyPatch, at: int, exchange: bool
 ) -> None:
@@ -311,7 +325,46 @@ def test_an_exchange_that_fails_is_taken_back_everywhere(
         write(dist, NEW, prune=True)
     assert tree(dist) == flat(OLD, OWN)
     assert nothing_is_left_over(dist)
+    assert not (dist / "previews").exists()
     assert next(calls) == at + 1
+
+
+def test_a_folder_above_goes_with_its_last_environment(dist: Path) -> None:
+    put(dist, {"mine/empty/x": ""})
+    (dist / "mine" / "empty" / "x").unlink()
+    assert write(dist, NEW, prune=True)["tenants/gone"] == "removed"
+    assert not (dist / "tenants").exists()
+    assert (dist / "mine" / "empty").is_dir()
+    put(dist, {"previews/notes.txt": "mine\n"})
+    write(dist, {}, prune=True)
+    assert tree(dist) == {path: text for path, text in OWN.items() if not path.startswith("a/")} | {
+        "a/notes.txt": "mine\n",
+        "a/patches/deep/one.yaml": "mine\n",
+        "previews/notes.txt": "mine\n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a/x", "a: is the folder of another environment, and would hold {dist}/a/x: delete it first"),
+        (
+            "tenants",
+            "tenants/gone: is the folder of another environment, and {dist}/tenants would hold it: delete it first",
+        ),
+        ("mine.txt/x", "mine.txt: is in the way: it must be a folder, and no link"),
+        ("link/x", "link: is in the way: it must be a folder, and no link"),
+    ],
+)
+@pytest.mark.parametrize("prune", [True, False])
+def test_an_environment_within_another_is_refused(dist: Path, name: str, message: str, prune: bool) -> None:
+    (dist / "link").symlink_to("mine")
+    with pytest.raises(UserError) as caught:
+        write(dist, {name: NEW["b"]}, prune=prune)
+    assert str(caught.value) == f"{dist}/{message.format(dist=dist)}\nnothing was written"
+    (dist / "link").unlink()
+    assert tree(dist) == flat(OLD, OWN)
+    assert nothing_is_left_over(dist)
 
 
 def test_a_copy_of_an_environment_is_the_users_own(dist: Path) -> None:
