@@ -3,8 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+ifneq ($(wildcard .cluster-tools/kube-apiserver),)
+export KUBEBUILDER_ASSETS ?= $(CURDIR)/.cluster-tools
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help fuzz install synth test lint format snapshots schema kubernetes-types preflight benchmark requirements clean
+.PHONY: help fuzz install synth check test test-cluster cluster-tools lint format snapshots schema kubernetes-types preflight benchmark requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +17,15 @@ install: $(VENV)/.synth ## Make .venv and install what synth needs
 
 synth: $(VENV)/.synth ## Write dist/ from every overlay (installs what it needs first)
 	@$(BIN)/python3 main.py synth
+
+check: lint ## Run what needs no cluster and no other program, in minutes
+	@$(BIN)/python -m pytest -n auto -m "not (cluster or pods or process or fuzz)"
+
+test-cluster: $(VENV)/.dev ## Run the tests on a cluster (make cluster-tools brings the programs)
+	@$(BIN)/python -m pytest -n auto -m "cluster or pods"
+
+cluster-tools: ## Bring the programs of a control plane into .cluster-tools/
+	@tests/tools/cluster_tools.sh
 
 test: lint ## Run the whole test suite
 	@$(BIN)/python -m pytest -n auto

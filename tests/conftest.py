@@ -1,9 +1,61 @@
-"""What holds for all tests."""
+"""What holds for all tests: where their caches are, the markers, and the last line of a run."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 # What synth remembers of the tests' runs is not kept in the cache of whoever runs them.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="convex-k8s-cache-")
+
+HERE = Path(__file__).parent
+FOLDERS = {"cluster": "cluster", "pods": "pods", "fuzz": "fuzz"}
+"""Folder -> marker of all its tests."""
+PROCESSES = (
+    *("audit/test_audit_command.py", "constructs/test_backup_bucket.py", "constructs/test_backup_scripts.py"),
+    *("constructs/test_bootstrap_script.py", "faults/test_file_system_faults.py", "overlays/test_sealed_files.py"),
+    *("preflight/test_composed_url_on_postgres.py", "preflight/test_preflight_command.py"),
+    *("preflight/test_preflight_mysql_server.py", "preflight/test_provision_command.py", "project/test_cli.py"),
+    *("project/test_package.py", "project/test_pipes.py", "project/test_terminal.py"),
+    *("secrets/test_admin_key_command.py", "secrets/test_secrets_command.py", "synth/test_cdk8s_cli.py"),
+    *("synth/test_fleet.py", "synth/test_kustomize.py", "synth/test_output.py", "synth/test_watch.py"),
+    *("tools/test_cluster_tools.py", "tools/test_node.py", "tools/test_run.py", "verify/test_verify_command.py"),
+)
+"""Files whose tests run other programs, or this one in a process of its own."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder or file."""
+    if gone := [name for name in PROCESSES if not (HERE / name).is_file()]:
+        raise pytest.UsageError(f"tests/conftest.py: PROCESSES names files that are gone: {', '.join(gone)}")
+    for item in items:
+        place = item.path.relative_to(HERE)
+        if marker := FOLDERS.get(place.parts[0]):
+            item.add_marker(marker)
+        if place.as_posix() in PROCESSES:
+            item.add_marker("process")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """End a run with what was skipped, and what brings what that needs."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and not hasattr(session.config, "workerinput"):
+        reasons = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
+        if reasons:
+            reporter.write_line(_skipped(reasons))
+
+
+def _skipped(reasons: list[str]) -> str:
+    control_plane = sum("KUBEBUILDER_ASSETS is not set" in reason for reason in reasons)
+    parts = [f"Skipped: {len(reasons)}."]
+    if control_plane:
+        parts.append(f"{control_plane} need a control plane: `make cluster-tools` brings it.")
+    if others := len(reasons) - control_plane:
+        parts.append(f"{others} need other programs: docs/architecture.md#tests lists where they are looked for.")
+    return " ".join(parts)

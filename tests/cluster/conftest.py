@@ -12,15 +12,6 @@ from tests.support.control_plane import ControlPlane, control_plane, missing_pro
 from tests.support.edge import Edge, missing_for_an_edge
 from tests.support.edge import edge as start_edge
 
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.cluster)
-
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[ControlPlane]:

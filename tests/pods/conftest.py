@@ -10,22 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.convex_manifests import TAG
 from tests.support.node import CONTEXT, OPERATORS, Node, missing_for_a_node, running_node
 
-HERE = Path(__file__).parent
 IMAGES = [f"ghcr.io/get-convex/convex-{name}:{tag}" for name in ("backend", "dashboard") for tag in (TAG, "latest")]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.cluster)
 
 
 @pytest.fixture(scope="session")

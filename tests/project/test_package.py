@@ -16,7 +16,6 @@ from tests.support.overlay_cases import ROOT
 from tests.support.package import Installed, build, copy_sources
 
 pytest.importorskip("hatchling", reason="needs hatchling: pip install -r requirements-dev.txt")
-pytestmark = pytest.mark.process
 STARTER = {
     "README.md",
     "cdk8s.yaml",
