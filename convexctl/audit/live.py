@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from convexctl.tools.kubectl import Kubectl, KubectlError
+from convexctl.wording import listed
 
+_CONFIG_MAPS = "configmaps"
 _KINDS = (
     "statefulsets.apps",
     "deployments.apps",
@@ -14,7 +17,7 @@ _KINDS = (
     "replicasets.apps",
     "pods",
     "services",
-    "configmaps",
+    _CONFIG_MAPS,
     "persistentvolumeclaims",
     "ingresses.networking.k8s.io",
     "horizontalpodautoscalers.autoscaling",
@@ -50,14 +53,45 @@ class Live:
 def read(kubectl: Kubectl) -> Live:
     """The objects of kubectl's namespace that the behaviour model looks at.
 
-    Secrets come with their keys and without values, and one that is not among them does not exist. Where they may not
-    be listed they count as out of sight. Raises `KubectlError` where the rest cannot be read.
+    Secrets come with their keys and without values. A Secret or ConfigMap that is not listed does not exist. A kind
+    that the account may not list is out of sight, and a note says so. Raises `KubectlError` if nothing can be listed.
     """
     there = set(kubectl.run("api-resources", "--output=name", "--namespaced=true").split())
     kinds = [*_KINDS, *(kind for kind in _CUSTOM_KINDS if kind in there)]
-    objects = kubectl.all_of(",".join(kinds))
+    objects, refused = _listed(kubectl, kinds)
+    complete = [] if _CONFIG_MAPS in refused else ["ConfigMap"]
+    notes = [f"{listed(refused, 'and')} may not be listed here: nothing is known of them"] if refused else []
     try:
-        return Live([*objects, *kubectl.secrets_without_values()], ("ConfigMap", "Secret"), ())
-    except KubectlError:
-        note = "Secrets may not be listed here: which of them exist, and which keys they have, is not known"
-        return Live(objects, ("ConfigMap",), (note,))
+        objects += kubectl.secrets_without_values()
+        complete.append("Secret")
+    except KubectlError as error:
+        if not _forbidden(error):
+            raise
+        notes.append("Secrets may not be listed here: which of them exist, and which keys they have, is not known")
+    return Live(objects, tuple(complete), tuple(notes))
+
+
+def _listed(kubectl: Kubectl, kinds: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """All objects of some kinds, and the kinds that the account may not list."""
+    try:
+        return kubectl.all_of(",".join(kinds)), []
+    except KubectlError as error:
+        if not _forbidden(error):
+            raise
+        first = error
+    objects: list[dict[str, Any]] = []
+    refused: list[str] = []
+    for kind in kinds:
+        try:
+            objects += kubectl.all_of(kind)
+        except KubectlError as error:
+            if not _forbidden(error):
+                raise
+            refused.append(kind)
+    if len(refused) == len(kinds):
+        raise first
+    return objects, refused
+
+
+def _forbidden(error: KubectlError) -> bool:
+    return "forbidden" in str(error).lower()

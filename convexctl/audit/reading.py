@@ -122,15 +122,16 @@ def read(paths: Iterable[str]) -> Documents:
     return Documents(tuple(reader.documents), tuple(dict.fromkeys(reader.unrendered)))
 
 
-def nothing_found(documents: Documents | None, count: int = 0) -> UserError:
+def nothing_found(documents: Documents | None, count: int = 0, notes: Iterable[str] = ()) -> UserError:
     """The error where no Convex is among the inputs: what they are instead, if that is known."""
     if documents and documents.unrendered:
         return UserError("\n".join(documents.unrendered))
     number = len(documents.located) if documents else count
-    return UserError(
+    said = (
         f"audit: no Convex backend or dashboard among {number} objects "
         "(an image of another name is named with --image backend=NAME)"
     )
+    return UserError("\n".join([said, *notes]))
 
 
 def _load(text: str, name: str, budget: Budget) -> list[Located]:

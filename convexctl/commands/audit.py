@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     secrets = [_secret(entry) for entry in arguments.secret]
     report = audit([*manifests, *secrets], documents=documents, images=images, complete=complete, notes=notes)
     if not report.behaviour.components:
-        raise reading.nothing_found(documents, len(manifests))
+        raise reading.nothing_found(documents, len(manifests), notes)
     write = {"json": formats.as_json, "sarif": formats.sarif}.get(arguments.format)
     print(write(report) if write else formats.text(report, verbose=arguments.verbose))
     sys.stdout.flush()

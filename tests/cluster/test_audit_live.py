@@ -23,6 +23,37 @@ def audit(cluster: ControlPlane, namespace: str) -> dict[str, Any]:
     return report
 
 
+CASE = ROOT / "tests" / "data" / "cases" / "audit" / "a37-live-secret-absent.yaml"
+
+
+def test_secrets_that_do_not_exist(cluster: ControlPlane, namespace: str) -> None:
+    cluster.kubectl("apply", "--namespace", namespace, "--filename", CASE)
+    report = audit(cluster, namespace)
+    assert {"unresolved-variable", "data-lost-with-pod"} <= rules(report, "error")
+    assert "variables-unseen" not in rules(report, "information")
+    assert report["notes"] == []
+    (backend,) = report["decisions"]["backends"]
+    hedged = {name for name, decision in backend["decisions"].items() if decision["unless"]}
+    assert (backend["decisions"]["engine"]["value"], hedged) == ("sqlite", set())
+
+
+def test_what_may_not_be_listed_is_said_and_counts_as_unseen(cluster: ControlPlane, namespace: str) -> None:
+    where = ("--namespace", namespace)
+    cluster.kubectl("apply", *where, "--filename", CASE)
+    cluster.kubectl("create", "serviceaccount", "auditor", *where)
+    allowed = ("--verb=get,list", "--resource=statefulsets.apps,deployments.apps,services")
+    cluster.kubectl("create", "role", "auditor", *allowed, *where)
+    bound = ("--role=auditor", f"--serviceaccount={namespace}:auditor")
+    cluster.kubectl("create", "rolebinding", "auditor", *bound, *where)
+    report = audit(cluster.as_service_account(namespace, "auditor"), namespace)
+    kinds, secrets = report["notes"]
+    assert "configmaps" in kinds
+    assert "statefulsets" not in kinds
+    assert secrets.startswith("Secrets may not be listed")
+    assert "variables-unseen" in rules(report, "information")
+    assert "unresolved-variable" not in rules(report, "error")
+
+
 def rules(report: dict[str, Any], *severities: str) -> set[str]:
     return {found["rule"] for found in report["findings"] if found["severity"] in severities}
 
