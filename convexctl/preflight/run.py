@@ -7,6 +7,7 @@ from dataclasses import replace
 from convexctl.preflight.check import Check
 from convexctl.preflight.cluster import base_questions, kind_questions, reference_questions
 from convexctl.preflight.edge import edge_questions
+from convexctl.preflight.neighbours import neighbour_questions
 from convexctl.preflight.outside import check_outside, require_clients
 from convexctl.preflight.pods import pod_questions
 from convexctl.preflight.questions import Question, answers
@@ -44,5 +45,6 @@ def questions(environment: Environment, kubectl: Kubectl, secrets: SecretChecks)
         *secrets.questions(),
         *volume_questions(manifests, kubectl),
         *edge_questions(manifests, kubectl),
+        *neighbour_questions(manifests, kubectl),
         *pod_questions(manifests, kubectl),
     ]

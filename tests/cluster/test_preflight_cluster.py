@@ -141,9 +141,11 @@ ok       secret convex-tls                   there, with tls.crt, tls.key
 ok       volume claim data-convex-backend-0  not there yet: the first start makes it
 ok       storage class                       fast
 ok       ingress class                       traefik
+ok       public hosts                        nobody else serves api.example.com or dashboard.example.com
+ok       other backends                      no other one runs in this namespace
 ok       pod convex-backend                  the API server would admit it
 ok       pod convex-dashboard                the API server would admit it
-17 ok
+19 ok
 """
     )
 
@@ -851,3 +853,71 @@ def test_a_user_who_may_only_look_is_told_what_stays_unknown(setting: Setting, s
     assert failures(checks) == []
     assert checks["secret convex-postgres-secret"].detail.startswith("unknown: Error from server (Forbidden): secrets")
     assert checks["pod convex-backend"].detail == "unknown: your account may make no pods"
+
+
+def other_backend(setting: Setting, name: str, **pod: Any) -> AbstractContextManager[None]:
+    """A backend of another chart, as a Deployment."""
+    container = {
+        "name": "convex",
+        "image": "ghcr.io/get-convex/convex-backend:652b828b5129e6cdbcaa3c20efa8d116d09ff3bf",
+        "env": [
+            {"name": variable, "valueFrom": {"secretKeyRef": {"name": "other", "key": variable}}}
+            for variable in ("POSTGRES_URL", "INSTANCE_NAME", "INSTANCE_SECRET")
+        ],
+        **pod.pop("container", {}),
+    }
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container], **pod}}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    return setting.there("apps/v1", "Deployment", name, spec=spec)
+
+
+class TestOtherBackends:
+    POSTGRES = "postgres: {enabled: true}\ns3: {bucket: convex-files}"
+
+    @pytest.mark.parametrize(
+        ("values", "shared"),
+        [
+            ({"INSTANCE_SECRET": OTHER_INSTANCE_SECRET}, "the database"),
+            ({"POSTGRES_URL": f"postgres://other:{PASSWORD}@DB.example.com", "INSTANCE_NAME": "convex_prod"},
+             "the database and the instance secret"),
+            ({"POSTGRES_URL": f"postgres://convex:{PASSWORD}@db2.example.com"}, "the instance secret"),
+            ({"INSTANCE_NAME": "another", "INSTANCE_SECRET": OTHER_INSTANCE_SECRET}, ""),
+        ],
+        ids=["database", "database in another spelling", "secret", "nothing"],
+    )  # fmt: skip
+    def test_one_on_the_same_database(self, setting: Setting, values: dict[str, str], shared: str) -> None:
+        same = {"POSTGRES_URL": URL, "INSTANCE_NAME": "convex-prod", "INSTANCE_SECRET": INSTANCE_SECRET}
+        setting.secret(POSTGRES_SECRET, DATABASE)
+        setting.secret("other", {**same, **values})
+        with other_backend(setting, "shop-convex-backend"):
+            check = setting.checks(self.POSTGRES)["other backends"]
+        if shared:
+            assert check.status is Status.FAILED
+            assert check.detail == f"Deployment/shop-convex-backend has {shared} of this environment"
+        else:
+            assert (check.status, check.detail) == (Status.OK, "Deployment/shop-convex-backend: with other data")
+
+    def test_one_on_the_same_claim(self, setting: Setting) -> None:
+        mounts = {"volumeMounts": [{"name": "data", "mountPath": "/convex/data"}], "env": []}
+        volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "convex-data"}}]
+        overlay = f"{SQLITE}\nbackend: {{persistence: {{enabled: true, existingClaim: convex-data}}}}"
+        with other_backend(setting, "old", volumes=volumes, container=mounts):
+            check = setting.checks(overlay)["other backends"]
+        assert check.detail == "Deployment/old has the volume claim convex-data of this environment"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", Status.FAILED), ("/docs", Status.OK)])
+def test_a_public_host_that_another_namespace_serves(setting: Setting, path: str, status: Status) -> None:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    paths = [{"path": path, "pathType": "Prefix", "backend": backend}]
+    spec = {"rules": [{"host": "api.example.com", "http": {"paths": paths}}]}
+    elsewhere = setting.cluster.namespace()
+    manifest = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"}, "spec": spec}
+    setting.cluster.kubectl("create", "--namespace", elsewhere, "--filename=-", input=json.dumps(manifest))
+    try:
+        check = setting.checks(HEALTHY)["public hosts"]
+    finally:
+        setting.cluster.delete_namespace(elsewhere)
+    assert check.status is status
+    assert f"api.example.com by Ingress web in namespace {elsewhere}" in check.detail

@@ -19,7 +19,7 @@ WINGS = {
     "audit": {"behaviour", "tools"},
     "synth": {"audit", "behaviour", "overlays", "secrets", "tools"},
     "changes": {"behaviour", "overlays", "synth", "tools"},
-    "preflight": {"secrets", "synth", "tools"},
+    "preflight": {"behaviour", "secrets", "synth", "tools"},
     "backups": {"secrets", "tools"},
     "verify": {"preflight", "secrets", "tools"},
     "adopt": {"audit", "behaviour", "changes", "secrets", "synth", "tools"},
