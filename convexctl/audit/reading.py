@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from convexctl import regular_files
-from convexctl.audit.unrendered import KUSTOMIZATIONS, is_toml, kind_without_manifests, kustomization, kustomizations
+from convexctl.audit.unrendered import (
+    KUSTOMIZATIONS,
+    helm_chart,
+    is_toml,
+    kind_without_manifests,
+    kustomization,
+    kustomizations,
+)
 from convexctl.behaviour import Source
 from convexctl.errors import UserError
 from convexctl.located_yaml import Budget, DocumentError, Located, Place, load_all
@@ -70,10 +77,12 @@ class _Reader:
         place = Path(path)
         if not place.exists():
             raise UserError(f"{path}: there is no such file or folder")
+        if place.name in KUSTOMIZATIONS and place.is_file():
+            place = place.parent
         if not place.is_dir():
             self.file(place)
             return
-        done = self.kustomizations(place)
+        done = [*self.kustomizations(place), *self.charts(place)]
         for file in sorted(file for file in place.rglob("*") if file.suffix in ENDINGS and not file.is_dir()):
             if file.name not in KUSTOMIZATIONS and not any(file.resolve().is_relative_to(folder) for folder in done):
                 self.file(file)
@@ -87,6 +96,12 @@ class _Reader:
             return parts
         self.unrendered += [f"{shown[root]}: is {kustomization(shown[root])}" for root in found]
         return parts
+
+    def charts(self, folder: Path) -> list[Path]:
+        """Name the Helm charts of a folder; returns their folders, whose files are templates."""
+        found = [file.parent for file in sorted(folder.rglob("Chart.yaml"))]
+        self.unrendered += [f"{chart}: is {helm_chart(str(chart))}" for chart in found]
+        return [chart.resolve() for chart in found]
 
     def file(self, file: Path) -> None:
         try:

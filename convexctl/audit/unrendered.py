@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ _RENDERED_ELSEWHERE = {
     "audit -)",
     "FluxKustomization": f"a Kustomization of Flux: render its path: kubectl kustomize PATH | {PROGRAM} audit -",
 }
+_VALUES = re.compile(r"(.*[-_.])?values([-_.].*)?\.ya?ml")
 _OWN_KEYS = frozenset(
     "extends releaseName namespace backend dashboard ingress convexConfig postgres mysql s3 secrets instance".split()  # noqa: SIM905
 )
@@ -38,19 +40,26 @@ def kind_without_manifests(document: Located) -> str:
         if services is not None and isinstance(services.value, dict):
             return f"a compose file: convert it first (kompose convert --stdout | {PROGRAM} audit -)"
         if name == "Chart.yaml" or {"apiVersion", "version", "name"} <= keys:
-            folder = Path(document.place.file).parent
-            return f"a Helm chart: render it first (helm template NAME {folder} | {PROGRAM} audit -)"
+            return helm_chart(str(Path(document.place.file).parent))
         if name in KUSTOMIZATIONS:
             return kustomization(str(Path(document.place.file).parent))
         if keys & _OWN_KEYS and len(keys & _OWN_KEYS) * 2 >= len(keys):
             overlay = Path(document.place.file).stem
             return f"an overlay of convex-k8s: {PROGRAM} synth {overlay}, then audit dist/{overlay}"
+        if keys and _VALUES.fullmatch(name):
+            command = f"helm template NAME CHART --values {name} | {PROGRAM} audit -"
+            return f"a file of values for a Helm chart: render the chart with them ({command})"
         return ""
     if kind == "Kustomization":
         if group.startswith("kustomize.toolkit.fluxcd.io"):
             return _RENDERED_ELSEWHERE["FluxKustomization"]
         return kustomization(str(Path(document.place.file).parent))
     return _RENDERED_ELSEWHERE.get(kind, "") if "." in group else ""
+
+
+def helm_chart(folder: str) -> str:
+    """What is said of the folder of a Helm chart."""
+    return f"a Helm chart: render it first (helm template NAME {folder} | {PROGRAM} audit -)"
 
 
 def kustomization(folder: str) -> str:

@@ -254,7 +254,7 @@ def _entry_point(context: Context) -> Decision:
     start = start_of(context.container)
     if start.script:
         sets = [name for name, _, _ in start.assignments]
-        what = f"sets {listed(sets, 'and')}" if sets else f"{start.unseen} may set any variable".replace(",", "")
+        what = f"sets {listed(sets, 'and')}" if sets else f"{start.unseen} may set any variable"
         why = "what it sets itself counts, and what it takes from elsewhere cannot be seen"
         return Decision("script", f"a command of its own: {what}", why, context.source.at("command"))
     if "run_backend.sh" in context.command or not context.container.get("command"):

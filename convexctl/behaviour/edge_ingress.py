@@ -40,7 +40,7 @@ def ingress(targets: Targets, manifest: Manifest) -> Iterator[Route]:
     spec = mapping(manifest.get("spec"))
     tailnet = ingress_class(manifest) == "tailscale"
     rewrite, filters = _changes(targets, manifest)
-    common: dict[str, Any] = {"filters": filters, "tailnet": tailnet and not _funnel(manifest)}
+    common: dict[str, Any] = {"filters": filters, "tailnet": tailnet and not _funnel(manifest), "by_label": tailnet}
     if default := mapping(dig(spec, "defaultBackend", "service")):
         name = text(default.get("name"))
         target, problem = targets.service(namespace, name, mapping(default.get("port")))

@@ -47,7 +47,8 @@ def _target(targets: Targets, namespace: str, name: str, wanted: object) -> tupl
         return None, f"Service {name} is not among the manifests"
     entries = [entry for _, entry in items(dig(service, "spec", "ports"))]
     for entry in entries:
-        its_target = entry.get("targetPort") if entry.get("targetPort") is not None else entry.get("port")
-        if wanted is None or wanted in (entry.get("name"), its_target) or number(wanted) == number(its_target):
-            return targets.of_port(service, entry)
+        target, problem = targets.of_port(service, entry)
+        named = wanted in (None, entry.get("name"), entry.get("targetPort"))
+        if named or (target is not None and target.port == number(wanted)):
+            return target, problem
     return None, f"Service {name} has no port {text(wanted)}"

@@ -8,7 +8,7 @@ from convexctl.behaviour.context import Context
 from convexctl.behaviour.manifests import dig, mapping, number, sequence, source_of, text
 from convexctl.behaviour.model import Decision
 from convexctl.behaviour.processes import ancestor, sigints, waits
-from convexctl.behaviour.scaling import scalers
+from convexctl.behaviour.scaling import most_of_knative, scalers
 
 DEFAULT_GRACE = 30
 _BY_ITSELF = {
@@ -72,6 +72,9 @@ def grace(context: Context) -> Decision:
 
 def writers(context: Context, replicas: Decision) -> Decision:
     """How many backends may write at a time."""
+    if context.pod.kind == "Service" and most_of_knative(context) == 1:
+        why = "Knative starts the pod of a new revision beside the old one"
+        return Decision("overlap", "one, and two during an update", why, context.owner("spec", "template"))
     if context.pod.kind == "Service":
         why = "Knative starts the pods of a new revision beside the old ones, and more of them under load"
         return Decision("several", "as many as Knative starts", why, context.owner("spec", "template"))

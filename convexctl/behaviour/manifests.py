@@ -177,7 +177,7 @@ class Manifests:
     def _scalers(self) -> dict[tuple[str, str], list[Manifest]]:
         return _grouped(
             ((text(manifest.get("kind")), text(dig(manifest, "spec", "scaleTargetRef", "name"))), manifest)
-            for manifest in self.of_kind("HorizontalPodAutoscaler", "ScaledObject")
+            for manifest in self.of_kind("HorizontalPodAutoscaler", "ScaledObject", "HTTPScaledObject")
         )
 
     @functools.cached_property

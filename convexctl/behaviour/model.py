@@ -91,7 +91,7 @@ class Behaviour:
         by_host: dict[str, list[Route]] = {}
         others: list[Route] = []
         for route in self.routes:
-            if route.tailnet or route.host in ("", "*") or route.host.startswith("*."):
+            if route.by_label or route.host in ("", "*") or route.host.startswith("*."):
                 others.append(route)
             else:
                 by_host.setdefault(route.host.lower(), []).append(route)

@@ -10,7 +10,7 @@ from convexctl.behaviour.find import ImageName
 from convexctl.behaviour.manifests import mapping, number, sequence, source_of, text
 from convexctl.behaviour.model import Decision
 from convexctl.behaviour.quantities import quantity
-from convexctl.behaviour.scaling import scalers
+from convexctl.behaviour.scaling import most_of_knative, scalers
 from convexctl.wording import listed
 
 _PROBES = {"startup_probe": "startupProbe", "readiness_probe": "readinessProbe", "liveness_probe": "livenessProbe"}
@@ -78,6 +78,8 @@ def _replicas(context: Context) -> Decision:
         return Decision("one per node", "one on each node", "a DaemonSet", context.owner())
     if context.pod.kind == "Pod":
         return Decision(1, "1", "a Pod of its own", context.owner())
+    if context.pod.kind == "Service" and (most := most_of_knative(context)):
+        return Decision(f"up to {most}", f"up to {most}", "Knative's max-scale", context.owner("spec", "template"))
     if context.pod.kind == "Service":
         return Decision("by Knative", "as many as Knative starts", "a Service of Knative's", context.owner())
     for manifest, most, field in scalers(context):
@@ -162,7 +164,7 @@ def _out_of_sight(context: Context) -> Decision | None:
     keyed = [name for name in names if "/" in name]
     shown = [
         *([f"all keys of {listed(keyed, 'and')}"] if keyed else []),
-        *(name for name in names if name not in keyed),
+        *(name.rstrip(",") for name in names if name not in keyed),
     ]
     why = "what they set cannot be seen here"
     return Decision(names, listed(shown, "and"), why, unseen[0].source)

@@ -117,7 +117,9 @@ class Route:
     ports: tuple[int, ...] | None = (80, 443)
     """The ports that a client asks; None where that cannot be known."""
     tailnet: bool = False
-    """Whether only a tailnet is let in; `host` is the label before the tailnet's own name then."""
+    """Whether only a tailnet is let in."""
+    by_label: bool = False
+    """Whether `host` is a label before the name of a tailnet."""
     priority: int | None = None
     """The order among rules of Traefik's; None for other edges."""
     excludes: tuple[str, ...] = ()
@@ -132,7 +134,7 @@ class Route:
 
     def serves(self, host: str) -> bool:
         """Whether the rule takes requests for a host; a wildcard stands for one label."""
-        if self.tailnet and self.host:
+        if self.by_label and self.host:
             label, _, rest = host.lower().partition(".")
             return label == self.host.lower() and (not rest or rest.endswith("ts.net"))
         if self.host in ("", "*"):

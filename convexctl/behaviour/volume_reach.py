@@ -12,7 +12,7 @@ from convexctl.behaviour.volumes import Disk
 
 _NETWORK_KINDS = ("nfs", "cephfs", "glusterfs", "azureFile", "quobyte")
 _NETWORK = re.compile(
-    r"(^|[-_./])(nfs|efs|cephfs|azure-?file|smb|cifs|glusterfs|filestore|juicefs|nfs-client|nfs-subdir|beegfs|lustre|fsx)"
+    r"(^|[-_./])(nfs|efs|cephfs|azure-?file|smb|cifs|glusterfs|filestore|juicefs|nfs-client|nfs-subdir|beegfs|lustre|fsx|rwx|file\.csi\.azure)"
     r"($|[-_./0-9])"
 )
 """Names of storage classes, their provisioners and drivers for file systems of the network."""

@@ -98,6 +98,7 @@ AUDIT_RULES = (
     "origin-over-http",
     "api-filtered",
     "host-twice",
+    "shared-origin",
     "metrics-edge-unseen",
     "nginx-body-size-small",
     "nginx-timeout-short",

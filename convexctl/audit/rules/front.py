@@ -6,9 +6,9 @@ import ipaddress
 from collections.abc import Iterator
 from urllib.parse import SplitResult
 
-from convexctl.audit.model import Hit, Severity, View, at_edge, rule
+from convexctl.audit.model import Hit, Severity, View, at_edge, hit, rule
 from convexctl.audit.rules.origins import is_public, origins, reached, split_origin
-from convexctl.behaviour import Route
+from convexctl.behaviour import Backend, Route
 from convexctl.behaviour.manifests import dig, mapping, text
 
 _PRIVATE_NAMES = (".local", ".lan", ".home", ".internal", ".test", ".invalid", ".intranet", ".ts.net")
@@ -143,6 +143,30 @@ def host_twice(view: View) -> Iterator[Hit]:
             other = different[0]
             message = f"{host}{path} leads to Service {other.service}, and in {one.source.kind}/{one.source.name} to "
             yield Hit(None, other.source, f"{message}Service {one.service}")
+
+
+@rule(
+    "shared-origin",
+    Severity.WARNING,
+    "Two backends with one public origin",
+    reason="Clients of both ask one host, and one of the two answers: the other has no clients of its own, and its "
+    "uploads, callbacks and logins end at its neighbour.",
+    basis="the server's public origins",
+    parameter="ingress.backend.host, convexConfig.cloudOrigin: another for each environment",
+    change="give each backend a host and an origin of its own; two environments of different clusters, of which one is "
+    "a copy in reserve, may share it",
+)
+def shared_origin(view: View) -> Iterator[Hit]:
+    """Backends that name one public origin of the API."""
+    first: dict[str, Backend] = {}
+    for backend in view.behaviour.backends:
+        parts = split_origin(backend.cloud_origin)
+        if parts is None or not is_public(parts):
+            continue
+        one = first.setdefault(parts.netloc.lower(), backend)
+        if one.place != backend.place:
+            where = f" in namespace {one.namespace}" if one.namespace != backend.namespace else ""
+            yield hit(backend, backend.cloud_origin, f"{one}{where} has the same origin, {backend.cloud_origin.text}")
 
 
 @rule(

@@ -1,0 +1,172 @@
+"""Kinds of manifests from the field: what each changes in a deployment that is clean without it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from convexctl.audit import audit
+from convexctl.audit.reading import read
+from convexctl.project import PROGRAM
+from tests.audit.test_cases import path_of
+
+Object = dict[str, Any]
+BASE: list[Object] = list(yaml.safe_load_all(Path(path_of("a00-clean-baseline")).read_text(encoding="utf-8")))
+SERVICE = {"kind": "Service", "name": "convex"}
+
+
+def changed(change: Callable[[Object, Object, Object], list[Object]]) -> set[str]:
+    """The rules that a change of workload, Service and Ingress breaks; it returns the objects that are added."""
+    workload, service, edge = objects = copy.deepcopy(BASE)
+    added = change(workload, service, edge)
+    return {finding.rule.id for finding in audit([*objects, *added]).findings}
+
+
+def pod(workload: Object) -> Object:
+    spec: Object = workload["spec"]["template"]["spec"]
+    return spec
+
+
+def set_env(workload: Object, **values: str | None) -> None:
+    (container,) = pod(workload)["containers"]
+    container["env"] = [entry for entry in container["env"] if entry["name"] not in values]
+    container["env"] += [{"name": name, "value": value} for name, value in values.items() if value is not None]
+
+
+def nothing(edge: Object) -> None:
+    edge["spec"] = {}
+
+
+def openshift(name: str, path: str, port: object, **annotations: str) -> Object:
+    timeout = {"haproxy.router.openshift.io/timeout": "10m"}
+    return {
+        "apiVersion": "route.openshift.io/v1",
+        "kind": "Route",
+        "metadata": {"name": name, "namespace": "c", "annotations": {**timeout, **annotations}},
+        "spec": {
+            "host": "api.acme.example",
+            "path": path,
+            "to": SERVICE,
+            "port": {"targetPort": port},
+            "tls": {"termination": "edge"},
+        },
+    }
+
+
+REWRITE = {"haproxy.router.openshift.io/rewrite-target": "/"}
+
+
+class TestOpenShift:
+    @pytest.mark.parametrize(
+        ("routes", "rules"),
+        [
+            ([openshift("a", "/", 3210)], set()),
+            ([openshift("a", "/", "api")], set()),
+            ([openshift("a", "/", "api"), openshift("b", "/http", "actions", **REWRITE)], {"actions-bottleneck"}),
+            ([openshift("a", "/", 3211)], {"origin-elsewhere", "actions-bottleneck"}),
+            ([openshift("a", "/", 8080)], {"route-nowhere"}),
+        ],
+        ids=["a pod's port", "a name", "stripped for 3211", "the wrong port", "no port"],
+    )
+    def test_the_port_is_the_pod_s_or_a_name(self, routes: list[Object], rules: set[str]) -> None:
+        def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+            nothing(edge)
+            return routes
+
+        assert changed(change) == rules
+
+
+class TestTailscale:
+    @pytest.mark.parametrize(("funnel", "rules"), [("false", set()), ("true", {"metrics-public"})])
+    def test_a_funnel_has_the_tailnet_s_name_and_is_open(self, funnel: str, rules: set[str]) -> None:
+        def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+            origin = "https://convex-api.tail1234.ts.net"
+            set_env(
+                workload,
+                CONVEX_CLOUD_ORIGIN=origin,
+                CONVEX_SITE_ORIGIN=f"{origin}/http",
+                DISABLE_METRICS_ENDPOINT=None if funnel == "true" else "true",
+            )
+            edge["metadata"]["annotations"] = {"tailscale.com/funnel": funnel}
+            backend = {"service": {"name": "convex", "port": {"number": 3210}}}
+            edge["spec"] = {
+                "ingressClassName": "tailscale",
+                "tls": [{"hosts": ["convex-api"]}],
+                "defaultBackend": backend,
+            }
+            return []
+
+        assert changed(change) == rules
+
+
+class TestScalers:
+    @pytest.mark.parametrize(
+        ("most", "rule"), [("1", "overlapping-update"), ("3", "several-writers"), ("0", "several-writers")]
+    )
+    def test_knative(self, most: str, rule: str) -> None:
+        def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+            annotations = {"autoscaling.knative.dev/max-scale": most}
+            template = {"metadata": {"annotations": annotations}, "spec": pod(workload)}
+            workload.update(apiVersion="serving.knative.dev/v1", kind="Service", spec={"template": template})
+            service["metadata"]["name"] = "other"
+            nothing(edge)
+            return []
+
+        found = changed(change)
+        assert found & {"overlapping-update", "several-writers"} == {rule}
+
+    @pytest.mark.parametrize(("most", "several"), [(1, False), (3, True), (None, True)])
+    def test_an_http_scaled_object(self, most: int | None, several: bool) -> None:
+        target = {"kind": "StatefulSet", "name": "convex", "service": "convex", "port": 3210}
+        spec = {"scaleTargetRef": target, "replicas": {"min": 0, **({} if most is None else {"max": most})}}
+        scaler = {"apiVersion": "http.keda.sh/v1alpha1", "kind": "HTTPScaledObject", "metadata": {"name": "k"}}
+        found = changed(lambda *_: [{**scaler, "spec": spec}])
+        assert ("several-writers" in found) is several
+
+
+@pytest.mark.parametrize(
+    ("driver", "network"),
+    [("file.csi.azure.com", True), ("disk.csi.azure.com", False), ("efs.csi.aws.com", True)],
+)
+def test_the_driver_of_a_volume_that_is_named(driver: str, network: bool) -> None:
+    claim = {"accessModes": ["ReadWriteOnce"], "volumeName": "v", "resources": {"requests": {"storage": "9Gi"}}}
+    objects = [
+        {"kind": "PersistentVolumeClaim", "metadata": {"name": "convex-data", "namespace": "c"}, "spec": claim},
+        {"kind": "PersistentVolume", "metadata": {"name": "v"}, "spec": {"csi": {"driver": driver}}},
+    ]
+    assert ("sqlite-on-network-disk" in changed(lambda *_: objects)) is network
+
+
+@pytest.mark.parametrize(
+    ("path", "dangerous"),
+    [("/var/run/docker.sock", True), ("/", True), ("/var/lib/kubelet/pods", True), ("/srv/convex/certificates", False)],
+)
+def test_a_folder_of_the_node(path: str, dangerous: bool) -> None:
+    def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+        pod(workload)["volumes"].append({"name": "node", "hostPath": {"path": path}})
+        pod(workload)["containers"][0]["volumeMounts"].append({"name": "node", "mountPath": "/node"})
+        return []
+
+    assert ("privileged-container" in changed(change)) is dangerous
+
+
+def test_a_helm_chart_is_named_in_place_of_its_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "charts" / "convex" / "templates").mkdir(parents=True)
+    (tmp_path / "charts" / "convex" / "Chart.yaml").write_text("{apiVersion: v2, name: convex, version: 1.0.0}")
+    (tmp_path / "charts" / "convex" / "templates" / "x.yaml").write_text("metadata:\n  name: {{ .Release.Name }}\n")
+    assert read(["charts"]).unrendered == (
+        f"charts/convex: is a Helm chart: render it first (helm template NAME charts/convex | {PROGRAM} audit -)",
+    )
+
+
+@pytest.mark.parametrize("name", ["values.yaml", "values-production.yaml", "prod.values.yml"])
+def test_values_of_a_chart(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("image: {repository: ghcr.io/get-convex/convex-backend}")
+    (said,) = read([str(tmp_path / name)]).unrendered
+    assert f"helm template NAME CHART --values {name} |" in said
