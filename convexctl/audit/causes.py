@@ -12,7 +12,6 @@ _FOLLOWS = {
     "instance-secret-unstable": "data-lost-with-pod",
     "claim-not-mounted": "data-lost-with-pod",
     "no-volume": "data-lost-with-pod",
-    "database-tls-not-required": "presence-false",
     "origin-elsewhere": "http-unstripped",
 }
 """A rule, and the rule whose finding on the same component explains its own."""
@@ -43,8 +42,6 @@ def _explains(cause: Finding, finding: Finding) -> bool:
     """Whether a finding of the right rule is as grave as the other one, and about the same thing."""
     if cause.severity.rank > finding.severity.rank:
         return False
-    if cause.rule.id == "presence-false":
-        return cause.source == finding.source
     if cause.rule.id == "http-unstripped":
         return finding.said.startswith("CONVEX_SITE_ORIGIN leads to port 3211")
     return True

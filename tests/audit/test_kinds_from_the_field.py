@@ -170,3 +170,27 @@ def test_values_of_a_chart(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("image: {repository: ghcr.io/get-convex/convex-backend}")
     (said,) = read([str(tmp_path / name)]).unrendered
     assert f"helm template NAME CHART --values {name} |" in said
+
+
+@pytest.mark.parametrize(
+    ("host", "open_way"), [("127.0.0.1:5432", False), ("localhost", False), ("db.acme.example", True)]
+)
+def test_plain_text_to_a_proxy_in_the_pod(host: str, open_way: bool) -> None:
+    def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+        set_env(workload, POSTGRES_URL=f"postgres://u:p@{host}", DO_NOT_REQUIRE_SSL="1")
+        return []
+
+    assert ("database-tls-not-required" in changed(change)) is open_way
+
+
+def test_tls_in_front_of_a_tunnel_is_not_known() -> None:
+    containers = [{"name": "c", "image": "cloudflare/cloudflared:2024.1.0"}]
+    tunnel = {"kind": "Pod", "metadata": {"name": "cloudflared", "namespace": "c"}, "spec": {"containers": containers}}
+
+    def severity(added: list[Object]) -> str:
+        objects = copy.deepcopy(BASE)
+        del objects[2]["spec"]["tls"]
+        (found,) = [f for f in audit([*objects, *added]).findings if f.rule.id == "https-without-tls"]
+        return str(found.severity)
+
+    assert (severity([]), severity([tunnel])) == ("warning", "information")

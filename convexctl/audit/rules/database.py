@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
 from convexctl.audit.rules.variables import presence_false
 from convexctl.behaviour import Backend, Decision
+from convexctl.behaviour.database import url_of
 from convexctl.behaviour.environment import START_SCRIPT
 from convexctl.behaviour.manifests import same_namespace
 from convexctl.project import PROGRAM
@@ -35,12 +36,24 @@ def database_tls(view: View) -> Iterator[Hit]:
     accidents = {found.source for found in presence_false.check(view)}
     for backend in view.behaviour.backends:
         tls = backend.database_tls
-        if tls and tls.value != "required" and tls.source not in accidents:
+        if tls and tls.value != "required" and tls.source not in accidents and not _in_the_pod(backend):
             yield Hit(backend, tls.source, f"TLS is {tls.text}")
         switch = backend.environment.read("DO_NOT_REQUIRE_SSL")
         if tls is None and switch.filled and backend.engine.unless and switch.source not in accidents:
             condition = backend.engine.unless.replace(" sets ", " has ", 1)
             yield Hit(backend, switch.source, f"TLS to the database is not required if {condition}")
+
+
+def _in_the_pod(backend: Backend) -> bool:
+    """Whether the database is reached through a proxy in the pod itself, which encrypts on its own."""
+    readings = map(backend.environment.read, ("POSTGRES_URL", "MYSQL_URL", "DATABASE_URL"))
+    first = next((reading.variable for reading in readings if reading.filled), None)
+    url = url_of(first.outline) if first else None
+    return (
+        url is not None
+        and not url.torn
+        and re.fullmatch(r"(localhost|127\.[0-9.]+|\[::1\])(:\d+)?", url.host) is not None
+    )
 
 
 @rule(

@@ -75,7 +75,9 @@ def https_without_tls(view: View) -> Iterator[Hit]:
             if route and not route.tls and route.tls_known:
                 seen.add(parts.hostname)
                 message = f"{origin.text} is https, and the rule for {route.host or 'every host'} has no TLS"
-                yield Hit(backend, route.source, f"{message}; right only if TLS ends in front of it")
+                unless = "what is not read of the edge ends TLS" if view.behaviour.unread else ""
+                message += "" if unless else "; right only if TLS ends in front of it"
+                yield Hit(backend, route.source, message, unless=unless)
 
 
 @rule(
