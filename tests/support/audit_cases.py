@@ -19,6 +19,7 @@ backend: {}
 dashboard: {}
 ingress: [{name: a, paths: {x.example.com/: 3210}}, {name: b, paths: {x.example.com/: 6791}%s}]
 """
+SHARED_ORIGIN = "backend: [{name: a, env: {CONVEX_CLOUD_ORIGIN: '%s'}}, {name: b, env: {CONVEX_CLOUD_ORIGIN: '%s'}}]"
 ORIGIN = "backend: {env: {CONVEX_CLOUD_ORIGIN: '%s', CONVEX_SITE_ORIGIN: '%s'}}"
 MADE = """\
 backend: {env: {POSTGRES_URL: "postgresql://app:x@db-rw:5432", INSTANCE_NAME: my-shop, DO_NOT_REQUIRE_SSL: "1"}}
@@ -166,6 +167,12 @@ CASES = [
     ),
     ("host-twice", "not for two classes", TWO % "", TWO % ", class: internal"),
     ("host-twice", "not for a canary", TWO % "", TWO % ", annotations: {nginx.ingress.kubernetes.io/canary: 'true'}"),
+    (
+        "shared-origin",
+        "a local origin is each machine's own",
+        SHARED_ORIGIN % ("https://a.example.com", "https://A.example.com"),
+        SHARED_ORIGIN % ("http://localhost:3210", "http://localhost:3210"),
+    ),
     (
         "metrics-edge-unseen",
         "a rule in sight is judged by another rule",
