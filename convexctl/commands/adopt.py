@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=path, metavar="DIR", help="folder to write to (default: $CDK8S_OUTDIR, else dist)"
     )
-    parser.add_argument("--force", action="store_true", help="write the overlay anew where there is one already")
+    parser.add_argument("--force", action="store_true", help="overwrite an overlay that exists")
     files = parser.add_argument_group("instead of asking Helm")
     files.add_argument("--values", type=path, metavar="FILE", help="the values that were given to Helm")
     files.add_argument("--manifest", type=path, metavar="FILE", help="what Helm rendered, or `helm get manifest` says")
@@ -110,7 +110,7 @@ def _environment(arguments: argparse.Namespace, name: str, release: Release) -> 
         raise UserError(
             f"{_overlay_file(arguments, name)}: is another environment (releaseName {values.release_name}, namespace "
             f"{values.namespace or 'not set'}), not {release.name} in {release.namespace}: choose another name with "
-            "--name, or write it anew with --force"
+            "--name, or write it again with --force"
         )
     return environment
 
@@ -239,7 +239,7 @@ def _write_overlay(
     derived = derive(release, secrets)
     file = _overlay_file(arguments, name)
     if file and not arguments.force:
-        print(f"{file}: is there, and is taken as it is (--force writes it anew)\n")
+        print(f"{file}: is there, and is taken as it is (--force overwrites it)\n")
         return None
     file = file or _overlays(arguments) / f"{name}.yaml"
     try:

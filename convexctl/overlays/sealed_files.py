@@ -72,7 +72,7 @@ def check_namespace(file: Path, sealed: Iterable[Mapping[str, Any]], namespace: 
         if manifest["metadata"]["namespace"] != namespace:
             raise UserError(
                 f"{file}: {manifest['metadata']['name']} is sealed for the namespace "
-                f"{manifest['metadata']['namespace']}, not {namespace}: delete the file to seal everything anew"
+                f"{manifest['metadata']['namespace']}, not {namespace}: delete the file to seal everything again"
             )
 
 

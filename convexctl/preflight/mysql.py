@@ -41,7 +41,7 @@ def check_mysql(
     the backend, `max_connections` the size of its pool (None: upstream's 128), `storage` where it keeps files.
     """
     if problems := database_url_problems(url, "mysql"):
-        return _stop([failed(URL, "; ".join(problems), "write the URL anew in the database's Secret")])
+        return _stop([failed(URL, "; ".join(problems), "write the URL again in the database's Secret")])
     parsed = parse_database_url(url, "mysql")
     checks = [ok(URL, f"{parsed.user} at {parsed.host}, port {parsed.port}")]
     try:

@@ -74,7 +74,7 @@ def check_s3(settings: S3Settings, buckets: Iterable[str], instance_name: str, *
     names = list(dict.fromkeys(buckets))
     if problems := _problems(settings):
         return [
-            failed(SETTINGS, "; ".join(problems), "write the values anew in the Secret of the S3 credentials"),
+            failed(SETTINGS, "; ".join(problems), "write the values again in the Secret of the S3 credentials"),
             *skipped_all(map(bucket_check, names), f"rests on `{SETTINGS}`"),
         ]
     where = settings.endpoint or "Amazon S3"

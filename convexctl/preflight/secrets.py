@@ -206,10 +206,10 @@ def _remedy(maker: Maker, overlay: str, here: str) -> str:
         case "external-secrets":
             return "correct the value in the store"
         case "sealed-secrets":
-            return f"seal the value anew: {PROGRAM} secrets {overlay} --seal{here}"
+            return f"seal the value again: {PROGRAM} secrets {overlay} --seal{here}"
         case "cloudnative-pg":
             return f"see `kubectl describe {_CLUSTER} {maker.name}{here}`"
         case "job":
             return f"{PROGRAM} secrets {overlay} --all --apply{here}"
         case _:
-            return "delete it, and cert-manager makes it anew"
+            return "delete it, and cert-manager makes it again"

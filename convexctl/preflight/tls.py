@@ -61,7 +61,7 @@ def refusal(error: ssl.SSLError, host: str) -> tuple[str, str]:
         )
     if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
         return f"the server's certificate is not valid now ({error.verify_message})", "renew it, or set the clock right"
-    return f"the server's certificate is not accepted ({error.verify_message})", "have it issued anew"
+    return f"the server's certificate is not accepted ({error.verify_message})", "have it issued again"
 
 
 def certificate_problem(der: bytes) -> tuple[str, str] | None:

@@ -69,7 +69,7 @@ def _apply(name: str, objects: Objects, *, has_namespace: bool) -> str:
     )
     if has_namespace:
         text += (
-            " The Namespace stands in a file of its own that none of them reads (Argo CD: `CreateNamespace=true`), "
+            " The Namespace is in a file of its own, which none of them reads (Argo CD: `CreateNamespace=true`), "
             "because whoever deletes a namespace deletes the Secrets and volumes in it."
         )
     if not objects.namespace:
@@ -109,7 +109,7 @@ def _remove(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace:
             f"```sh\nkubectl{objects.in_namespace} delete persistentvolumeclaim {objects.claim}\n```"
         )
     elif any(volume.get("emptyDir") is not None and volume["name"] == "data" for volume in _volumes(objects)):
-        lines.append("What lies at `/convex/data` in the pod is gone with the pod.")
+        lines.append("What is at `/convex/data` in the pod is lost with the pod.")
     return "\n\n".join(lines)
 
 
@@ -127,7 +127,7 @@ def _left_behind(objects: Objects, behaviour: Behaviour) -> Iterator[str]:
         yield f"the volume claim `{objects.claim}` with all data on it"
     secrets = [secret.name for secret in needed_secrets(objects.all)]
     if secrets:
-        yield f"every Secret that is there ({', '.join(f'`{secret}`' for secret in secrets)})"
+        yield f"every existing Secret ({', '.join(f'`{secret}`' for secret in secrets)})"
     data = objects.config["data"]
     buckets = sorted({value for key, value in data.items() if key.startswith("S3_STORAGE_")})
     if buckets:

@@ -30,7 +30,7 @@ def secrets(name: str, objects: Objects) -> str:
     elif any(not secret.optional for secret in by_hand):
         lines.append("Of what is not optional here only you know the keys:")
     elif made.keys() & {secret.name for secret in needed}:
-        lines.append("No Secret of yours: what the backend needs to start is made in the cluster, as told here.")
+        lines.append("You make no Secret: what the backend needs to start is made in the cluster, as described here.")
     else:
         lines.append("No Secret is needed to start.")
     for secret in needed:
@@ -41,8 +41,8 @@ def secrets(name: str, objects: Objects) -> str:
     if needed:
         restart = f"kubectl{objects.in_namespace} rollout restart statefulset/{name_of(objects.backend)}"
         lines.append(
-            "The pods read their Secrets when they start. A change of the manifests restarts them by itself; after the "
-            f"change of a Secret you do it: `{restart}`."
+            "The pods read their Secrets when they start. A change of the manifests restarts them by itself. After "
+            f"a change of a Secret restart them yourself: `{restart}`."
         )
     certificates = [secret for secret in needed_secrets(objects.all) if secret.use == "certificate"]
     if certificates:
@@ -153,6 +153,6 @@ def _optional(name: str, secret: NeededSecret, objects: Objects, *, new_instance
         else "Calls of `npx convex` outside the pod need"
     )
     return (
-        f"{text} Where it is made while the pod runs, its key becomes a variable of the pod with the next start "
+        f"{text} If you make it while the pod runs, the pod has its key after the next start "
         f"(`{restart}`). {others} neither."
     )

@@ -466,7 +466,7 @@ CASES = [
         VOLUME,
         ("fast", "slow"),
         "fast -> slow",
-        ["the class of a claim that is there cannot be changed", "persistence.existingClaim", *ORPHANED],
+        ["the class of an existing claim cannot be changed", "persistence.existingClaim", *ORPHANED],
     ),
     Case(
         "claim-class",
@@ -474,7 +474,7 @@ CASES = [
         VOLUME,
         ("fast", '""'),
         "fast -> default",
-        ["For a new name of the same class, let the StatefulSet be made anew"],
+        ["For a new name of the same class, recreate the StatefulSet"],
     ),
     Case(
         "access-mode",
@@ -482,7 +482,7 @@ CASES = [
         VOLUME,
         ("ReadWriteOnce", "ReadWriteOncePod"),
         "ReadWriteOnce -> ReadWriteOncePod",
-        ["the access mode of a claim that is there cannot be changed", *ORPHANED],
+        ["the access mode of an existing claim cannot be changed", *ORPHANED],
     ),
     Case(
         "retention",
@@ -646,7 +646,7 @@ IMMUTABLE = [
         "a: b",
         "a: c",
         "ConfigMap/own data",
-        "made anew",
+        "recreated",
         id="a frozen ConfigMap",
     ),
     pytest.param(

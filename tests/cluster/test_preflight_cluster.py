@@ -552,7 +552,7 @@ def test_a_sealed_secret_is_opened_later_and_says_when_it_cannot(setting: Settin
         "the SealedSecret convex-postgres-secret is there and cannot make it: no key could decrypt",
     )
     setting.secret(POSTGRES_SECRET, {**DATABASE, "INSTANCE_SECRET": BASE64_SECRET})
-    assert check().remedy.startswith("seal the value anew: python3 main.py secrets test --seal")
+    assert check().remedy.startswith("seal the value again: python3 main.py secrets test --seal")
 
 
 @pytest.mark.parametrize(

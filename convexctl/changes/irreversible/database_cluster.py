@@ -96,7 +96,7 @@ def database_class(before: Side, after: Side) -> Explanation:
     (name, *_) = sorted(_clusters(after))
     happens = "instances that exist keep their volumes: the new class is for instances that are made later"
     cure = (
-        "if that is meant, acknowledge and apply, then let the operator make one instance after the other anew, each "
+        "if that is meant, acknowledge and apply, then let the operator recreate one instance after the other, each "
         "when the one before is a replica again. With one instance there is nobody to copy from: keep the class"
     )
     claim = f"{after.kubectl} delete pvc/{name}-N pod/{name}-N   # N: one replica, never the primary"

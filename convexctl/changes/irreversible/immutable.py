@@ -83,7 +83,7 @@ def immutable_field(before: Side, after: Side) -> Explanation:
         cures.append(f"keep {names} as before, because data goes with it. What is wanted is a new one under a new name")
     if anew:
         told = listed(list(dict.fromkeys(anew.values())), "and")
-        cures.append(f"keep them, or delete the objects and let them be made anew: {told}")
+        cures.append(f"keep them, or delete the objects and let them be recreated: {told}")
     delete = [f"{after.kubectl} delete {place.kind.lower()}/{place.name}" for place in anew]
     commands = ("# acknowledge and synth, then:", *delete, f"kubectl apply -f dist/{after.overlay}/") if delete else ()
     return Explanation(happens, ". ".join(cures), commands)

@@ -139,7 +139,7 @@ def without_secret(value: str) -> str:
 
 
 def moved(before: Side, after: Side) -> bool:
-    """Whether all objects are made anew, so that nothing has to be changed in place."""
+    """Whether all objects are recreated, so that nothing has to be changed in place."""
     one, other = before.backend, after.backend
     return (one.kind, one.namespace, one.name) != (other.kind, other.namespace, other.name)
 

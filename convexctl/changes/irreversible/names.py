@@ -33,7 +33,7 @@ def namespace(before: Side, after: Side) -> Explanation:
             f"({old or new}), nothing changes, and the acknowledgement alone is enough"
         )
     where = f"in {new}" if new else "in the namespace that kubectl is told to use"
-    happens = f"every object is made anew {where}, without the Secrets and claims of the old namespace, which stay"
+    happens = f"every object is recreated {where}, without the Secrets and claims of the old namespace, which stay"
     return _explain_new_objects(before, after, happens, cure)
 
 

@@ -48,8 +48,8 @@ def volume_claim(before: Side, after: Side) -> Explanation:
     again = recreate(after) if in_place else ()
     if old is None:
         happens = f"what is at /convex/data now does not come along to the new claim: {what}." if lost else ""
-        anew = "let the StatefulSet be made anew" if in_place else "apply"
-        cure = f"export, {anew}, import" if lost else f"{anew}: nothing of value is on the old volume"
+        redone = "recreate the StatefulSet" if in_place else "apply"
+        cure = f"export, {redone}, import" if lost else f"{redone}: nothing of value is on the old volume"
         commands = export_and_import(*(again or (SYNTH_AND_APPLY,))) if lost else again
         return Explanation((happens + refused).strip(), cure, commands)
     if new is None:
@@ -84,7 +84,7 @@ def _in_place(before: Side, after: Side) -> bool:
 def claim_template(before: Side, after: Side) -> Explanation:
     """A claim template is added, removed or renamed."""
     happens = "Kubernetes lets nobody add or remove a claim template of a StatefulSet: apply would fail"
-    cure = "let the StatefulSet be made anew; its claims stay"
+    cure = "recreate the StatefulSet; its claims stay"
     return Explanation(happens, cure, recreate(after))
 
 
@@ -111,7 +111,7 @@ def claim_size(before: Side, after: Side) -> Explanation:
         cure = "keep the size. A smaller volume is a new claim: copy the content, and name it in existingClaim"
         return Explanation(happens, cure)
     happens = "Kubernetes lets nobody change the size in a claim template: apply would fail, and the claim stays small"
-    cure = "grow the claim itself (its StorageClass must allow that), and let the StatefulSet be made anew"
+    cure = "grow the claim itself (its StorageClass must allow that), and recreate the StatefulSet"
     wanted = json.dumps({"spec": {"resources": {"requests": {"storage": size}}}})
     grow = f"{after.kubectl} patch pvc {claim} --type=merge --patch='{wanted}'"
     return Explanation(happens, cure, (grow, *recreate(after, keep_pod=True)))
@@ -128,11 +128,11 @@ def _class(side: Side) -> str | None:
 def claim_class(before: Side, after: Side) -> Explanation:
     """The claim gets another StorageClass."""
     claim = _claim(after)
-    happens = f"the class of a claim that is there cannot be changed: {claim} keeps its own, and apply would fail"
+    happens = f"the class of an existing claim cannot be changed: {claim} keeps its own, and apply would fail"
     cure = (
         "keep the class. A volume of another class is a new claim: make one, copy the content with the backend "
-        "stopped, and name it in backend.persistence.existingClaim. For a new name of the same class, let the "
-        "StatefulSet be made anew"
+        "stopped, and name it in backend.persistence.existingClaim. For a new name of the same class, recreate "
+        "the StatefulSet"
     )
     return Explanation(happens, cure, recreate(after, keep_pod=True))
 
@@ -146,6 +146,6 @@ def _access_mode(side: Side) -> str | None:
 def access_mode(before: Side, after: Side) -> Explanation:
     """The claim gets other access modes."""
     claim = _claim(after)
-    happens = f"the access mode of a claim that is there cannot be changed: {claim} keeps its own, and apply would fail"
-    cure = "keep the mode, or let the StatefulSet be made anew: then the mode holds for claims that are made later"
+    happens = f"the access mode of an existing claim cannot be changed: {claim} keeps its own, and apply would fail"
+    cure = "keep the mode, or recreate the StatefulSet: then the mode holds for claims that are made later"
     return Explanation(happens, cure, recreate(after, keep_pod=True))
