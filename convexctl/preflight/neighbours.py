@@ -36,7 +36,8 @@ def neighbour_questions(manifests: Sequence[Manifest], kubectl: Kubectl) -> list
 def _hosts(manifests: Sequence[Manifest], hosts: _Rules, kubectl: Kubectl) -> Check:
     namespace = kubectl.namespace_name()
     own = {(manifest["kind"], namespace, manifest["metadata"]["name"]) for manifest in manifests}
-    taken, beside = [], []
+    taken: list[str] = []
+    beside: list[str] = []
     for other in _edge(kubectl):
         metadata = other["metadata"]
         place = (other["kind"], metadata.get("namespace", ""), metadata["name"])
@@ -154,7 +155,7 @@ def _databases(backend: Backend, namespace: str) -> set[tuple[str, ...]]:
     name = backend.environment.read("INSTANCE_NAME")
     text = name.text if name.filled else str(backend.instance_name.value)
     names = _values(backend, "INSTANCE_NAME") or {("value", text or "")}
-    databases = {(*place, *named) for place in _values(backend, url) for named in names}
+    databases: set[tuple[str, ...]] = {(*place, *named) for place in _values(backend, url) for named in names}
     server = url_of(backend.environment.read(url).text or "")
     if server and text is not None and not server.torn:
         host, _, port = server.host.lower().partition(":")
@@ -163,8 +164,8 @@ def _databases(backend: Backend, namespace: str) -> set[tuple[str, ...]]:
     return databases
 
 
-def _values(backend: Backend, variable: str) -> set[tuple[str, ...]]:
+def _values(backend: Backend, variable: str) -> set[tuple[str, str]]:
     """A variable's value and the place that it comes from; empty if it has none."""
     reading = backend.environment.read(variable)
-    found = {("from", reading.reference)} if reading.reference else set()
-    return found | ({("value", reading.text)} if reading.text else set())
+    found = {"from": reading.reference, "value": reading.text or ""}
+    return {(kind, text) for kind, text in found.items() if text}

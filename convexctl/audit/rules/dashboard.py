@@ -15,8 +15,8 @@ from convexctl.project import PROGRAM
     "deployment-url-wrong",
     Severity.WARNING,
     "The dashboard does not know the API",
-    reason="The dashboard calls NEXT_PUBLIC_DEPLOYMENT_URL, which is the API's origin as the browser sees it. Without "
-    "it, or with another than the backend's CONVEX_CLOUD_ORIGIN, it shows another deployment or none.",
+    reason="The dashboard calls NEXT_PUBLIC_DEPLOYMENT_URL, which is the API's origin as the browser sees it. If it "
+    "is missing, or differs from the backend's CONVEX_CLOUD_ORIGIN, the dashboard shows another deployment or none.",
     basis="the dashboard's image",
     parameter="convexConfig.deploymentUrl, or ingress.backend.host (both are set from it)",
     change="set it to the value of CONVEX_CLOUD_ORIGIN",
@@ -43,7 +43,7 @@ def deployment_url(view: View) -> Iterator[Hit]:
     reason="NEXT_PUBLIC_ADMIN_KEY is part of the page: everybody who opens it has the admin key, and with it all data.",
     basis="the dashboard's image",
     parameter="none: it is never set",
-    change="remove NEXT_PUBLIC_ADMIN_KEY, and change the instance secret: the key is known",
+    change="remove NEXT_PUBLIC_ADMIN_KEY, and replace the instance secret: the key is known",
     least=Severity.INFORMATION,
 )
 def admin_key_prefilled(view: View) -> Iterator[Hit]:

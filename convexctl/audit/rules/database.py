@@ -25,11 +25,12 @@ STOCK_CONNECTIONS = {"postgres": 100 - SUPERUSERS, "mysql": 151}
     "database-tls-not-required",
     Severity.WARNING,
     "TLS to the database is not required",
-    reason="With DO_NOT_REQUIRE_SSL Postgres is asked for TLS and taken without it, and MySQL is spoken to in plain "
-    "text unless MYSQL_CA_FILE is set: passwords and documents can be read on the way.",
+    reason="With DO_NOT_REQUIRE_SSL the backend asks Postgres for TLS and connects without it if the server has "
+    "none. It speaks plain text to MySQL unless MYSQL_CA_FILE is set. Passwords and documents can then be read on "
+    "the way.",
     basis="entry point of the backend's image; the server's database clients",
     parameter="convexConfig.requireSsl: true, with postgres.caSecret for a CA of your own",
-    change="remove DO_NOT_REQUIRE_SSL; for a CA of your own mount it and set PG_CA_FILE or MYSQL_CA_FILE",
+    change="remove DO_NOT_REQUIRE_SSL; for a CA of your own, mount its certificate and set PG_CA_FILE or MYSQL_CA_FILE",
 )
 def database_tls(view: View) -> Iterator[Hit]:
     """TLS that is switched off on purpose; by accident is a rule of its own."""
@@ -60,11 +61,11 @@ def _in_the_pod(backend: Backend) -> bool:
     "database-in-url",
     Severity.ERROR,
     "A database name in the URL",
-    reason="The database is named after INSTANCE_NAME, every - being a _. A Postgres URL with a path other than / is "
-    "refused at the start.",
+    reason="The database is named after INSTANCE_NAME, with every - as _. The backend refuses a Postgres URL with a "
+    "path other than / at the start.",
     basis="the server's Postgres client",
     parameter="instance.name (or the key INSTANCE_NAME of postgres.existingSecret)",
-    change="cut the URL after host and port, and name the instance after the database",
+    change="end the URL after host and port, and name the instance after the database",
 )
 def database_in_url(view: View) -> Iterator[Hit]:
     """Postgres URLs with a path."""
@@ -75,8 +76,8 @@ def database_in_url(view: View) -> Iterator[Hit]:
     "database-url-unusable",
     Severity.ERROR,
     "A database URL that the backend cannot use",
-    reason="It must be a URL with the scheme of its database, with a user and a host: the backend ends at once when it "
-    "cannot read it. A /, ? or # that is not percent-encoded ends the password, and @ behind it names no host.",
+    reason="The URL needs the scheme of its database, a user and a host. The backend ends at once if it cannot read "
+    "it. A /, ? or # that is not percent-encoded ends the password, and the @ behind it no longer marks the host.",
     basis="the server's database clients",
     parameter=f"postgres.existingSecret, mysql.existingSecret (`{PROGRAM} secrets` checks the value)",
     change="write postgresql://USER:PASSWORD@HOST:5432, special characters percent-encoded",
@@ -90,7 +91,7 @@ def database_url(view: View) -> Iterator[Hit]:
     "database-url-deprecated",
     Severity.WARNING,
     "The database is given in DATABASE_URL",
-    reason="DATABASE_URL is deprecated. It means Postgres whatever its scheme, and counts only where POSTGRES_URL and "
+    reason="DATABASE_URL is deprecated. It means Postgres whatever its scheme, and counts only if POSTGRES_URL and "
     "MYSQL_URL have no value.",
     basis="entry point of the backend's image",
     parameter="postgres.enabled: true (the Secret's key may be called DATABASE_URL)",
@@ -128,8 +129,8 @@ def database_ignored(view: View) -> Iterator[Hit]:
     "database-optional",
     Severity.WARNING,
     "The database hangs on a reference that is optional",
-    reason="Where an optional key is missing, its variable is not set, and the backend starts with the next database, "
-    "in the end with an empty SQLite file: healthy, and without a document. A pod that cannot start is better.",
+    reason="If an optional key is missing, its variable is not set, and the backend starts with the next database, "
+    "in the end with an empty SQLite file. It is healthy and has no documents. A pod that cannot start is better.",
     basis="Kubernetes: optional references; entry point of the backend's image",
     parameter="none: the database's URL is always required there",
     change="remove `optional: true`",
@@ -153,7 +154,7 @@ def database_optional(view: View) -> Iterator[Hit]:
     "less. A stock Postgres grants 100 in all, three of them to superusers only; a stock MySQL 151.",
     basis="the server's connection pools; the defaults of Postgres and MySQL",
     parameter="postgres.maxConnections, mysql.maxConnections",
-    change="set the variable below the server's max_connections, or raise that",
+    change="set the variable below the server's max_connections, or raise max_connections",
 )
 def database_pool(view: View) -> Iterator[Hit]:
     """Pools that a stock server would refuse."""
@@ -170,7 +171,7 @@ def database_pool(view: View) -> Iterator[Hit]:
     "database-ca-missing",
     Severity.ERROR,
     "A CA file that is not there",
-    reason="PG_CA_FILE and MYSQL_CA_FILE name a file in the container; one that cannot be read stops the backend.",
+    reason="PG_CA_FILE and MYSQL_CA_FILE name a file in the container. A file that cannot be read stops the backend.",
     basis="the server's database clients",
     parameter="postgres.caSecret, mysql.caSecret (mounted and named together)",
     change="mount the Secret or ConfigMap with the certificate where the variable points to",
@@ -215,7 +216,7 @@ def database_not_made(view: View) -> Iterator[Hit]:
     "shared-database",
     Severity.ERROR,
     "Two backends in one database",
-    reason="The database is named after the instance with every - as _, so that `a-b` and `a_b` meet in one. Two "
+    reason="The database is named after the instance, with every - as _: `a-b` and `a_b` use the same one. Two "
     "backends in one database fight over its lease: the loser ends with code 0 at its next transaction.",
     basis="the server's lease in Postgres and MySQL",
     parameter="instance.name: another for each environment",

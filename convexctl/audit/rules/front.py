@@ -19,8 +19,8 @@ _API = ("api", "http actions")
     "edge-unread",
     Severity.INFORMATION,
     "Part of the edge is not read",
-    reason="Requests may reach Convex by a way that this audit does not read. What is said of hosts, paths, TLS and "
-    "metrics is open as far as that way goes.",
+    reason="Requests may reach Convex by a way that this audit does not read. What it says about hosts, paths, TLS "
+    "and metrics may be different for that way.",
     basis="the kinds that are read: Ingress, HTTPRoute, IngressRoute, OpenShift's Route, Services",
     parameter="ingress.*",
     change="check by hand that the API's host leads to port 3210, /http unstripped to 3210, and /metrics nowhere",
@@ -35,11 +35,11 @@ def edge_unread(view: View) -> Iterator[Hit]:
     "route-through-other",
     Severity.INFORMATION,
     "An origin that leads through another workload",
-    reason="Where the host of an origin ends at a proxy or another program, it cannot be known what that makes of a "
+    reason="If the host of an origin ends at a proxy or another program, this audit cannot know what that makes of a "
     "request.",
     basis="Kubernetes: Services and pods",
     parameter="ingress.backend.host (the rule leads to the backend)",
-    change="check by hand that it hands paths, websockets and large bodies on",
+    change="check by hand that it passes on paths, websockets and large bodies",
 )
 def route_through_other(view: View) -> Iterator[Hit]:
     """Origins that end at a container that is not Convex's."""
@@ -102,9 +102,9 @@ def origin_over_http(view: View) -> Iterator[Hit]:
     "api-filtered",
     Severity.WARNING,
     "A login, an allow-list or a CORS filter in front of the API",
-    reason="Browsers, the command line, webhooks and the pod's own callbacks ask the API without such a login and from "
-    "anywhere. The backend answers CORS for every origin itself; a filter that does not know the header Convex-Client "
-    "blocks browsers. What is meant for the dashboard must not cover the API's host.",
+    reason="Browsers, the command line, webhooks and the pod's own callbacks call the API from anywhere and without "
+    "such a login. The backend answers CORS for every origin itself. A filter that does not know the header "
+    "Convex-Client blocks browsers. A filter for the dashboard must not cover the API's host.",
     basis="clients of the server; headers of the browser client",
     parameter="none: ingress.annotations hold for every host",
     change="put it on an Ingress that serves the dashboard only",
@@ -151,12 +151,11 @@ def host_twice(view: View) -> Iterator[Hit]:
     "shared-origin",
     Severity.WARNING,
     "Two backends with one public origin",
-    reason="Clients of both ask one host, and one of the two answers: the other has no clients of its own, and its "
-    "uploads, callbacks and logins end at its neighbour.",
+    reason="Clients of both backends ask one host, and one of the two answers. The other backend has no clients, and "
+    "its uploads, callbacks and logins end at the first.",
     basis="the server's public origins",
     parameter="ingress.backend.host, convexConfig.cloudOrigin: another for each environment",
-    change="give each backend a host and an origin of its own; two environments of different clusters, of which one is "
-    "a copy in reserve, may share it",
+    change="give each backend a host and an origin of its own; a standby copy in another cluster may share it",
 )
 def shared_origin(view: View) -> Iterator[Hit]:
     """Backends that name one public origin of the API."""
@@ -175,8 +174,8 @@ def shared_origin(view: View) -> Iterator[Hit]:
     "metrics-edge-unseen",
     Severity.INFORMATION,
     "Metrics are on, and the edge is not in sight",
-    reason="/metrics is served on 3210 and 3211 without credentials. No rule that leads to the backend is among the "
-    "manifests, so that it cannot be known whether the world reaches it.",
+    reason="/metrics is served on 3210 and 3211 without credentials. The manifests have no rule that leads to the "
+    "backend, so this audit cannot know whether the world reaches it.",
     basis="the server's metrics route",
     parameter="backend.metrics.enabled: false",
     change='set DISABLE_METRICS_ENDPOINT: "true", or check that the edge does not serve /metrics',

@@ -72,8 +72,8 @@ def tag_unknown(view: View) -> Iterator[Hit]:
     "entry-point-replaced",
     Severity.INFORMATION,
     "Not the image's entry point",
-    reason="What is said here of variables are the rules of `run_backend.sh`. A pod that calls the server itself, or "
-    "a script of its own, may follow others.",
+    reason="This audit judges variables by the rules of `run_backend.sh`. A pod that calls the server itself, or a "
+    "script of its own, may follow other rules.",
     basis="entry point of the backend's image",
     parameter="none: the image's entry point is always used",
     change="leave `command` out and pass options in `args`",

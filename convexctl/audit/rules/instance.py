@@ -13,8 +13,9 @@ from convexctl.project import PROGRAM
     "instance-secret-unstable",
     Severity.ERROR,
     "An instance secret that does not stay",
-    reason="Without INSTANCE_SECRET the entry point makes a secret and keeps it on /convex/data. Where that does not "
-    "last, every restart makes a new one: all admin keys, upload tokens and cursors die, the data stays.",
+    reason="Without INSTANCE_SECRET the entry point makes a secret and keeps it on /convex/data. If that does not "
+    "last, every restart makes a new secret. The data stays, and all admin keys, upload tokens and cursors become "
+    "void.",
     basis="entry point of the backend's image (`read_credentials.sh`)",
     parameter="instance.existingSecret (or the key INSTANCE_SECRET of postgres.existingSecret)",
     change="set INSTANCE_SECRET from a Secret, 64 hex digits from `openssl rand -hex 32`",
@@ -44,8 +45,8 @@ def instance_secret_form(view: View) -> Iterator[Hit]:
     "shared-instance-secret",
     Severity.ERROR,
     "Two backends with one instance secret",
-    reason="An admin key is made from the instance secret, and the name in front of it is only compared: with one "
-    "secret for two backends an admin key of staging opens production, once the name is exchanged.",
+    reason="An admin key is made from the instance secret. The instance name in front of it is only compared. If two "
+    "backends have one secret, an admin key of staging opens production once somebody changes that name.",
     basis="the server's admin keys",
     parameter="instance.existingSecret: another Secret for each environment",
     change="give each backend a secret of its own, from `openssl rand -hex 32`",

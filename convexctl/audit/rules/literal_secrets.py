@@ -14,11 +14,11 @@ from convexctl.behaviour.environment import START_SCRIPT
     "literal-secret",
     Severity.ERROR,
     "A secret that stands in the manifest",
-    reason="What stands in `env` or in a ConfigMap is read by everybody who may read the object, the repository or "
-    "the release's history.",
+    reason="Everybody who may read the object, the repository or the release's history reads what `env` or a "
+    "ConfigMap contains.",
     basis="Kubernetes: ConfigMaps and pod specs are not protected as Secrets are",
     parameter="postgres.existingSecret, instance.existingSecret, s3.existingSecret",
-    change="put the value into a Secret, refer to it with secretKeyRef, and change the secret: it is known",
+    change="put the value into a Secret, refer to it with secretKeyRef, and replace the secret: it is known",
 )
 def literal_secret(view: View) -> Iterator[Hit]:
     """Values of secrets in plain text."""

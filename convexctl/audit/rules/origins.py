@@ -53,9 +53,9 @@ def origin_scheme(view: View) -> Iterator[Hit]:
     "origin-with-path",
     Severity.ERROR,
     "An API origin with a path, or an origin with a query",
-    reason="The backend and its clients put their own paths behind CONVEX_CLOUD_ORIGIN, the dashboard behind "
-    "NEXT_PUBLIC_DEPLOYMENT_URL: they must have none. Only the site origin may end in a path, /http. A query or a "
-    "fragment belongs behind none of them.",
+    reason="The backend and its clients append their own paths to CONVEX_CLOUD_ORIGIN, and the dashboard to "
+    "NEXT_PUBLIC_DEPLOYMENT_URL: neither may have a path. Only the site origin may end in a path, /http. No origin "
+    "may have a query or a fragment.",
     basis="the server's use of its origin",
     parameter="ingress.backend.host, or convexConfig.cloudOrigin and convexConfig.deploymentUrl",
     change="give the API a host of its own, and write scheme, host and port only",
@@ -74,7 +74,7 @@ def origin_path(view: View) -> Iterator[Hit]:
     "origin-trailing-slash",
     Severity.ERROR,
     "An origin with a slash at its end",
-    reason="Paths are put behind the origin as it is, and a double slash in a URL is another path.",
+    reason="Paths are appended to the origin as it is, and a double slash in a URL is another path.",
     basis="the server's use of its origins",
     parameter="convexConfig.cloudOrigin, convexConfig.siteOrigin (checked)",
     change="remove the slash",

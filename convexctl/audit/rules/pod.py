@@ -67,11 +67,11 @@ def dashboard_hostname(view: View) -> Iterator[Hit]:
     "memory-limit-low",
     Severity.WARNING,
     "Little memory for the backend",
-    reason="Its caches alone may take 1.4 GiB and each isolate 64 MiB; memory grows with deploys and Node actions "
-    "until a restart. Under 1 GiB the kernel ends it in daily work.",
+    reason="The backend's caches alone may take 1.4 GiB and each isolate 64 MiB. Memory grows with deploys and Node "
+    "actions until a restart. Below 1 GiB the kernel ends it in daily work.",
     basis="defaults of the server's caches; upstream's own deployment files",
     parameter="backend.resources.limits.memory (4Gi by default)",
-    change="raise the limit to 1Gi at the least",
+    change="raise the limit to at least 1Gi",
 )
 def memory_limit(view: View) -> Iterator[Hit]:
     """Limits under 1 GiB."""
@@ -104,8 +104,8 @@ def memory_limit_missing(view: View) -> Iterator[Hit]:
     "drain-blocked",
     Severity.WARNING,
     "A disruption budget that blocks every drain",
-    reason="A single pod with minAvailable: 1, or with maxUnavailable: 0, may never be evicted: a drain of its node "
-    "waits for ever, and so does an upgrade of the cluster.",
+    reason="A single pod with minAvailable: 1 or maxUnavailable: 0 may never be evicted. A drain of its node waits "
+    "for ever, and so does an upgrade of the cluster.",
     basis="Kubernetes' disruption budgets",
     parameter="none: no budget is made for the backend",
     change="remove the budget for the backend, which is one pod always, or set maxUnavailable: 1",

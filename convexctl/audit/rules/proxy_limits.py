@@ -21,8 +21,8 @@ LEAST_TIMEOUT_S = 300
     "nginx-body-size-small",
     Severity.WARNING,
     "nginx takes bodies of 1 MB",
-    reason="A push of functions may have 200 MB, an HTTP action 20 MiB, and an upload has no limit. nginx refuses "
-    "what is over its own limit, 1 MB unless said otherwise, with 413.",
+    reason="A push of functions may have 200 MB and an HTTP action 20 MiB. An upload has no limit. nginx answers 413 "
+    "to a body above its own limit, which is 1 MB by default.",
     basis="limits of the server; the default of ingress-nginx (its own ConfigMap, out of sight here, may raise it)",
     parameter="ingress.className: nginx (the annotation is set by itself), or ingress.annotations",
     change='annotate the Ingress: nginx.ingress.kubernetes.io/proxy-body-size: "0"',
@@ -42,8 +42,8 @@ def nginx_body_size(view: View) -> Iterator[Hit]:
     "nginx-timeout-short",
     Severity.WARNING,
     "nginx gives up after a minute",
-    reason="A response must begin within 300 s (HTTP_SERVER_TIMEOUT_SECONDS). nginx gives up after 60 s unless said "
-    "otherwise, which cuts long actions and the polling of logs.",
+    reason="A response must begin within 300 s (HTTP_SERVER_TIMEOUT_SECONDS). nginx gives up after 60 s by default, "
+    "which cuts long actions and the polling of logs.",
     basis="the server's time-outs; the default of ingress-nginx (its own ConfigMap, out of sight here, may raise it)",
     parameter="ingress.className: nginx (the annotations are set by themselves), or ingress.annotations",
     change='annotate the Ingress: nginx.ingress.kubernetes.io/proxy-read-timeout: "300"',

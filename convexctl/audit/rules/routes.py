@@ -22,8 +22,8 @@ _SITE_PATHS = ("/x",)
     "origin-unserved",
     Severity.WARNING,
     "An origin that no rule of the edge serves",
-    reason="The edge among the manifests has rules for Convex, and none for this host: clients, and the pod itself "
-    "for its callbacks, end elsewhere.",
+    reason="The manifests have rules of the edge for Convex, and none for this host. Clients, and the pod's own "
+    "callbacks, end elsewhere.",
     basis="Kubernetes: Ingress and HTTPRoute; the server calls its own origin",
     parameter="ingress.backend.host, ingress.site.host (the origins follow them)",
     change="add a rule for the host, or correct the origin",
@@ -47,9 +47,10 @@ def origin_unserved(view: View) -> Iterator[Hit]:
     "origin-elsewhere",
     Severity.ERROR,
     "An origin that leads to something else",
-    reason="CONVEX_CLOUD_ORIGIN must end at port 3210; CONVEX_SITE_ORIGIN at port 3211, or as https://<API>/http at "
-    "3210. Where the rules of the edge send a host elsewhere, uploads, callbacks or HTTP actions go there. The path "
-    "counts as it arrives, after what the edge rewrites: 3211 puts /http before it, 3210 needs /http in it.",
+    reason="CONVEX_CLOUD_ORIGIN must end at port 3210. CONVEX_SITE_ORIGIN must end at port 3211, or as "
+    "https://<API>/http at 3210. If the rules of the edge send a host elsewhere, uploads, callbacks or HTTP "
+    "actions go there. The path counts as it arrives, after what the edge rewrites: 3211 puts /http before it, "
+    "3210 needs /http in it.",
     basis="ports of the backend's image; Kubernetes: Ingress and HTTPRoute",
     parameter="ingress.backend.host, ingress.site.host (the origins follow them)",
     change="correct the origin, or the rule that serves its host",

@@ -15,12 +15,12 @@ from convexctl.audit.rules.origins import is_cluster_only, is_local, split_origi
     "s3-partial",
     Severity.ERROR,
     "S3 is set in part, so it is not used",
-    reason="S3 is used only when AWS_REGION and all five S3_STORAGE_..._BUCKET have a value. With one missing the "
-    "backend logs a warning and uses the disk, and the first start writes the kind of storage into the "
-    "database: afterwards a change in either direction refuses to start.",
+    reason="S3 is used only if AWS_REGION and all five S3_STORAGE_..._BUCKET have a value. If one is missing, the "
+    "backend logs a warning and uses the disk. The first start writes the kind of storage into the database. After "
+    "that, the backend refuses to start with the other kind.",
     basis="entry point of the backend's image; the server's storage initialisation",
     parameter="s3.bucket (or s3.buckets.*) and s3.region",
-    change="give all six a value; where the first start is past, export and import",
+    change="give all six a value; if the backend has started before, export and import",
 )
 def s3_partial(view: View) -> Iterator[Hit]:
     """Some of the six variables."""
@@ -33,7 +33,7 @@ def s3_partial(view: View) -> Iterator[Hit]:
     "s3-optional",
     Severity.WARNING,
     "S3 hangs on a reference that is optional",
-    reason="Where an optional key is missing, its variable is not set, S3 is not used, and the first start pins the "
+    reason="If an optional key is missing, its variable is not set, S3 is not used, and the first start pins the "
     "database to local files for good. A pod that cannot start is better.",
     basis="Kubernetes: optional references; the server's storage initialisation",
     parameter="none: what S3 needs is always required there",
@@ -50,8 +50,8 @@ def s3_optional(view: View) -> Iterator[Hit]:
     "s3-endpoint-malformed",
     Severity.ERROR,
     "An S3 endpoint that is no URL",
-    reason="S3_ENDPOINT_URL is a URL with its scheme. Not set means AWS; set to nothing is not the same: nothing is "
-    "taken as an endpoint.",
+    reason="S3_ENDPOINT_URL must be a URL with its scheme. Not set means AWS. Set to an empty value does not: the "
+    "backend takes the empty text for an endpoint.",
     basis="the server's S3 client",
     parameter="s3.endpoint, or s3.keys.endpoint where it stands in the Secret",
     change="give the URL with https://, or remove the variable",
@@ -101,11 +101,11 @@ def _is_address(parts: SplitResult) -> bool:
     "s3-half-keys",
     Severity.WARNING,
     "One of the two S3 keys",
-    reason="Static keys are used when both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have a value; with one of them "
-    "the AWS default chain is asked instead.",
+    reason="Static keys are used if both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have a value. With only one of "
+    "them the AWS default chain is asked instead.",
     basis="entry point of the backend's image",
     parameter="s3.existingSecret with s3.keys.accessKeyId and s3.keys.secretAccessKey",
-    change="set both, or none",
+    change="set both or neither",
 )
 def s3_half_keys(view: View) -> Iterator[Hit]:
     """A key id without a key, or the other way round."""

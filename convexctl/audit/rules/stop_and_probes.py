@@ -28,9 +28,8 @@ _API_PORT = 3210
     "process-namespace-shared",
     Severity.ERROR,
     "The backend is not PID 1",
-    reason="With shareProcessNamespace or hostPID the container's PID 1 is another process: a signal that is meant "
-    "for the backend does not reach it, and whoever lists processes reads the instance secret and the "
-    "database's URL in its arguments.",
+    reason="With shareProcessNamespace or hostPID the backend is not PID 1: a signal for it does not reach it. "
+    "Everybody who lists processes reads the instance secret and the database's URL in its arguments.",
     basis="Kubernetes: process namespaces; entry point of the backend's image",
     parameter="none: neither is ever set",
     change="remove shareProcessNamespace and hostPID",
@@ -47,13 +46,13 @@ def process_namespace(view: View) -> Iterator[Hit]:
     "no-clean-stop",
     Severity.WARNING,
     "The backend is killed at every stop",
-    reason="Its PID 1 knows SIGINT only, and Kubernetes sends SIGTERM, which is dropped: the pod hangs for the whole "
-    "grace period and is then killed in the middle of what it does. A shell or another program that starts the "
-    "backend as a child is PID 1 in its place and hands no SIGINT on; tini does.",
+    reason="The backend's PID 1 knows SIGINT only. Kubernetes sends SIGTERM, which is dropped: the pod hangs for the "
+    "whole grace period and is then killed in the middle of its work. If a shell or another program starts the "
+    "backend as a child, that program is PID 1 and does not pass SIGINT on. tini does.",
     basis="the server's signal handling; Kubernetes' pod termination",
     parameter="none: a preStop that sends SIGINT is always there",
-    change="add a preStop: `kill -INT 1`; where a script starts the backend, let it end in `exec ./run_backend.sh`; "
-    "under an init, let the preStop wait too: `kill -INT 1; while kill -0 1; do sleep 0.5; done`",
+    change="add a preStop: `kill -INT 1`. If a script starts the backend, let it end in `exec ./run_backend.sh`. "
+    "Under an init, let the preStop wait too: `kill -INT 1; while kill -0 1; do sleep 0.5; done`",
 )
 def no_clean_stop(view: View) -> Iterator[Hit]:
     """No SIGINT on the way out, none that arrives, or two of them."""
@@ -66,8 +65,8 @@ def no_clean_stop(view: View) -> Iterator[Hit]:
     "short-grace",
     Severity.WARNING,
     "Too little time to stop",
-    reason="After SIGINT the backend drains its requests without a bound; when the grace period is over it is killed "
-    "all the same. Kubernetes' default is 30 s.",
+    reason="After SIGINT the backend drains its requests, however long that takes. At the end of the grace period it "
+    "is killed anyway. Kubernetes' default is 30 s.",
     basis="the server's shutdown; Kubernetes' pod termination",
     parameter="backend.terminationGracePeriodSeconds",
     change=f"set terminationGracePeriodSeconds to {LEAST_GRACE_S} or more",
@@ -83,8 +82,8 @@ def short_grace(view: View) -> Iterator[Hit]:
     "probe-missing",
     Severity.WARNING,
     "Probes are missing",
-    reason="Without a readiness probe a Service sends requests to a pod that still connects and makes its tables; "
-    "without a liveness probe one that hangs is never restarted.",
+    reason="Without a readiness probe a Service sends requests to a pod that is still connecting and making its "
+    "tables. Without a liveness probe a pod that hangs is never restarted.",
     basis="Kubernetes' probes; `GET /version` on 3210 answers without credentials",
     parameter="backend.probes.*, dashboard.probes.* (on by default)",
     change="add httpGet probes: /version on 3210 for the backend, / on 6791 for the dashboard",
@@ -125,9 +124,9 @@ def probe_wrong(view: View) -> Iterator[Hit]:
     "start-too-short",
     Severity.WARNING,
     "Little time to start",
-    reason="The backend listens only after it has connected and made its tables, which may take minutes on a large or "
-    "distant database. A probe that gives up before restarts it, again and again. Without a start-up probe the "
-    "liveness probe is the only budget, also for a start that migrates.",
+    reason="The backend listens only after it has connected and made its tables, which may take minutes on a large "
+    "or distant database. A probe that gives up earlier restarts it again and again. Without a start-up probe the "
+    "liveness probe is the only budget, even for a start that migrates.",
     basis="the server's start-up; Kubernetes' probes",
     parameter="backend.probes.startup (10 minutes by default)",
     change="add a startupProbe on /version with a budget of minutes",

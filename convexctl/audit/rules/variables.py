@@ -84,9 +84,9 @@ _OWN_PREFIXES = (
     "presence-false",
     Severity.ERROR,
     'A switch that goes by presence is set to "false"',
-    reason="The entry point looks only at whether DO_NOT_REQUIRE_SSL, DISABLE_BEACON and REDACT_LOGS_TO_CLIENT are "
-    'non-empty: "false" switches them on as "true" does. DO_NOT_REQUIRE_SSL: "false" switches the requirement '
-    "of TLS to the database off, which is an error; the others only do the opposite of what they say.",
+    reason="The entry point only asks whether DO_NOT_REQUIRE_SSL, DISABLE_BEACON and REDACT_LOGS_TO_CLIENT are "
+    'non-empty: "false" switches them on as "true" does. DO_NOT_REQUIRE_SSL: "false" no longer requires TLS to the '
+    "database, which is an error. The other two only do the opposite of what they say.",
     least=Severity.INFORMATION,
     basis="entry point of the backend's image (`run_backend.sh`)",
     parameter="convexConfig.requireSsl: true; backend.env for the others: a false one is left out",
@@ -105,8 +105,8 @@ def presence_false(view: View) -> Iterator[Hit]:
     "beacon-empty",
     Severity.WARNING,
     "DISABLE_BEACON is set to nothing",
-    reason="The entry point takes an empty value for not set, but the server itself also reads DISABLE_BEACON. To it "
-    "an empty value is not a boolean, which probably stops the start. Other switches may be empty.",
+    reason="The entry point treats an empty value as not set, but the server itself reads DISABLE_BEACON too. To the "
+    "server an empty value is not a boolean, which probably stops the start. Other switches may be empty.",
     basis="entry point of the backend's image; the server's command line",
     parameter="backend.env: leave the name out",
     change="remove the variable",
@@ -175,10 +175,10 @@ def number(view: View) -> Iterator[Hit]:
     "dead-variable",
     Severity.WARNING,
     "A variable that the backend no longer reads",
-    reason="Its place was taken by others: a value that was set once has no effect any more.",
+    reason="Other variables replaced it: the value has no effect any more.",
     basis="the server's list of tuning variables",
     parameter="backend.env with the new name",
-    change="set the variables that took its place",
+    change="set the variables that replaced it",
 )
 def dead_variable(view: View) -> Iterator[Hit]:
     """Variables of earlier versions."""
@@ -193,8 +193,8 @@ def dead_variable(view: View) -> Iterator[Hit]:
     "unread-variable",
     Severity.WARNING,
     "A variable that nobody reads",
-    reason="Neither entry point nor server reads a variable of this name: what it was meant to do is not done. "
-    "Functions do not see the pod's variables either: theirs are set with `npx convex env set`.",
+    reason="Neither entry point nor server reads a variable of this name, so it has no effect. Functions do not see "
+    "the pod's variables either: theirs are set with `npx convex env set`.",
     basis="entry point and server of the backend's image; the dashboard's image",
     parameter="the parameter of what was meant: instance.existingSecret, s3.*, convexConfig.*, backend.env",
     change="use the name that is read, or remove the variable",
@@ -244,8 +244,8 @@ def _unread(component: Component, name: str) -> tuple[str, Severity | None] | No
     "endpoint-nonsense",
     Severity.ERROR,
     "An endpoint of the AWS client that is no URL",
-    reason="The AWS client in the backend reads AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 as addresses; a value such "
-    'as "true" is no address.',
+    reason="The AWS client in the backend reads AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 as addresses. A value such "
+    'as "true" is not an address.',
     basis="the AWS client in the server",
     parameter="s3.endpoint",
     change="remove the variable, and give the endpoint in S3_ENDPOINT_URL",
@@ -263,8 +263,8 @@ def endpoint_nonsense(view: View) -> Iterator[Hit]:
     "unresolved-variable",
     Severity.ERROR,
     "A variable that cannot be made",
-    reason="The kubelet makes all variables before it starts a container: a required key that is missing keeps the "
-    "pod in CreateContainerConfigError, and the API server refuses a value that is no string.",
+    reason="The kubelet makes all variables before it starts a container. A missing required key keeps the pod in "
+    "CreateContainerConfigError. The API server refuses a value that is not a string.",
     basis="Kubernetes: the kubelet and the API's schema",
     parameter="the keys of each Secret are settings: postgres.keys.*, s3.keys.*, instance.keys.*",
     change="add the key, correct its name, or put the value in quotes",
@@ -278,8 +278,8 @@ def unresolved_variable(view: View) -> Iterator[Hit]:
     "variables-unseen",
     Severity.INFORMATION,
     "Variables that this audit cannot see",
-    reason="Every key of a Secret or ConfigMap in `envFrom` becomes a variable. Where the object is not among the "
-    "manifests, its keys are not known, and decisions that they could change carry a condition.",
+    reason="Every key of a Secret or ConfigMap in `envFrom` becomes a variable. If the object is not among the "
+    "manifests, its keys are not known. Decisions that they could change carry a condition.",
     basis="Kubernetes: the kubelet's rules for envFrom",
     parameter="none: secrets come one by one there, each under its variable's name",
     change="name the keys one by one in `env`, or audit with --live, which reads the names of the keys",

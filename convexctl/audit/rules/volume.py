@@ -19,9 +19,9 @@ _LOST = ("nothing", "container")
     "data-lost-with-pod",
     Severity.ERROR,
     "Documents or files that go with the pod",
-    reason="Without a database server documents lie in SQLite, and without S3 files, deployed code, exports and "
-    "search indexes lie in a folder, both under /convex/data. An emptyDir goes with the pod at every update or "
-    "drain; without a volume a restart of the container is enough.",
+    reason="Without a database server, documents are in SQLite. Without S3, files, deployed code, exports and search "
+    "indexes are in a folder. Both are under /convex/data. An emptyDir is deleted with the pod, at every update or "
+    "drain. Without a volume a restart of the container is enough to lose the data.",
     basis="entry point of the backend's image; Kubernetes' volumes",
     parameter="backend.persistence.enabled: true (or postgres.enabled and s3.enabled)",
     change="mount a claim at /convex/data",
@@ -60,10 +60,9 @@ def data_on_one_node(view: View) -> Iterator[Hit]:
     "data-lost-with-manifests",
     Severity.WARNING,
     "Documents or files that go with the manifests",
-    reason="A claim that stands in the manifests as an object is deleted with them: by `kubectl delete -f`, by "
-    "pruning in Argo CD and Flux, by `helm uninstall`. One that a StatefulSet makes from a template stays, "
-    "unless its retention policy says otherwise. A Namespace among the manifests takes every claim in it along, also "
-    "those of a template and those made elsewhere, and the Secrets too.",
+    reason="A claim that is an object of the manifests is deleted with them: by `kubectl delete -f`, by pruning in "
+    "Argo CD and Flux, by `helm uninstall`. A claim that a StatefulSet makes from a template stays, unless its "
+    "retention policy says otherwise. Deleting a Namespace deletes every claim and every Secret in it.",
     basis="Kubernetes: owner and life of a PersistentVolumeClaim; deletion of a Namespace",
     parameter="backend.persistence.enabled: true (a template), or backend.persistence.existingClaim; createNamespace "
     "writes the Namespace into a file of its own",
@@ -82,8 +81,8 @@ def data_lost_with_manifests(view: View) -> Iterator[Hit]:
     "claim-not-mounted",
     Severity.ERROR,
     "A volume claim that holds nothing of Convex",
-    reason="The backend writes to /convex/data and nowhere else: a claim that is not mounted there stays empty, and "
-    "the data lies on something that does not last.",
+    reason="The backend writes to /convex/data and nowhere else. A claim that is not mounted there stays empty, and "
+    "the data is on something that does not last.",
     basis="entry point of the backend's image (DATA_DIR)",
     parameter="backend.persistence.enabled or backend.persistence.existingClaim: always mounted at /convex/data",
     change="mount the claim at /convex/data",
@@ -129,8 +128,8 @@ def programs_hidden(view: View) -> Iterator[Hit]:
     "sqlite-on-network-disk",
     Severity.WARNING,
     "SQLite on a file system of the network",
-    reason="SQLite relies on file locks and on syncing, which NFS and its like do not keep as a local disk does: the "
-    "database may become corrupt, and it is slow.",
+    reason="SQLite relies on file locks and on syncing. NFS and similar file systems do not keep them as a local "
+    "disk does: the database may become corrupt, and it is slow.",
     basis="the server's SQLite storage; SQLite over a network",
     parameter="backend.persistence.storageClassName: a class of block volumes; or postgres.enabled: true",
     change="use a class of block volumes, or Postgres",
@@ -147,11 +146,11 @@ def sqlite_on_network_disk(view: View) -> Iterator[Hit]:
     "claim-too-small",
     Severity.WARNING,
     "A claim that is too small to live in",
-    reason="The search cache alone may take 500 MiB, and temporary files, deployed code and exports come beside it: a "
+    reason="The search cache alone may take 500 MiB. Temporary files, deployed code and exports need space too. A "
     "full disk stops the backend.",
     basis="the server's caches and its temporary files",
     parameter="backend.persistence.size (5Gi by default)",
-    change="ask for 1Gi at the least, for several Gi with SQLite or files on the disk",
+    change="ask for at least 1Gi, and for several Gi with SQLite or files on the disk",
 )
 def claim_too_small(view: View) -> Iterator[Hit]:
     """Claims under 1 GiB."""
@@ -166,9 +165,9 @@ def claim_too_small(view: View) -> Iterator[Hit]:
     "no-volume",
     Severity.INFORMATION,
     "No volume at /convex/data",
-    reason="Even with an outside database and S3 the backend writes there: temporary files, a search cache of 500 MiB "
-    "and a copy of the instance secret end in the container's own layer, which counts as the node's ephemeral "
-    "storage.",
+    reason="Even with an outside database and S3 the backend writes to /convex/data: temporary files, a search cache "
+    "of 500 MiB and a copy of the instance secret. Without a volume they are in the container's own layer, which "
+    "counts as the node's ephemeral storage.",
     basis="entry point of the backend's image",
     parameter="none: a volume is always mounted there",
     change="mount an emptyDir at /convex/data",

@@ -15,8 +15,8 @@ from convexctl.behaviour.manifests import same_namespace
     Severity.ERROR,
     "More than one backend at a time",
     reason="A backend is one process. On Postgres and MySQL a second one takes the lease, and the first ends with "
-    "code 0 at its next transaction, by turns; on SQLite nothing guards the file, and two pods on one volume "
-    "corrupt it.",
+    "code 0 at its next transaction. They take turns. On SQLite nothing guards the file, and two pods on one "
+    "volume corrupt it.",
     basis="the server's lease; SQLite has none",
     parameter="replicaCount: 1 (the backend is always one; dashboard.replicaCount scales the dashboard)",
     change="set replicas to 1 and remove the autoscaler",
@@ -51,11 +51,11 @@ def overlapping_update(view: View) -> Iterator[Hit]:
     "shared-volume",
     Severity.WARNING,
     "SQLite on a volume that several nodes may mount",
-    reason="SQLite's file has no guard against a second writer, and ReadWriteMany lets one on another node in. File "
-    "locks over a network are no help.",
+    reason="SQLite's file has no guard against a second writer, and ReadWriteMany lets a writer on another node in. "
+    "File locks over a network do not help.",
     basis="the server's SQLite storage; Kubernetes' access modes",
     parameter="backend.persistence.accessMode: ReadWriteOncePod (or ReadWriteOnce)",
-    change="use ReadWriteOncePod, or ReadWriteOnce where the cluster lacks it",
+    change="use ReadWriteOncePod, or ReadWriteOnce if the cluster lacks it",
 )
 def shared_volume(view: View) -> Iterator[Hit]:
     """ReadWriteMany under SQLite."""
@@ -70,9 +70,9 @@ def shared_volume(view: View) -> Iterator[Hit]:
     "shared-claim",
     Severity.ERROR,
     "Two backends on one volume claim",
-    reason="On one node both pods mount the claim, also a ReadWriteOnce one. They write to one SQLite file, which has "
-    "no guard, or into one folder of files, and read each other's instance secret; on two nodes the second never "
-    "starts.",
+    reason="On one node both pods mount the claim, even with ReadWriteOnce. They write to one SQLite file, which has "
+    "no guard, or into one folder of files, and read each other's instance secret. On two nodes the second pod "
+    "never starts.",
     basis="entry point of the backend's image; Kubernetes' access modes",
     parameter="backend.persistence.existingClaim: another for each release",
     change="give each backend a claim of its own",
