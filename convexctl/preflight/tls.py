@@ -45,14 +45,14 @@ def context(trusted_pem: str, *, check_host: bool = True, verify: bool = True) -
     return made
 
 
-def refusal(error: ssl.SSLError, host: str) -> tuple[str, str]:
-    """What a failed handshake means, and its remedy."""
+def refusal(error: ssl.SSLError, host: str, ca_remedy: str = CA_REMEDY) -> tuple[str, str]:
+    """What a failed handshake means, and its remedy: `ca_remedy` where the authority is unknown."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         return f"the TLS handshake failed ({error.reason or 'no reason given'})", "see the server's log"
     if error.verify_code in _UNKNOWN_AUTHORITY:
         return (
             "the server's certificate comes from an unknown authority",
-            CA_REMEDY,
+            ca_remedy,
         )
     if error.verify_code in (_HOST_MISMATCH, _ADDRESS_MISMATCH):
         return (

@@ -28,6 +28,7 @@ QUIET_S = 75
 _ANSWER_S = 15
 _FEW_DAYS = 10
 _SKEW_S = 30
+_CA_REMEDY = "have it issued by an authority that browsers know, or name your own with --ca FILE"
 
 
 def edge_questions(place: Place, *, slow: bool) -> Iterator[Question]:
@@ -71,7 +72,7 @@ def _certificate(place: Place, netloc: str, origin: str) -> Callable[[], Check]:
             with _connection(place, origin) as connection:
                 der = connection.getpeercert(binary_form=True) if isinstance(connection, ssl.SSLSocket) else None
         except ssl.SSLError as error:
-            return failed(name, *refusal(error, host))
+            return failed(name, *refusal(error, host, _CA_REMEDY))
         except OSError as error:
             return failed(name, f"{netloc} cannot be reached ({error.strerror or error})", "see firewall and edge")
         end = x509.load_der_x509_certificate(der or b"").not_valid_after_utc

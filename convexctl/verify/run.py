@@ -60,6 +60,8 @@ def _trust(ca: Path | None) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=str(ca))
     except ssl.SSLError:
         raise UserError(f"{ca}: holds no certificate in PEM form") from None
+    except OSError as error:
+        raise UserError(f"{ca}: cannot be read ({error.strerror or error})") from None
 
 
 @contextmanager
