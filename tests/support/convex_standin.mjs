@@ -1,5 +1,5 @@
-// A stand-in for the Convex backend that speaks the admin's HTTP API: export, import, variables, system queries, and the
-// handshake of the websocket. Its data are tables in memory, its exports real ZIP files. Faults are ordered by
+// A stand-in for the Convex backend that speaks the admin's HTTP API: export, import, variables, system queries by HTTP and
+// by websocket, and a deploy, as far as the CLI `convex` needs them. Its data are tables in memory, its exports real ZIP files. Faults are ordered by
 // POST /standin/fault, and GET /standin/state tells what it has.
 //
 // A key is good when it is ADMIN_KEY, or was made from INSTANCE_SECRET.
@@ -9,7 +9,7 @@
 
 import { createCipheriv, createHash, createHmac } from "node:crypto";
 import { createServer } from "node:http";
-import { crc32 as zlibCrc32, deflateRawSync, inflateRawSync } from "node:zlib";
+import { brotliDecompressSync, crc32 as zlibCrc32, deflateRawSync, inflateRawSync } from "node:zlib";
 
 const LOOKS = Number(process.env.LOOKS ?? 2);
 const NANOSECONDS = 1_000_000n;
@@ -155,7 +155,11 @@ const queries = {
     }
     return { state: one.state };
   },
+  "_system/cli/queryImport:list": () => [],
   "_system/cli/modules:apiSpec": () => state.functions,
+  "_system/cli/queryEnvironmentVariables": () => Object.entries(state.variables).map(([name, value]) => ({ name, value })),
+  "_system/cli/queryEnvironmentVariables:get": ({ name }) => (name in state.variables ? { name, value: state.variables[name] } : null),
+  "_system/cli/convexUrl:cloudUrl": () => `http://127.0.0.1:${server.address().port}`,
 };
 
 function begin(looks = LOOKS) {
@@ -217,6 +221,11 @@ const adminRoutes = {
     state.imports.get(json().importId).state = { state: "failed", error_message: "Import canceled" };
     answer(200, null);
   },
+  "POST /api/get_config_hashes": (_, answer) => answer(200, { config: { functions: "convex/", authInfo: [] }, moduleHashes: [] }),
+  "POST /api/push_config": ({ json }, answer) => {
+    state.functions = json().modules.map(({ path }) => ({ identifier: path }));
+    answer(200, { authDiff: {}, schemaId: null });
+  },
   "GET /api/list_environment_variables": (_, answer) => answer(200, { environmentVariables: state.variables }),
   "POST /api/update_environment_variables": ({ json }, answer) => {
     for (const { name, value } of json().changes) {
@@ -247,7 +256,7 @@ const server = createServer(async (request, response) => {
     response.end(text);
   };
   if (body.length > (state.largest ?? Infinity)) return answer(413, "too large", "text/plain");
-  const sent = { url, body, json: () => JSON.parse(body) };
+  const sent = { url, body, json: () => JSON.parse(request.headers["content-encoding"] === "br" ? brotliDecompressSync(body) : body) };
   if (routes[route]) return routes[route](sent, answer);
   if (url.pathname === "/metrics" && state.metrics) return answer(200, "# TYPE up gauge\nup 1\n", "text/plain");
   const download = /^\/api\/export\/zip\/(\w+)$/.exec(url.pathname);
@@ -279,8 +288,79 @@ server.on("upgrade", (request, socket) => {
   if (state.noWebsocket) return socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
   if (!/^\/api\/([^/]+\/)?sync$/.test(request.url)) return socket.end("HTTP/1.1 404 Not Found\r\n\r\n");
   const accept = createHash("sha1").update(`${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-  return socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+  return subscriptions(socket);
 });
+
+function frames(socket, take) {
+  let rest = Buffer.alloc(0);
+  socket.on("data", (chunk) => {
+    for (rest = Buffer.concat([rest, chunk]); rest.length > 1; ) {
+      const short = rest[1] & 0x7f;
+      const at = 2 + { 126: 2, 127: 8 }[short] || 2;
+      if (rest.length < at) return;
+      const length = short === 126 ? rest.readUInt16BE(2) : short === 127 ? Number(rest.readBigUInt64BE(2)) : short;
+      if (rest.length < at + 4 + length) return;
+      const mask = rest.subarray(at, at + 4);
+      const text = rest.subarray(at + 4, at + 4 + length).map((byte, index) => byte ^ mask[index % 4]);
+      if ((rest[0] & 0x0f) === 8) socket.end();
+      if ((rest[0] & 0x0f) === 1) take(JSON.parse(Buffer.from(text)));
+      rest = rest.subarray(at + 4 + length);
+    }
+  });
+  return (message) => {
+    const text = Buffer.from(JSON.stringify(message));
+    const head = Buffer.from(text.length < 126 ? [0x81, text.length] : [0x81, 126, text.length >> 8, text.length & 0xff]);
+    if (!socket.writableEnded) socket.write(Buffer.concat([head, text]));
+  };
+}
+
+// Queries that are subscribed to: their values now, and again whenever they change.
+function subscriptions(socket) {
+  const asked = new Map();
+  const version = { querySet: 0, identity: 0, ts: 0 };
+  let good = false;
+  const shown = () => {
+    const ts = Buffer.alloc(8);
+    ts.writeUInt32LE(version.ts);
+    return { ...version, ts: ts.toString("base64") };
+  };
+  const send = frames(socket, (message) => {
+    const before = shown();
+    if (message.type === "Authenticate") {
+      version.identity = message.baseVersion + 1;
+      good = opens(message.value ?? "");
+      if (!good) return send({ type: "FatalError", error: "BadDeployKey: The provided deploy key was invalid" });
+      return transition(before);
+    }
+    if (message.type !== "ModifyQuerySet") return undefined;
+    version.querySet = message.newVersion;
+    for (const { type, queryId, udfPath, args } of message.modifications) {
+      if (type === "Add") asked.set(queryId, { path: udfPath.replace(/:default$/, ""), args: args?.[0] ?? {} });
+      else asked.delete(queryId);
+    }
+    return transition(before);
+  });
+  const transition = (before) => {
+    const modifications = [];
+    for (const [queryId, one] of good ? asked : []) {
+      const query = queries[one.path];
+      const value = query?.(one.args);
+      if (JSON.stringify(value) === one.told && query) continue;
+      one.told = JSON.stringify(value);
+      state.requests.push(`websocket ${one.path}`);
+      const more = { queryId, logLines: [], journal: null };
+      modifications.push(query ? { type: "QueryUpdated", value, ...more } : { type: "QueryFailed", errorMessage: `no query ${one.path}`, ...more });
+      if (!query) asked.delete(queryId);
+    }
+    version.ts += 1;
+    send({ type: "Transition", startVersion: before, endVersion: shown(), modifications });
+  };
+  const timer = setInterval(() => good && transition(shown()), 100);
+  socket.on("close", () => clearInterval(timer));
+  socket.on("error", () => clearInterval(timer));
+}
+
 process.on("SIGTERM", () => process.exit(0));
 process.on("SIGINT", () => process.exit(0));
 server.listen(Number(process.env.PORT ?? 0), () => console.log(server.address().port));
