@@ -10,6 +10,7 @@ from convex_k8s.values.checks.metadata import DATA_LABEL
 from convexctl.behaviour import Behaviour
 from convexctl.project import PROGRAM
 from convexctl.secrets.needed import needed_secrets
+from convexctl.synth.readme_backups import backups
 from convexctl.synth.readme_flows import flows
 from convexctl.synth.readme_objects import Objects, name_of
 from convexctl.synth.readme_picture import picture
@@ -29,6 +30,7 @@ def readme(name: str, manifests: list[dict[str, Any]], behaviour: Behaviour, *, 
         _apply(name, objects, has_namespace=has_namespace),
         reach(objects, behaviour),
         _admin_key(name, objects),
+        backups(name, objects),
         flows(objects, behaviour),
         _remove(name, objects, behaviour, has_namespace=has_namespace),
     ]

@@ -9,6 +9,7 @@ from convex_k8s.values.secrets import ADMIN_KEY
 from convexctl.project import PROGRAM
 from convexctl.secrets.makers import Maker, makers
 from convexctl.secrets.needed import VARIABLES, NeededSecret, Reference, file_variable, needed_secrets
+from convexctl.synth.readme_backups import jobs_that_read
 from convexctl.synth.readme_objects import Objects, name_of
 
 
@@ -102,7 +103,11 @@ def _secret(secret: NeededSecret, objects: Objects) -> str:
         )
     keys = secret.keys()
     rows = ["| key | what it is |", "|---|---|"]
+    of_jobs = bool(jobs_that_read(secret.name, objects))
     for key, reference in keys.items():
+        if of_jobs:
+            rows.append(f"| `{key}` | an admin key (`{PROGRAM} admin-key` makes one) |")
+            continue
         rows.append(f"| `{key}` | {_meaning(reference, objects)}{' (optional)' if reference.optional else ''} |")
     files = [f"--from-file={key}=FILE" for key, reference in keys.items() if reference.use == "file"]
     pairs = {key: VARIABLES[item.target].placeholder for key, item in keys.items() if item.target in VARIABLES}
@@ -141,11 +146,15 @@ def _meaning(reference: Reference, objects: Objects) -> str:
 
 
 def _optional(name: str, secret: NeededSecret, objects: Objects, *, new_instance: bool) -> str:
-    text = "Optional: everything starts without it."
+    jobs = jobs_that_read(secret.name, objects)
+    text = f"Only {_and(jobs)} read{'s' if len(jobs) == 1 else ''} it; all else runs without it." if jobs else ""
+    text = text or "Optional: everything starts without it."
     if not _is_admin_key(secret):
         return text
     if not new_instance:
         text += f" `{PROGRAM} secrets {name} --apply` makes it once the backend has its instance secret."
+    if jobs:
+        return text
     restart = f"kubectl{objects.in_namespace} rollout restart statefulset/{name_of(objects.backend)}"
     others = (
         "The dashboard, and `npx convex` outside the pod, need"
@@ -156,3 +165,7 @@ def _optional(name: str, secret: NeededSecret, objects: Objects, *, new_instance
         f"{text} If you make it while the pod runs, the pod has its key after the next start "
         f"(`{restart}`). {others} neither."
     )
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -111,3 +111,35 @@ def test_a_secret_of_which_only_you_know_the_keys() -> None:
     told = must_exist(environment_of("{s3: {enabled: false}, backend: {envFrom: [{secretRef: {name: mine}}]}}"))
     assert told[""] == "Of what is not optional here only you know the keys:"
     assert "All its keys become variables" in told["mine"]
+
+
+BACKUPS = """
+backup:
+  enabled: true
+  schedule: 30 2 * * *
+  s3: {bucket: tapes, prefix: p, region: eu-central-1, existingSecret: keys}
+"""
+
+
+def test_backups_have_a_section_with_their_place_and_commands() -> None:
+    readme = environment_of(f"postgres: {{enabled: true}}\n{BACKUPS}").files["README.md"]
+    section = readme.partition("\n## Backups\n")[2].partition("\n## ")[0]
+    assert "`convex-backup` makes one at `30 2 * * *` (UTC), into the bucket `tapes`, below `p`." in section
+    for command in ("backup test --now", "backup test ", "restore test --from latest"):
+        assert f"python3 main.py {command}" in section
+    assert "\n## Backups\n" not in environment_of("{}").files["README.md"]
+
+
+def test_backups_on_a_claim_name_it() -> None:
+    overlay = "backup: {enabled: true, destination: claim, claim: {existingClaim: tapes}}"
+    assert "onto the claim `tapes`, which you make" in environment_of(overlay).files["README.md"]
+
+
+def test_an_admin_key_that_only_jobs_read_is_none_of_the_backends() -> None:
+    told = must_exist(environment_of(f"instance: {{existingSecret: i}}\n{BACKUPS}functions: {{image: 'x:1'}}"))
+    assert "Only the CronJob `convex-backup` and the CronJob `convex-restore` read it" in told["convex-backup"]
+    assert re.search("Only the Job `convex-functions-[0-9a-f]+` reads it", told["convex-functions"])
+    for name in ("convex-backup", "convex-functions"):
+        assert "variable of the pod" not in told[name]
+        assert "the backend does not read it" not in told[name]
+    assert "variable of the pod" in told[ADMIN]
