@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import IO, Any, cast
 
 from convexctl.errors import UserError
+
+MOST_BYTES = 256 * 1024 * 1024
+"""More than any answer that is asked for; what prints more is broken."""
+_CHUNK = 1 << 20
 
 
 def run(
@@ -45,24 +52,79 @@ def answer(
     if program is None:
         raise error(f"{name} is not installed, or not on PATH")
     try:
-        done = subprocess.run(
-            [program, *arguments],
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=timeout_s,
-            env={**os.environ, **(environment or {})},
-            check=False,
-        )
+        code, out, errors = _finished([program, *arguments], stdin, timeout_s, {**os.environ, **(environment or {})})
     except subprocess.TimeoutExpired:
         raise error(f"{name} did not finish within {timeout_s} seconds") from None
+    except _TooMuchError:
+        raise error(f"{name} printed more than {MOST_BYTES >> 20} MiB, and was stopped") from None
     except OSError as reason:
         raise error(f"{name} cannot be run: {reason.strerror}") from None
-    if done.returncode not in accepted:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise error(f"{lead}{said[-1]}" if said else f"{name} failed with exit code {done.returncode}")
-    return done.returncode, done.stdout
+    if code not in accepted:
+        said = [line.strip() for line in errors.splitlines() if line.strip()]
+        end = f"failed with exit code {code}" if code >= 0 else f"was killed (signal {-code})"
+        raise error(f"{lead}{said[-1]}" if said else f"{name} {end}")
+    return code, out
+
+
+class _TooMuchError(Exception):
+    """A program prints without end."""
+
+
+class _Reader(threading.Thread):
+    """Reads what a process prints, and kills one that prints too much."""
+
+    def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._process, self._pipe, self._read = process, pipe, bytearray()
+        self.start()
+
+    def run(self) -> None:
+        """Read to the end."""
+        with contextlib.suppress(ValueError, OSError):
+            while chunk := self._pipe.read(_CHUNK):
+                self._read += chunk
+                if self.too_much:
+                    self._process.kill()
+                    return
+
+    @property
+    def too_much(self) -> bool:
+        """Whether it printed more than anybody asked for."""
+        return len(self._read) > MOST_BYTES
+
+    @property
+    def text(self) -> str:
+        """What was read."""
+        return self._read.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _finished(
+    command: Sequence[str], stdin: str, timeout_s: float, environment: Mapping[str, str]
+) -> tuple[int, str, str]:
+    """The exit code of a program, what it printed and its errors. Pipes carry all: a file could keep a secret."""
+    deadline = time.monotonic() + timeout_s
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            out, errors = (_Reader(process, cast("IO[bytes]", each)) for each in (process.stdout, process.stderr))
+            writer = threading.Thread(target=_write, args=(process.stdin, stdin.encode(errors="replace")), daemon=True)
+            writer.start()
+            for thread in (out, errors, writer):
+                thread.join(max(0.0, deadline - time.monotonic()))
+                if out.too_much or errors.too_much:
+                    raise _TooMuchError
+                if thread.is_alive():
+                    raise subprocess.TimeoutExpired(command, timeout_s)
+            return process.wait(max(0.0, deadline - time.monotonic())), out.text, errors.text
+        finally:
+            process.kill()
+
+
+def _write(pipe: IO[bytes], data: bytes) -> None:
+    """Write all, as far as the program reads it."""
+    with contextlib.suppress(BrokenPipeError), pipe:
+        while data:
+            data = data[pipe.write(data) :]
 
 
 def parsed(text: str, name: str, error: type[UserError] = UserError) -> dict[str, Any]:

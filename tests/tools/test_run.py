@@ -42,10 +42,14 @@ def test_output_that_is_no_text_is_read_all_the_same(tool: Path) -> None:
         pytest.param("#!/bin/sh\necho one >&2\necho ' two ' >&2\necho >&2\nexit 3\n", "failed: two", id="last line"),
         pytest.param("#!/bin/sh\nexit 3\n", "tool failed with exit code 3", id="without a word"),
         pytest.param("#!/bin/sh\nexec sleep 30\n", "tool did not finish within 0.2 seconds", id="too slow"),
+        pytest.param("#!/bin/sh\nkill -9 $$\n", "tool was killed (signal 9)", id="killed"),
+        pytest.param("#!/bin/sh\nexec cat /dev/zero\n", "tool printed more than 1 MiB, and was stopped", id="huge"),
+        pytest.param("#!/bin/sh\nexec cat /dev/zero >&2\n", "tool printed more than 1 MiB, and was stopped", id="loud"),
         pytest.param("#!/nonexistent\n", "tool cannot be run: No such file or directory", id="broken"),
     ],
 )
-def test_what_is_wrong_is_one_line(tool: Path, script: str, message: str) -> None:
+def test_what_is_wrong_is_one_line(tool: Path, script: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "MOST_BYTES", 1 << 20)
     write(tool, script)
     with pytest.raises(ToolError) as caught:
         run.run("tool", [], timeout_s=0.2 if "sleep" in script else 60, error=ToolError, lead="failed: ")
@@ -56,3 +60,20 @@ def test_one_that_is_missing() -> None:
     with pytest.raises(ToolError) as caught:
         run.run("no-such-tool", [], error=ToolError)
     assert str(caught.value) == "no-such-tool is not installed, or not on PATH"
+
+
+def test_one_that_reads_nothing_of_what_it_is_given(tool: Path) -> None:
+    write(tool, "#!/bin/sh\necho done\n")
+    assert run.run("tool", [], stdin="x" * 5_000_000) == "done\n"
+
+
+def test_much_in_both_directions(tool: Path) -> None:
+    write(tool, "#!/bin/sh\nexec cat\n")
+    given = "x\n" * 3_000_000
+    assert run.run("tool", [], stdin=given) == given
+
+
+def test_a_child_that_stays_is_not_waited_for_without_end(tool: Path) -> None:
+    write(tool, "#!/bin/sh\nsleep 5 &\necho done\n")
+    with pytest.raises(ToolError, match="did not finish within"):
+        run.run("tool", [], timeout_s=0.5, error=ToolError)
