@@ -140,6 +140,6 @@ def test_an_admin_key_that_only_jobs_read_is_none_of_the_backends() -> None:
     assert "Only the CronJob `convex-backup` and the CronJob `convex-restore` read it" in told["convex-backup"]
     assert re.search("Only the Job `convex-functions-[0-9a-f]+` reads it", told["convex-functions"])
     for name in ("convex-backup", "convex-functions"):
-        assert "variable of the pod" not in told[name]
+        assert "the pod has its key" not in told[name]
         assert "the backend does not read it" not in told[name]
-    assert "variable of the pod" in told[ADMIN]
+    assert "the pod has its key" in told[ADMIN]
