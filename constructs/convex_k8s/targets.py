@@ -17,10 +17,8 @@ class Targets:
     def __init__(self, scope: Construct, naming: Naming, backend: Backend, dashboard: Dashboard | None) -> None:
         self.backend = backend.service
         self.dashboard = dashboard.service if dashboard else None
-        self._metrics: ComponentService | None = None
-        if naming.values.metrics:
-            # The dashboard answers "not found" there: the backend's metrics have no credentials of their own.
-            self._metrics = self.dashboard or Closed(scope, "closed", naming).service
+        # The dashboard is no place for them: without a ready pod its path falls through to the backend in Traefik.
+        self._metrics = Closed(scope, "closed", naming).service if naming.values.metrics else None
 
     def of(self, role: Role) -> tuple[ComponentService, str]:
         """The Service of a host, and the name of its port."""

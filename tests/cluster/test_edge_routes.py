@@ -36,10 +36,10 @@ ROUTES = {
     ],
     "metrics-with-ingress": [
         (API_HOST, "/version", API),
-        (API_HOST, "/metrics", DASHBOARD),
+        (API_HOST, "/metrics", NOWHERE),
         (API_HOST, "/http/metrics", API),
         (SITE_HOST, "/hello", ACTIONS),
-        (SITE_HOST, "/metrics", DASHBOARD),
+        (SITE_HOST, "/metrics", NOWHERE),
         (DASHBOARD_HOST, "/metrics", DASHBOARD),
     ],
 }

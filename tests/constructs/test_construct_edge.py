@@ -105,9 +105,9 @@ ROUTES = [
         "metrics-with-ingress",
         [
             ("dashboard.example.com", "/", "dashboard-svc", "http"),
-            ("api.example.com", "/metrics", "dashboard-svc", "http"),
+            ("api.example.com", "/metrics", "closed", "http"),
             ("api.example.com", "/", "backend-svc", "api"),
-            ("site.example.com", "/metrics", "dashboard-svc", "http"),
+            ("site.example.com", "/metrics", "closed", "http"),
             ("site.example.com", "/", "backend-svc", "http-actions"),
         ],
         id="metrics kept from the outside on both hosts",
