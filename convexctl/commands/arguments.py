@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import copy
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.overlays.load import Overlay, load_overlays
+from convexctl.overlays.names import named_overlays
 from convexctl.overlays.settings import add_setting
 from convexctl.project import folder, path
 from convexctl.tools.kubectl import Kubectl
@@ -15,11 +19,46 @@ from convexctl.tools.kubectl import Kubectl
 def add_overlay(parser: argparse.ArgumentParser) -> None:
     """Declare the one overlay that a command works on, and where it is."""
     parser.add_argument("overlay", help="the overlay")
+    _add_layers(parser)
+
+
+def add_overlays(parser: argparse.ArgumentParser) -> None:
+    """Declare the overlays that a command works on one after the other, and where they are."""
+    parser.add_argument("overlay", nargs="*", help="the overlays, or patterns: 'tenants/*'")
+    parser.add_argument("--all", action="store_true", dest="every", help="all overlays")
+    _add_layers(parser)
+
+
+def _add_layers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--values", action="append", type=path, default=[], metavar="FILE", help="values on top, as for synth"
     )
     add_setting(parser)
     parser.add_argument("--overlays", type=path, metavar="DIR", help="folder of the overlays (default: overlays)")
+
+
+def for_each(arguments: argparse.Namespace, run: Callable[[argparse.Namespace], int]) -> int:
+    """Run a command with `--format` for each overlay, headed by its name if there are several.
+
+    A fault of one is reported, and the others go on. Returns the worst exit code.
+    """
+    if bool(arguments.overlay) == arguments.every:
+        raise UserError("name overlays, or say --all", WRONG_USAGE)
+    names = named_overlays(overlays_folder(arguments), arguments.overlay)
+    worst = 0
+    for name in names:
+        one = copy.copy(arguments)
+        one.overlay = name
+        if len(names) == 1:
+            return run(one)
+        print(f"== {name}", file=sys.stdout if arguments.format == "text" else sys.stderr, flush=True)
+        try:
+            worst = max(worst, run(one))
+        except UserError as error:
+            print(error, file=sys.stderr)
+            worst = max(worst, error.exit_code)
+        sys.stdout.flush()
+    return worst
 
 
 def overlays_folder(arguments: argparse.Namespace) -> Path:

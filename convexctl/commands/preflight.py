@@ -12,7 +12,7 @@ from convexctl.tools import node
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    common.add_overlay(parser)
+    common.add_overlays(parser)
     common.add_cluster(parser)
     parser.add_argument(
         "--connect",
@@ -20,12 +20,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="also try database and buckets from here, with the values of the cluster's Secrets: they are only read, "
         "but for one probe object in each bucket",
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="json is for programs")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="json is for programs: one object for each environment",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the checks. Returns 1 where one failed."""
+    """Print the checks of each environment. Returns 1 where one failed."""
     node.warm_up()
+    return common.for_each(arguments, _preflight)
+
+
+def _preflight(arguments: argparse.Namespace) -> int:
     from convexctl.overlays.load import warnings_of
     from convexctl.preflight.check import Status
     from convexctl.preflight.report import as_json, table

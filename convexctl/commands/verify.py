@@ -12,7 +12,7 @@ from convexctl.errors import FAILED
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    common.add_overlay(parser)
+    common.add_overlays(parser)
     common.add_cluster(parser)
     parser.add_argument(
         "--port-forward", action="store_true", help="go through kubectl, not through the public origins and the edge"
@@ -20,11 +20,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slow", action="store_true", help="also hold a websocket open for 75 seconds")
     parser.add_argument("--allow-empty", action="store_true", help="accept a backend without functions")
     parser.add_argument("--ca", type=Path, metavar="FILE", help="CA certificates to trust instead of this machine's")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="json is for programs")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="json is for programs: one object for each environment",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the checks. Returns 1 where one failed."""
+    """Print the checks of each environment. Returns 1 where one failed."""
+    return common.for_each(arguments, _verify)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
     from convexctl.preflight.check import Status
     from convexctl.preflight.report import as_json, table
     from convexctl.verify.run import verify
