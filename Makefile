@@ -8,7 +8,7 @@ export KUBEBUILDER_ASSETS ?= $(CURDIR)/.cluster-tools
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz install synth check test test-cluster cluster-tools lint format snapshots schema kubernetes-types preflight benchmark requirements clean
+.PHONY: help fuzz install synth check test test-cluster cluster-tools lint lint-manifests format snapshots schema kubernetes-types preflight benchmark requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ lint: $(VENV)/.dev ## Run ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+lint-manifests: ## Run checkov over dist/, in an environment of its own
+	@test -x .venv-checkov/bin/checkov || { python3 -m venv .venv-checkov && .venv-checkov/bin/pip install --quiet checkov==3.2.471; }
+	@.venv-checkov/bin/checkov --config-file .checkov.yaml --directory dist
 
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --fix .

@@ -115,6 +115,7 @@ class Postgres(Database):
         cluster = operator.get("cluster") if isinstance(operator, Mapping) else None
         if not (isinstance(cluster, str) and cluster):
             return data
+        data = {key: value for key, value in data.items() if value is not None}
         keys = {"host": "host", "port": "port", "username": "username", "password": "password"}
         own = data.get("keys", {})
         if isinstance(own, Mapping):
