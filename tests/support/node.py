@@ -77,10 +77,13 @@ class Node(ControlPlane):
         return super().namespace(name or f"{self._worker}-{next(self._numbers)}", **labels)
 
     def forget(self, namespace: str) -> None:
-        """Delete a namespace with all its pods at once, and wait for nothing."""
+        """Delete a namespace with all its pods at once, and wait for nothing.
+
+        The namespace goes first: then no controller may make a pod anew.
+        """
         path = f"/api/v1/namespaces/{namespace}"
-        self._request("DELETE", f"{path}/pods", {"gracePeriodSeconds": 0})
         self._request("DELETE", path)
+        self._request("DELETE", f"{path}/pods", {"gracePeriodSeconds": 0})
 
     def tool(self, *words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Call the program that started the node: `image REF`, `in COMMAND`, `name ADDRESS HOST`."""

@@ -28,6 +28,8 @@ PASSWORD = "s3cr3t-of-the-database"
 VALUES = {
     "POSTGRES_URL": f"postgresql://convex:{PASSWORD}@{DATABASE}",
     "MYSQL_URL": f"mysql://convex:{PASSWORD}@{DATABASE}",
+    "CONVEX_DB_HOST": DATABASE.partition(":")[0],
+    "CONVEX_DB_PORT": DATABASE.partition(":")[2],
     "INSTANCE_NAME": "on-pods",
     "AWS_ACCESS_KEY_ID": "AKIDONPODS",
     "AWS_SECRET_ACCESS_KEY": "s3cr3t-of-the-buckets",
@@ -105,15 +107,16 @@ def apply(node: Node, namespace: str, manifests: Sequence[Object]) -> None:
     node.kubectl("apply", "--namespace", namespace, "--filename=-", input=whole)
 
 
-def log(node: Node, namespace: str, pod: str, *, previous: bool = False) -> list[Object]:
+def log(node: Node, namespace: str, pod: str, container: str = "", *, previous: bool = False) -> list[Object]:
     """The lines of a pod's log that are JSON; `previous`: of its container before the last restart."""
-    text = node.read(f"/api/v1/namespaces/{namespace}/pods/{pod}/log?previous={str(previous).lower()}")
+    which = f"container={container}&previous={str(previous).lower()}"
+    text = node.read(f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{which}")
     return [json.loads(line) for line in text.splitlines() if line.startswith('{"') and "kind" not in line[:8]]
 
 
-def start_line(node: Node, namespace: str, pod: str) -> Object | None:
+def start_line(node: Node, namespace: str, pod: str, container: str = "") -> Object | None:
     """What a pod of the stand-in says that it got: `args`, `env`, `uid`, `gid`; None before it has started."""
-    lines = log(node, namespace, pod)
+    lines = log(node, namespace, pod, container)
     return lines[0] if lines and "standin" in lines[0] else None
 
 
