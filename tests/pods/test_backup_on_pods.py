@@ -170,6 +170,15 @@ def test_from_the_cron_job_into_the_bucket_and_back_into_another_backend(
         assert state_of(node, rehearsal)["tables"] == tables
         assert state_of(node, prod)["imports"] == []
 
+        file = tmp_path / "here.zip"
+        client.download_file(BUCKET, first, str(file))
+        done = command(node, tmp_path, "restore", "prod", "--from", str(file), "--yes")
+        assert done.code == 0, done.stderr
+        assert "restored: 3 documents" in done.stdout, "by a port-forward to the Service"
+        done = command(node, tmp_path, "restore", "prod", "--from", first.removeprefix("backups/prod/"), "--yes")
+        assert done.code == 0, done.stderr
+        assert [each["state"] for each in state_of(node, prod)["imports"]] == ["completed"] * 2
+
         client.delete_object(Bucket=BUCKET, Key=keys(client)[-1])
         node.kubectl("delete", "secret", "convex-backup", *where)
         done = command(node, tmp_path, "backup", "prod", "--now")
