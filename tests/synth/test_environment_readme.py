@@ -101,10 +101,7 @@ def test_an_endpoint_that_amazon_does_not_have() -> None:
 @pytest.mark.parametrize("values", ["{}", "postgres: {enabled: true}", "{s3: {enabled: false}}"])
 def test_when_the_admin_key_is_in_the_pod(values: str) -> None:
     told = must_exist(environment_of(values))[ADMIN]
-    assert (
-        "becomes a variable of the pod with the next start (`kubectl rollout restart statefulset/convex-backend`)"
-        in told
-    )
+    assert "the pod has its key after the next start (`kubectl rollout restart statefulset/convex-backend`)" in told
 
 
 def test_a_secret_of_which_only_you_know_the_keys() -> None:
