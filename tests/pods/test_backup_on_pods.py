@@ -42,6 +42,17 @@ backup:
   s3: {{bucket: {bucket}, endpoint: 'http://{address}:7070', region: us-east-1, existingSecret: bucket}}
   rclone: {{image: {{repository: ghcr.io/get-convex/convex-backend, tag: '{tag}', digest: ''}}}}
 """
+PUSH = """
+functions:
+  image: {image}
+  command: [/bin/bash, -c, '{script}']
+  env: {{STAGE: '{stage}'}}
+"""
+SCRIPT = (
+    'curl -sSf -H "Authorization: Convex $CONVEX_SELF_HOSTED_ADMIN_KEY" -d "{\\"changes\\":[{\\"name\\":\\"STAGE\\",'
+    '\\"value\\":\\"$STAGE\\"}]}" "$CONVEX_SELF_HOSTED_URL/api/update_environment_variables"'
+)
+"""Sets a variable of the deployment: what is pushed is not the Job's business."""
 PROGRAMS = "node rclone grep sort tail awk cmp wc tr"
 
 
@@ -188,3 +199,27 @@ def test_from_the_cron_job_into_the_bucket_and_back_into_another_backend(
     finally:
         node.forget(prod.namespace)
         node.forget(rehearsal.namespace)
+
+
+def test_the_functions_job_pushes_once_for_each_image_or_setting(bucket: tuple[Node, Any], tmp_path: Path) -> None:
+    node, _ = bucket
+    side = Side(node.namespace(), "prod")
+    where = ("--namespace", side.namespace)
+    try:
+        begin(node, tmp_path, side, {})
+        jobs = set()
+        for stage in ("one", "two"):
+            file = tmp_path / f"{stage}.yaml"
+            file.write_text(PUSH.format(image=IMAGE, script=SCRIPT, stage=stage))
+            (environment,) = synthesise_all(tmp_path, ["prod"], [file])
+            (job,) = [item for item in environment.manifests if item["kind"] == "Job"]
+            jobs.add(job["metadata"]["name"])
+            key = node.kubectl("get", "secret", "convex-backup", "--output=json", *where).stdout
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "convex-functions"}}
+            apply(node, side.namespace, [secret | {"data": json.loads(key)["data"]}, job])
+            name = f"job/{job['metadata']['name']}"
+            node.kubectl("wait", "--for=condition=complete", name, "--timeout=90s", *where)
+            assert state_of(node, side)["variables"] == {"STAGE": stage}
+        assert len(jobs) == 2
+    finally:
+        node.forget(side.namespace)
