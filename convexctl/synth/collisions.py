@@ -1,4 +1,4 @@
-"""What two environments must not have in common: names in the cluster, secrets, databases, claims, public hosts."""
+"""What two environments must not share: names in the cluster, secrets, databases, claims, backups, public hosts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from convex_k8s.origins import Origins
 from convex_k8s.secret_references import needed_keys
 from convex_k8s.values import Values
+from convex_k8s.values.database import DEFAULT_INSTANCE_NAME
 
 from convexctl.overlays.load import Overlay, warnings_of
 from convexctl.overlays.names import OverlayError, overlay_file
@@ -164,6 +165,35 @@ def _claim(values: Values) -> Iterator[tuple[Key, str]]:
         yield (values.cluster, values.namespace, claim), f"the volume claim {claim}"
 
 
+def _instance(values: Values) -> Key:
+    """The instance's name, or the key of a Secret that has it."""
+    for database in (values.postgres, values.mysql):
+        if database.enabled and not values.instance_name:
+            return _value(values, database.existing_secret, database.keys.instance_name)
+    return (values.instance_name or DEFAULT_INSTANCE_NAME,)
+
+
+def _backups(values: Values) -> Iterator[tuple[Key, str]]:
+    """Where backups go: a claim, or a place in a bucket."""
+    backup, target = values.backup, values.backup.s3
+    if backup.enabled and backup.destination == "claim":
+        claim = backup.claim.existing_claim
+        yield ("claim", values.cluster, values.namespace, claim, _instance(values)), f"the backup claim {claim}"
+    elif backup.enabled:
+        place = "/".join(part for part in (target.bucket, target.prefix) if part)
+        yield (*_backup_store(values), place, _instance(values)), f"the place {place} of the backups"
+
+
+def _backup_store(values: Values) -> Key:
+    """The S3 service of the backups. One that only a Secret or the cluster's own DNS knows is that of the cluster."""
+    target = values.backup.s3
+    endpoint = target.endpoint or ("" if target.existing_secret else values.s3.endpoint)
+    of_secret = not endpoint and not target.existing_secret and values.s3.provider != "aws"
+    host = urlsplit(endpoint).hostname or ""
+    inside = of_secret or (endpoint and ("." not in host or host.endswith((".svc", ".cluster.local"))))
+    return endpoint, values.cluster if inside else None
+
+
 def _hosts(values: Values) -> Iterator[tuple[Key, str]]:
     """The public hosts. A port that is written out belongs to them: node ports tell environments apart."""
     origins = Origins.of(values)
@@ -204,6 +234,12 @@ _KINDS = (
         _claim,
         "is mounted by both, and two backends would write to one volume",
         "set backend.persistence.existingClaim or releaseName in one of them",
+    ),
+    _Kind(
+        "backups",
+        _backups,
+        "is that of both, so each would remove backups of the other",
+        "set backup.s3.prefix, or another claim, in one of them",
     ),
     _Kind(
         "made secrets",

@@ -12,6 +12,9 @@ PRODUCTION = """\
 backend: {persistence: {enabled: true}}
 ingress: {enabled: true, dashboard: {host: d.example.net}, backend: {host: a.example.net}}
 """
+LITE = "s3: {enabled: false}\nbackend: {persistence: {enabled: true}}\n"
+BUCKET = "backup: {enabled: true, s3: {bucket: backups, existingSecret: keys, region: eu-1"
+CLAIM = "backup: {enabled: true, destination: claim, claim: {existingClaim: backups}}\n"
 STORE = "secrets: {provider: external-secrets, externalSecrets: {storeName: vault"
 
 
@@ -62,6 +65,24 @@ SHARED = [
         ["a.example.net is a public host of both", "d.example.net is a public host of both"],
         id="public hosts",
     ),
+    pytest.param(
+        f"namespace: x\n{LITE}{BUCKET}}}}}",
+        f"namespace: y\n{LITE}{BUCKET}}}}}",
+        ["the place backups/backups of the backups is that of both"],
+        id="the bucket, prefix and instance of the backups",
+    ),
+    pytest.param(
+        f"cluster: x\n{LITE}{BUCKET}}}}}",
+        f"cluster: y\n{LITE}{BUCKET}}}}}",
+        ["the place backups/backups of the backups is that of both"],
+        id="one bucket of Amazon's for the backups of two clusters",
+    ),
+    pytest.param(
+        f"{LITE}{CLAIM}",
+        f"releaseName: two\n{LITE}{CLAIM}",
+        ["the backup claim backups is that of both"],
+        id="the claim of the backups",
+    ),
 ]
 
 
@@ -82,6 +103,21 @@ APART = [
         f"namespace: x\n{POSTGRES}{STORE}, storeKind: SecretStore}}}}",
         f"namespace: y\n{POSTGRES}{STORE}, storeKind: SecretStore}}}}",
         id="a store in each namespace",
+    ),
+    pytest.param(
+        f"namespace: x\n{LITE}{BUCKET}}}}}",
+        f"namespace: y\n{LITE}{BUCKET}, prefix: y}}}}",
+        id="prefixes of the backups",
+    ),
+    pytest.param(
+        f"cluster: x\n{LITE}{BUCKET}, endpoint: 'http://minio.storage.svc:9000'}}}}",
+        f"cluster: y\n{LITE}{BUCKET}, endpoint: 'http://minio.storage.svc:9000'}}}}",
+        id="services of two clusters with one name for backups",
+    ),
+    pytest.param(
+        f"namespace: x\n{LITE}{BUCKET}}}}}",
+        f"namespace: y\ninstance: {{name: two}}\n{LITE}{BUCKET}}}}}",
+        id="instances with backups in one bucket",
     ),
     pytest.param(
         "convexConfig: {cloudOrigin: 'http://10.0.0.1:30001', siteOrigin: 'http://10.0.0.1:30002'}",
