@@ -17,6 +17,18 @@ from convexctl.errors import UserError
 MOST_BYTES = 256 * 1024 * 1024
 """More than any answer that is asked for; what prints more is broken."""
 _CHUNK = 1 << 20
+INSTALL = {
+    "kubectl": "https://kubernetes.io/docs/tasks/tools/",
+    "helm": "https://helm.sh/docs/intro/install/",
+    "kubeseal": "https://github.com/bitnami-labs/sealed-secrets#kubeseal",
+    "git": "https://git-scm.com/downloads",
+}
+"""Where it is told how a program is installed."""
+
+
+def installed(name: str) -> bool:
+    """Whether a program is on PATH."""
+    return shutil.which(name) is not None
 
 
 def run(
@@ -50,7 +62,8 @@ def answer(
     """As `run`, for a program whose exit code says something: `accepted` are those that are no failure."""
     program = shutil.which(name)
     if program is None:
-        raise error(f"{name} is not installed, or not on PATH")
+        where = f": see {INSTALL[name]}" if name in INSTALL else ""
+        raise error(f"{name} is not installed, or not on PATH{where}")
     try:
         code, out, errors = _finished([program, *arguments], stdin, timeout_s, {**os.environ, **(environment or {})})
     except subprocess.TimeoutExpired:

@@ -188,7 +188,9 @@ def test_a_cluster_that_does_not_answer_fails_and_the_rest_is_skipped(
 
 def test_without_kubectl_the_cluster_check_says_so(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert setting.checks(SQLITE)["cluster"].detail == "kubectl is not installed, or not on PATH"
+    check = setting.checks(SQLITE)["cluster"]
+    assert check.detail == "kubectl is not installed, or not on PATH"
+    assert check.remedy.startswith("see https://kubernetes.io/")
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,9 @@ def test_a_child_that_stays_is_not_waited_for_without_end(tool: Path) -> None:
     write(tool, "#!/bin/sh\nsleep 5 &\necho done\n")
     with pytest.raises(ToolError, match="did not finish within"):
         run.run("tool", [], timeout_s=0.5, error=ToolError)
+
+
+def test_one_that_is_missing_and_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match=r"kubectl is not installed, or not on PATH: see https://kubernetes.io/docs/"):
+        run.run("kubectl", [], error=ToolError)
