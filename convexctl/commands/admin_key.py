@@ -47,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("--check makes no key: leave --read-only, --member-id and --env out", WRONG_USAGE)
     overlay = common.the_overlay(arguments)
     kubectl = None if arguments.offline else common.kubectl_for(arguments, overlay)
+    if kubectl:
+        common.warn_of_other_overlay(kubectl, overlay)
     key = _key_to_check(arguments.check) if checking else ""
     if kubectl and not overlay.values.instance_secret_name and "INSTANCE_SECRET" not in os.environ:
         _wait_for_backend(kubectl, overlay)

@@ -13,7 +13,8 @@ from convexctl.overlays.load import Overlay, load_overlays
 from convexctl.overlays.names import named_overlays
 from convexctl.overlays.settings import add_setting
 from convexctl.project import folder, path
-from convexctl.tools.kubectl import Kubectl
+from convexctl.tools.kubectl import Kubectl, KubectlError
+from convexctl.tools.owner import OtherOverlayError, check_owner
 
 
 def add_overlay(parser: argparse.ArgumentParser) -> None:
@@ -85,4 +86,28 @@ def kubectl_for(arguments: argparse.Namespace, overlay: Overlay) -> Kubectl:
     named = overlay.values.namespace
     if named and arguments.namespace and arguments.namespace != named:
         raise UserError(f"the overlay says namespace {named}, and --namespace {arguments.namespace}", WRONG_USAGE)
-    return Kubectl(arguments.context, named or arguments.namespace)
+    return Kubectl(arguments.context, named or arguments.namespace, overlay.values.cluster)
+
+
+def current_kubectl(overlay: Overlay) -> Kubectl:
+    """kubectl in its current context and the overlay's namespace."""
+    return Kubectl(namespace=overlay.values.namespace, cluster=overlay.values.cluster)
+
+
+def refuse_other_overlay(kubectl: Kubectl, overlay: Overlay) -> None:
+    """Raise `UserError` if the environment's names in the cluster belong to another overlay.
+
+    A note says if that cannot be told.
+    """
+    try:
+        check_owner(kubectl, overlay.name, overlay.values.release_name)
+    except KubectlError as error:
+        print(f"note: whose objects are in the cluster is not known: {error}", file=sys.stderr)
+
+
+def warn_of_other_overlay(kubectl: Kubectl, overlay: Overlay) -> None:
+    """As `refuse_other_overlay`, for a command that changes nothing in the cluster: it goes on."""
+    try:
+        refuse_other_overlay(kubectl, overlay)
+    except OtherOverlayError as error:
+        print(f"warning: {error}", file=sys.stderr)

@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     kubectl = common.kubectl_for(arguments, overlay)
     cron_job = f"{overlay.values.release_name}-backup"
     if not arguments.now:
+        common.warn_of_other_overlay(kubectl, overlay)
         return _show(kubectl, cron_job)
+    common.refuse_other_overlay(kubectl, overlay)
     name = f"{cron_job}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     print(f"backup of {overlay.name} ({kubectl.place()}): Job {name}", file=sys.stderr)
     jobs.start(kubectl, cron_job, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from convexctl.commands import arguments as common
 from convexctl.errors import TROUBLE, UserError
 from convexctl.overlays.settings import add_setting
 from convexctl.project import folder, output_folder, path
@@ -43,6 +44,10 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.overlays or folder("overlays"), arguments.overlay, values_files=arguments.values
     )
     if arguments.live:
+        for environment in environments:
+            kubectl = common.current_kubectl(environment.overlay)
+            print(f"diff of {environment.name} ({kubectl.place()})", file=sys.stderr)
+            common.warn_of_other_overlay(kubectl, environment.overlay)
         found = live(environments)
     else:
         found = differences(output_folder(arguments.output), environments, all_overlays=not arguments.overlay)

@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     kubectl = common.kubectl_for(arguments, target)
     if file.is_file():
         restore.check_file(file)
+    common.refuse_other_overlay(kubectl, target)
     with opened(target.values, kubectl, os.environ, arguments.url) as (api, instance):
         found = api.instance_name()
         if found != instance.name:

@@ -41,6 +41,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     overlay = common.the_overlay(arguments)
     kubectl = common.kubectl_for(arguments, overlay)
     print(f"verify {overlay.name} ({kubectl.place()})", file=sys.stderr)
+    common.warn_of_other_overlay(kubectl, overlay)
     checks = verify(
         overlay.values,
         kubectl,

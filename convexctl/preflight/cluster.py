@@ -12,14 +12,15 @@ from dataclasses import replace
 from convexctl.preflight.check import Check, failed, ok
 from convexctl.preflight.manifests import Manifest, not_ready, pods_of, words
 from convexctl.preflight.questions import Question
-from convexctl.tools.kubectl import Kubectl, KubectlError
+from convexctl.tools import run
+from convexctl.tools.kubectl import BUILT_IN_GROUPS, Kubectl, KubectlError
+from convexctl.tools.owner import OtherOverlayError, check_owner
 
-CLUSTER, NAMESPACE, POD_SECURITY = "cluster", "namespace", "pod security"
+CLUSTER, NAMESPACE, POD_SECURITY, OWNER = "cluster", "namespace", "pod security", "overlay"
 
 OLDEST = (1, 27)
 """The oldest Kubernetes that the manifests are made for."""
 
-_BUILT_IN = ("", "apps", "batch", "autoscaling", "policy", "networking.k8s.io", "rbac.authorization.k8s.io")
 _INSTALL = {
     "external-secrets.io": "install External Secrets Operator, 0.16 or newer: https://external-secrets.io",
     "bitnami.com": "install the controller of Sealed Secrets: https://github.com/bitnami-labs/sealed-secrets",
@@ -43,12 +44,25 @@ def base_questions(kubectl: Kubectl, make_namespace: str) -> list[Question]:
     ]
 
 
+def owner_question(kubectl: Kubectl, overlay: str, release_name: str) -> Question:
+    """Whether what is in the cluster under the environment's names was made from its overlay."""
+
+    def answer() -> Check:
+        try:
+            check_owner(kubectl, overlay, release_name)
+        except OtherOverlayError as error:
+            return failed(OWNER, error.detail, error.remedy)
+        return ok(OWNER, f"nothing of another overlay has the names of {overlay}")
+
+    return Question(OWNER, answer, (CLUSTER, NAMESPACE))
+
+
 def kind_questions(manifests: Iterable[Manifest], kubectl: Kubectl) -> list[Question]:
     """The kinds that a CustomResourceDefinition brings."""
     custom = {
         (manifest["apiVersion"], manifest["kind"]): None
         for manifest in manifests
-        if manifest["apiVersion"].rpartition("/")[0] not in _BUILT_IN
+        if manifest["apiVersion"].rpartition("/")[0] not in BUILT_IN_GROUPS
     }
 
     def question(version: str, kind: str) -> Question:
@@ -84,6 +98,8 @@ def reference_questions(manifests: Sequence[Manifest], kubectl: Kubectl) -> list
 
 
 def _cluster(kubectl: Kubectl) -> Check:
+    if not run.installed("kubectl"):
+        return failed(CLUSTER, "kubectl is not installed, or not on PATH", f"see {run.INSTALL['kubectl']}")
     try:
         version = kubectl.server_version()
     except KubectlError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from convexctl.preflight.check import Check
-from convexctl.preflight.cluster import base_questions, kind_questions, reference_questions
+from convexctl.preflight.cluster import base_questions, kind_questions, owner_question, reference_questions
 from convexctl.preflight.edge import edge_questions
 from convexctl.preflight.neighbours import neighbour_questions
 from convexctl.preflight.outside import check_outside, require_clients
@@ -40,6 +40,7 @@ def questions(environment: Environment, kubectl: Kubectl, secrets: SecretChecks)
     )
     return [
         *base_questions(kubectl, f"{make}{replace(kubectl, namespace='').options()}"),
+        owner_question(kubectl, environment.name, environment.overlay.values.release_name),
         *kind_questions(manifests, kubectl),
         *reference_questions(manifests, kubectl),
         *secrets.questions(),

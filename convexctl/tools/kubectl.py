@@ -12,6 +12,8 @@ from typing import Any
 from convexctl.errors import UserError
 from convexctl.tools import run
 
+BUILT_IN_GROUPS = ("", "apps", "batch", "autoscaling", "policy", "networking.k8s.io", "rbac.authorization.k8s.io")
+"""The API groups of the manifests that every cluster has."""
 FIELD_MANAGER = "convex-k8s"
 """Under which name the API server notes the fields that are set from here."""
 _WHOLE_FILES = "diff -N -U9999999"
@@ -45,6 +47,8 @@ class Kubectl:
 
     context: str = ""
     namespace: str = ""
+    cluster: str = ""
+    """What the overlay calls its cluster, for messages."""
 
     def run(self, *arguments: str, stdin: str = "", timeout_s: int = _TIMEOUT_S) -> str:
         """Run kubectl and return what it prints. Raises `KubectlError` when it fails or takes too long."""
@@ -52,9 +56,10 @@ class Kubectl:
         return run.run("kubectl", [*where, *arguments], stdin=stdin, timeout_s=timeout_s, error=KubectlError)
 
     def place(self) -> str:
-        """`namespace X, context Y`, for messages."""
+        """`namespace X, context Y`, and the overlay's name of the cluster if it has one, for messages."""
         context = self.context or self._setting("current-context")
-        return f"namespace {self.namespace_name()}, {f'context {context}' if context else 'no context'}"
+        cluster = f", cluster {self.cluster} in the overlay" if self.cluster else ""
+        return f"namespace {self.namespace_name()}, {f'context {context}' if context else 'no context'}{cluster}"
 
     def namespace_name(self) -> str:
         """The namespace: the given one, or the context's own."""

@@ -39,6 +39,11 @@ elif arguments[:2] == ["get", "secret"]:
         print(json.dumps({{"kind": "List", "items": items}}))
 elif arguments[:2] == ["get", "pod"]:
     print((state / "phase").read_text() if (state / "phase").exists() else "", end="")
+elif arguments[:1] == ["get"] and (state / "objects.json").exists():
+    there = json.loads((state / "objects.json").read_text())
+    items = [there[a] for a in arguments if a in there]
+    if items:
+        print(json.dumps({{"kind": "List", "items": items}}))
 elif arguments[:1] == ["get"]:
     pass
 elif arguments[:1] == ["exec"]:
@@ -71,6 +76,13 @@ class KubectlStub:
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
         self._secrets[name] = {"metadata": {"name": name, "annotations": annotations}, "type": type, "data": encoded}
         self._store()
+
+    def object(self, kind: str, name: str, annotations: Mapping[str, str]) -> None:
+        """Put an object into the cluster, which `kubectl get KIND/NAME` finds."""
+        path = self._state / "objects.json"
+        there = json.loads(path.read_text()) if path.exists() else {}
+        there[f"{kind.lower()}/{name}"] = {"kind": kind, "metadata": {"name": name, "annotations": dict(annotations)}}
+        path.write_text(json.dumps(there))
 
     def pod(self, *credentials: str, phase: str = "Running") -> None:
         """Let the backend's pod be there, with these lines in its credentials; without any, `exec` fails."""
