@@ -17,6 +17,8 @@ from convex_k8s.values.secrets import ADMIN_KEY
 
 ARGO_WAVE = "argocd.argoproj.io/sync-wave"
 _HASH_DIGITS = 6
+_FINISHED_JOB_STAYS_S = 24 * 3600
+"""Long enough to be read. A controller that then takes it for missing runs it again, which finds the Secret."""
 
 
 class Bootstrap(Construct):
@@ -75,6 +77,7 @@ class Bootstrap(Construct):
             ),
             spec=k8s.JobSpec(
                 backoff_limit=6,
+                ttl_seconds_after_finished=_FINISHED_JOB_STAYS_S,
                 template=k8s.PodTemplateSpec(
                     metadata=naming.pod_metadata("bootstrap"),
                     spec=k8s.PodSpec(
