@@ -15,6 +15,7 @@ from convexctl import behaviour as model
 from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare, without_bookkeeping
 from convexctl.changes.irreversible import changes
 from convexctl.changes.irreversible.model import Change, side_of
+from convexctl.changes.leaving import deletions
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, load_all
 from convexctl.synth.environment import MANIFESTS, NAMESPACE, Environment
@@ -32,6 +33,7 @@ _COLOURS = {"added": "\033[32m", "removed": "\033[31m", "changed": "\033[33m"}
 _RESET = "\033[0m"
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _LONGEST_VALUE = 200
+_LEAVING = "what goes stays in the cluster until you delete it, or Argo CD or Flux prunes it:"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Difference:
     objects: tuple[ObjectChange, ...] = ()
     files: tuple[str, ...] = ()
     """Further files that differ (README.md, Kustomization); the manifests too if their objects are the same."""
+    deletions: tuple[str, ...] = ()
+    """The commands that delete in the cluster what the environment no longer has."""
 
     @property
     def changed(self) -> bool:
@@ -63,8 +67,9 @@ def differences(root: Path, environments: Iterable[Environment], *, all_overlays
     if all_overlays:
         gone = written_folders(root) - {environment.name for environment in environments}
         for name in sorted(gone):
-            objects = compare(_manifests_in(root / name), [])
-            found.append(Difference(name, "removed", objects=tuple(objects)))
+            before = _manifests_in(root / name)
+            objects = tuple(compare(before, []))
+            found.append(Difference(name, "removed", objects=objects, deletions=tuple(deletions(before, []))))
     return found
 
 
@@ -86,6 +91,7 @@ def _difference(root: Path, environment: Environment) -> Difference:
         decisions=tuple(model.compare(model.predict(before), model.predict(after))),
         objects=objects,
         files=tuple(name for name in (*files, *stale) if name not in told),
+        deletions=tuple(deletions(before, after)),
     )
 
 
@@ -184,6 +190,7 @@ def _as_data(difference: Difference) -> dict[str, Any]:
             for change in difference.objects
         ],
         "files": list(difference.files),
+        "deletions": list(difference.deletions),
     }
 
 
@@ -204,6 +211,8 @@ def _text(difference: Difference, *, colour: bool) -> str:
         lines.append(painted(item.kind, f"  {_SIGNS[item.kind]} {item.identity}"))
         for field in map(_without_secrets, item.fields):
             lines.append(painted(field.kind, f"      {_SIGNS[field.kind]} {_field(field)}"))
+    if difference.deletions:
+        lines += [f"  {_LEAVING}", *(f"    {command}" for command in difference.deletions)]
     if difference.files:
         lines.append(f"  also: {', '.join(difference.files)}")
     return "\n".join(lines) + "\n"
@@ -231,6 +240,8 @@ def _markdown(difference: Difference) -> str:
                 lines += [f"- {field.path}: {_value(field.before)}"] if field.before is not ABSENT else []
                 lines += [f"+ {field.path}: {_value(field.after)}"] if field.after is not ABSENT else []
         lines += ["```", ""]
+    if difference.deletions:
+        lines += [_LEAVING, "", "```sh", *difference.deletions, "```", ""]
     if difference.files:
         lines += [f"Also: {', '.join(f'`{name}`' for name in difference.files)}", ""]
     return "\n".join(lines)

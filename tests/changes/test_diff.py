@@ -12,7 +12,8 @@ from convex_k8s.values.secrecy import NOT_SHOWN
 
 from convexctl import cli
 from convexctl.changes.compare_objects import ABSENT, FieldChange, compare
-from convexctl.changes.diff import _without_secrets
+from convexctl.changes.diff import _LEAVING, _without_secrets
+from convexctl.changes.leaving import deletions
 from tests.support.overlay_cases import SAMPLES
 
 SERVICE = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"name": "api", "port": 1}]}}
@@ -272,3 +273,33 @@ def test_a_broken_file_in_dist_is_trouble(
 def test_a_file_in_dist_that_is_no_text_is_a_difference(project: Path) -> None:
     (project / "dist" / "local" / "README.md").write_bytes(b"\xff\xfe")
     assert diff(project) == 1
+
+
+def test_it_ends_with_the_line_that_deletes_what_goes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(project, "ingress:\n  enabled: true", "ingress:\n  enabled: false")
+    assert diff(project, "production") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "    kubectl delete ingress/convex-ingress" in lines[lines.index(f"  {_LEAVING}") :]
+    assert diff(project, "production", "--format", "markdown") == 1
+    assert f"{_LEAVING}\n\n```sh\nkubectl delete ingress/convex-ingress\n```" in capsys.readouterr().out
+    (project / "overlays" / "local.yaml").unlink()
+    assert diff(project, "--format", "json") == 1
+    (gone,) = [each for each in json.loads(capsys.readouterr().out) if each["state"] == "removed"]
+    assert "statefulset/convex-local-backend" in gone["deletions"][0].split()
+
+
+def test_kinds_of_others_and_other_namespaces_are_named_in_full_and_what_holds_data_is_left_out() -> None:
+    def thing(version: str, kind: str, namespace: str = "") -> dict[str, object]:
+        return {"apiVersion": version, "kind": kind, "metadata": {"name": "a", "namespace": namespace}}
+
+    before = [
+        thing("v1", "Namespace"),
+        thing("v1", "PersistentVolumeClaim", "shop"),
+        thing("external-secrets.io/v1", "ExternalSecret", "shop"),
+        thing("apps/v1", "Deployment", "shop"),
+        thing("v1", "ConfigMap"),
+    ]
+    assert deletions(before, before[3:4]) == [
+        "kubectl -n shop delete externalsecret.external-secrets.io/a",
+        "kubectl delete configmap/a",
+    ]
