@@ -11,6 +11,7 @@ from convexctl.behaviour import Behaviour
 from convexctl.project import PROGRAM
 from convexctl.secrets.needed import needed_secrets
 from convexctl.synth.readme_backups import backups
+from convexctl.synth.readme_before import besides
 from convexctl.synth.readme_flows import flows
 from convexctl.synth.readme_objects import Objects, name_of
 from convexctl.synth.readme_picture import picture
@@ -26,18 +27,19 @@ def readme(name: str, manifests: list[dict[str, Any]], behaviour: Behaviour, *, 
         f"# {name}\n\nMade from the overlay `{name}`: change that, not this folder.",
         picture(objects, behaviour),
         _decisions(behaviour),
-        _before(name, objects, has_namespace=has_namespace),
+        _before(name, objects, behaviour, has_namespace=has_namespace),
         _apply(name, objects, has_namespace=has_namespace),
         reach(objects, behaviour),
         _admin_key(name, objects),
         backups(name, objects),
         flows(objects, behaviour),
+        _no_longer(name, objects),
         _remove(name, objects, behaviour, has_namespace=has_namespace),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _before(name: str, objects: Objects, *, has_namespace: bool) -> str:
+def _before(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace: bool) -> str:
     sections = ["## What must exist before"]
     if has_namespace:
         sections.append(f"The namespace: `kubectl apply -f dist/{name}/Namespace`.")
@@ -48,7 +50,8 @@ def _before(name: str, objects: Objects, *, has_namespace: bool) -> str:
             f"The operator [CloudNativePG](https://cloudnative-pg.io), which serves the Cluster `{name_of(cluster)}`. "
             "No database is made by hand."
         )
-    return "\n\n".join([*sections, secrets(name, objects)])
+    sections += [secrets(name, objects), besides(name, objects, behaviour)]
+    return "\n\n".join(section for section in sections if section)
 
 
 def _apply(name: str, objects: Objects, *, has_namespace: bool) -> str:
@@ -86,6 +89,17 @@ def _admin_key(name: str, objects: Objects) -> str:
     if not objects.dashboard:
         return f"`{PROGRAM} admin-key {name}` makes an admin key. {env}"
     return f"The dashboard asks for an admin key: `{PROGRAM} admin-key {name}` makes one. {env}"
+
+
+def _no_longer(name: str, objects: Objects) -> str:
+    """What becomes of objects that a later version of the environment does not have."""
+    return (
+        "## What it no longer has\n\n"
+        "An object that a change of the overlay takes out stays in the cluster after `kubectl apply`. "
+        f"`{PROGRAM} diff {name}`, run before synth, ends with the line that deletes it "
+        f"(`kubectl{objects.in_namespace} delete ...`). Argo CD (`automated.prune: true`) and Flux (`prune: true`) "
+        "delete it by themselves."
+    )
 
 
 def _remove(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace: bool) -> str:

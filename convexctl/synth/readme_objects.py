@@ -52,6 +52,10 @@ class Objects:
         """The Ingresses and HTTPRoutes."""
         return [*self.ingresses, *self.http_routes]
 
+    def holds(self, kind: str, name: str) -> bool:
+        """Whether the object is among the manifests."""
+        return any(manifest["kind"] == kind and name_of(manifest) == name for manifest in self.all)
+
     def _named(self, kind: str, ending: str) -> dict[str, Any]:
         found = self._found(kind, ending)
         if found is None:

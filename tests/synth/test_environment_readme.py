@@ -140,3 +140,72 @@ def test_an_admin_key_that_only_jobs_read_is_none_of_the_backends() -> None:
         assert "the pod has its key" not in told[name]
         assert "the backend does not read it" not in told[name]
     assert "the pod has its key" in told[ADMIN]
+
+
+NAMED = """
+    namespace: shop
+    postgres: {enabled: true}
+    s3: {bucket: files, provider: aws}
+    secrets: {provider: external-secrets, externalSecrets: {storeName: vault}}
+    backend:
+      serviceAccountName: cloud
+      envFrom: [{configMapRef: {name: extra}}, {configMapRef: {name: perhaps, optional: true}}]
+      priorityClassName: high
+      persistence: {enabled: true, storageClassName: fast}
+    backup: {enabled: true, s3: {bucket: backups, existingSecret: keys, region: eu-1}}
+    ingress:
+      enabled: true
+      className: nginx
+      annotations: {cert-manager.io/cluster-issuer: letsencrypt}
+      dashboard: {host: d.acme.io}
+      backend: {host: a.acme.io}
+      tls: [{secretName: edge-tls, hosts: [d.acme.io, a.acme.io]}]
+"""
+
+
+def besides(environment: Environment) -> list[str]:
+    table = environment.files["README.md"].partition("\n### Besides\n")[2].partition("\n## ")[0]
+    return [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| ")][1:]
+
+
+def test_everything_that_the_manifests_name_and_do_not_hold_is_listed() -> None:
+    assert besides(environment_of(NAMED)) == [
+        "the database (as Secret/convex-postgres-secret[INSTANCE_NAME], with every - as _)",
+        "the bucket `files`",
+        "the bucket `backups`",
+        "ServiceAccount `cloud`",
+        "ConfigMap `extra`",
+        "PriorityClass `high`",
+        "StorageClass `fast`",
+        "IngressClass `nginx`",
+        "ClusterIssuer `letsencrypt`",
+        "the kind ExternalSecret (`external-secrets.io/v1`)",
+        "ClusterSecretStore `vault`",
+    ]
+
+
+def test_gateways_claims_and_clusters_of_others_are_listed_too() -> None:
+    gateway = "gateway: {enabled: true, parentRefs: [{name: edge, namespace: infra}], dashboard: {host: d.acme.io}"
+    found = besides(
+        environment_of(
+            f"{{{gateway}, backend: {{host: a.acme.io}}}}, s3: {{enabled: false}}, "
+            "backend: {persistence: {enabled: true, existingClaim: mine}, serviceAccount: {create: true}}, "
+            "instance: {name: a}, postgres: {enabled: true, cloudNativePG: {cluster: db}}}"
+        )
+    )
+    assert {"Gateway `edge` in namespace `infra`", "the volume claim `mine`", "Cluster `db`"} <= set(found)
+    assert not [what for what in found if "ServiceAccount" in what or "StorageClass" in what]
+
+
+def test_a_default_class_is_needed_where_none_is_named() -> None:
+    assert besides(
+        environment_of("{backend: {persistence: {enabled: true, storageClassName: ''}}, s3: {enabled: false}}")
+    ) == ["a default StorageClass"]
+
+
+def test_it_tells_how_objects_leave() -> None:
+    readme = environment_of("{namespace: n}").files["README.md"]
+    section = readme.partition("\n## What it no longer has\n")[2].partition("\n## ")[0]
+    assert "`python3 main.py diff test`" in section
+    assert "`kubectl -n n delete ...`" in section
+    assert "`prune: true`" in section
