@@ -26,6 +26,8 @@ _WORK = ".convex-k8s-work"
 _MARK = "made-by-convex-k8s"
 """The file by which a run knows that an earlier one made the folder."""
 _NEW, _OLD, _DONE = "new", "old", "done"
+_APPLIED = (".yaml", ".yml", ".json")
+"""Endings of the files that `kubectl apply -f` takes from a folder."""
 
 Outcome = Literal["new", "changed", "unchanged", "removed"]
 
@@ -166,6 +168,12 @@ def _conflicts(root: Path, environment: str, files: Mapping[str, str]) -> Iterat
         known = name in ours or name == RECORD
         if not plain or not (known or path.read_bytes() == files[name].encode()):
             yield f"{path}: was not written by this program and would be overwritten: move it away"
+    for path in _entries(folder):
+        if path.suffix in _APPLIED and path.name not in {*files, *ours}:
+            yield (
+                f"{path}: is yours, and `kubectl apply -f {folder}/` would apply it, while `-k`, Argo CD and Flux "
+                "would not: put the object into extraObjects of the overlay, or the file elsewhere"
+            )
 
 
 def _prepare(root: Path, work: Path, name: str, files: Mapping[str, str]) -> _Folder:

@@ -155,6 +155,12 @@ def conflict(path: str) -> str:
 CONFLICTS = [
     pytest.param({"fresh/convex.k8s.yaml": "mine\n"}, conflict("fresh/convex.k8s.yaml"), id="a file"),
     pytest.param({"a/README.md/mine": "mine\n"}, conflict("a/README.md"), id="a folder"),
+    pytest.param(
+        {"a/extra.yaml": "mine\n"},
+        "{dist}/a/extra.yaml: is yours, and `kubectl apply -f {dist}/a/` would apply it, while `-k`, Argo CD and Flux "
+        "would not: put the object into extraObjects of the overlay, or the file elsewhere",
+        id="what -f alone would apply",
+    ),
     pytest.param({"fresh": "mine\n"}, "{dist}/fresh: is in the way: it must be a folder, and no link", id="no folder"),
 ]
 
