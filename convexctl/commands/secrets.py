@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from convexctl.commands import arguments as common
 from convexctl.commands.prompts import ask_hidden, ask_shown, check_that_somebody_answers, confirm
-from convexctl.errors import WRONG_USAGE, UserError
+from convexctl.errors import WRONG_USAGE, UserError, printable
 from convexctl.overlays.load import Overlay
 from convexctl.project import PROGRAM, path
 from convexctl.secrets.private_file import check_not_in_git, write_private
@@ -80,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
     for given, content in files.items():
         _note_unused(given, content.unused, known)
     cluster, asked = _in_cluster(plan, kubectl, offline=arguments.offline, must=arguments.apply)
+    if asked:
+        (common.refuse_other_overlay if arguments.apply else common.warn_of_other_overlay)(asked, overlay)
     before = sealed_files.read_sealed(file) if arguments.seal else []
     sealed_files.check_namespace(file, before, kubectl.namespace)
     there = Known(
@@ -105,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{file}: written; commit it, and `{PROGRAM} synth {overlay.name}` takes it into dist/")
         _note_unmanaged(cluster, kubectl)
     elif arguments.apply:
+        _repeat_names(overlay, filled)
         _apply(to_yaml(manifests), kubectl, yes=arguments.yes)
     elif arguments.output:
         write_private(arguments.output, to_yaml(manifests))
@@ -180,6 +183,18 @@ def _report(overlay: Overlay, plan: Plan, filled: Filled, kubectl: Kubectl | Non
         print(f"  {note}", file=sys.stderr)
     for warning in filled.warnings:
         print(f"WARNING: {warning}", file=sys.stderr)
+
+
+def _repeat_names(overlay: Overlay, filled: Filled) -> None:
+    """Show once more, before anything is applied, what cannot be changed afterwards."""
+    from convexctl.secrets.accepted import database_name
+    from convexctl.secrets.instance import NAME
+
+    values = overlay.values
+    given = (value.decode(errors="replace") for entry, value in filled.values.items() if entry.variable == NAME)
+    if name := values.instance_name or next(given, ""):
+        database = f", and so the database {database_name(name)}" if values.external_database else ""
+        print(printable(f"the instance name is {name}{database}: that cannot be changed later"), file=sys.stderr)
 
 
 def _say_nothing_to_write(overlay: Overlay) -> None:

@@ -801,6 +801,8 @@ def test_apply_shows_the_cluster_and_asks(
     monkeypatch.setattr(sys.stdin, "readline", lambda: answer)
     done = secrets("production", "--apply", **VALUES)
     assert "Apply to namespace here, context test? [y/N]" in done.stderr
+    names = "the instance name is convex-prod, and so the database convex_prod: that cannot be changed later"
+    assert done.stderr.index(names) < done.stderr.index("Apply to")
     assert done.code == (0 if applied else 1)
     assert bool(cluster.applied) == applied
 
