@@ -60,6 +60,7 @@ def run(argv: list[str]) -> int:
     parser = _Parser(prog=f"{_NAME} {command}", description=COMMANDS[command])
     module.configure(parser)
     arguments = parser.parse_args(rest)
+    _take_paths_for_names(arguments)
     try:
         code: int = module.run(arguments)
         sys.stdout.flush()
@@ -100,6 +101,26 @@ def _plain(word: str) -> bool:
     return bool(re.fullmatch(r"[-a-z./_]{1,40}", word)) and not secret_in(word) and not random_looking(word)
 
 
+def _take_paths_for_names(arguments: argparse.Namespace) -> None:
+    """Let the file of an overlay stand for its name: `overlays/production.yaml` is `production`."""
+    overlays = getattr(arguments, "overlays", None) or folder("overlays")
+    for option in ("overlay", "into"):
+        given = getattr(arguments, option, None)
+        if isinstance(given, list):
+            setattr(arguments, option, [_overlay_name(name, overlays) for name in given])
+        elif isinstance(given, str):
+            setattr(arguments, option, _overlay_name(given, overlays))
+
+
+def _overlay_name(given: str, overlays: Path) -> str:
+    """The name of an overlay that is given by its name, its file's name or its file's path; else what is given."""
+    path = Path(given)
+    if path.suffix not in (".yaml", ".yml"):
+        return given
+    inside = path.parent == Path() or path.parent.resolve() == overlays.resolve()
+    return path.stem if inside and (overlays / path.name).is_file() else given
+
+
 def _open_closed_streams() -> None:
     """Put /dev/null in the place of standard streams that the caller closed: a file opened later would take theirs."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -130,8 +151,9 @@ def _drop_output() -> None:
 
 
 def _meant(command: str) -> str:
-    if any((folder("overlays") / f"{command}{ending}").is_file() for ending in (".yaml", ".yml")):
-        return f": did you mean synth {command}?"
+    name = _overlay_name(command, folder("overlays"))
+    if any((folder("overlays") / f"{name}{ending}").is_file() for ending in (".yaml", ".yml")):
+        return f": did you mean synth {name}?"
     close = difflib.get_close_matches(command, COMMANDS, n=1)
     return f": did you mean {close[0]}?" if close else f"; there are: {', '.join(COMMANDS)}"
 

@@ -6,9 +6,12 @@ import argparse
 import os
 from pathlib import Path
 
+from convexctl.errors import WRONG_USAGE, UserError
+
 HOME = Path(__file__).resolve().parent.parent
 """The folder that holds this package: with main.py in it, unless the package is installed."""
 MAIN = HOME / "main.py"
+_SOURCES = ("convexctl", "constructs", "docs", "tests", "benchmarks", ".ci")
 FROM_SOURCE = "python3 main.py"
 """How the files of this project call the program."""
 
@@ -44,6 +47,20 @@ def path(text: str) -> Path:
 def output_folder(given: Path | None) -> Path:
     """Where manifests go: as the command line says, else as cdk8s-cli says (`CDK8S_OUTDIR`), else `dist`."""
     return given or Path(os.environ.get("CDK8S_OUTDIR") or folder("dist"))
+
+
+def check_output_folder(target: Path, overlays: Path) -> None:
+    """Raise `UserError` if folders of environments would be written among sources: of the program or the overlays."""
+    root, place = repository(), target.resolve()
+    ours = [HOME / name for name in _SOURCES] if MAIN.is_file() else [HOME / "convexctl"]
+    sources = [*ours, root / ".git", overlays / ".git"]
+    among = any(place.is_relative_to(folder.resolve()) for folder in sources)
+    if among or place in (root.resolve(), HOME, overlays.resolve()):
+        raise UserError(
+            f"{target}: is a folder of sources, and each environment becomes a folder in it: name one of its own, "
+            f"such as {folder('dist')}",
+            WRONG_USAGE,
+        )
 
 
 def _program() -> str:

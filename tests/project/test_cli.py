@@ -94,6 +94,36 @@ class TestSynth:
         assert done.stderr == f"{self.output}/one: unchanged, 6 objects\n"
         assert (self.output / "two").exists()
 
+    @pytest.mark.parametrize("given", ["{overlays}/one.yaml", "one.yaml"])
+    def test_an_overlay_by_its_file(self, capsys: pytest.CaptureFixture[str], given: str) -> None:
+        done = run(capsys, *self.arguments(given.format(overlays=self.overlays)))
+        assert (done.code, done.stderr) == (0, f"{self.output}/one: new, 6 objects\n")
+
+    def test_a_file_elsewhere_is_no_overlay(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        (tmp_path / "one.yaml").write_text("")
+        done = run(capsys, *self.arguments(str(tmp_path / "one.yaml")))
+        assert done.code == 1
+        assert not self.output.exists()
+
+    @pytest.mark.parametrize("place", [".", "docs", "convexctl/new", ".git"])
+    def test_it_does_not_write_among_sources(self, capsys: pytest.CaptureFixture[str], place: str) -> None:
+        done = run(capsys, "synth", "--overlays", str(self.overlays), "-o", str(ROOT / place))
+        assert done.code == 2
+        assert "is a folder of sources" in done.stderr
+        done = run(capsys, "synth", "--overlays", str(self.overlays), "-o", str(self.overlays))
+        assert done.code == 2
+        assert sorted(path.name for path in self.overlays.iterdir()) == ["one.yaml", "two.yaml"]
+
+    def test_many_that_stay_as_they_are_get_one_line(self, capsys: pytest.CaptureFixture[str]) -> None:
+        from convexctl.commands.synth import _report
+        from convexctl.synth.output import Outcome
+        from convexctl.synth.up_to_date import Known
+
+        names = [f"e{number}" for number in range(50)]
+        outcomes: dict[str, Outcome] = {**dict.fromkeys(names, "unchanged"), "x": "changed"}
+        _report(Path("dist"), outcomes, Known([], dict.fromkeys([*names, "x"], 6)), quiet=False)
+        assert capsys.readouterr().err == "dist: 50 environments unchanged, 300 objects\ndist/x: changed, 6 objects\n"
+
     def test_what_an_overlay_left_that_is_gone(self, capsys: pytest.CaptureFixture[str]) -> None:
         run(capsys, *self.arguments())
         (self.overlays / "two.yaml").unlink()
