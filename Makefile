@@ -15,8 +15,8 @@ help: ## List the targets
 
 install: $(VENV)/.synth ## Make .venv and install what synth needs
 
-synth: $(VENV)/.synth ## Write dist/ from every overlay (installs what it needs first)
-	@$(BIN)/python3 main.py synth
+synth: $(VENV)/.synth ## Write dist/ from every overlay (make synth ARGS=--allow-irreversible)
+	@$(BIN)/python3 main.py synth $(ARGS)
 
 check: lint ## Run what needs no cluster and no other program, in minutes
 	@$(BIN)/python -m pytest -n auto -m "not (cluster or pods or process or fuzz)"

@@ -11,7 +11,7 @@ import termios
 from collections.abc import Iterator
 from types import FrameType
 
-from convexctl.errors import WRONG_USAGE, UserError, printable
+from convexctl.errors import FAILED, WRONG_USAGE, UserError, printable
 
 
 def ask_hidden(name: str, about: str = "") -> str:
@@ -70,7 +70,12 @@ def check_that_somebody_answers() -> None:
         raise UserError("--apply asks before it changes anything, and there is no terminal: add --yes", WRONG_USAGE)
 
 
-def confirm(question: str, otherwise: str) -> None:
+def somebody_answers() -> bool:
+    """Whether a question is seen and can be answered."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str, otherwise: str, exit_code: int = FAILED) -> None:
     """Ask a question, and raise `UserError` with `otherwise` for any answer but yes."""
     sys.stdout.flush()
     print(printable(f"{question} [y/N] "), end="", file=sys.stderr, flush=True)
@@ -79,4 +84,4 @@ def confirm(question: str, otherwise: str) -> None:
     except UnicodeDecodeError:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
-        raise UserError(otherwise)
+        raise UserError(otherwise, exit_code)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convexctl.errors import UserError, printable
+from convexctl.errors import IRREVERSIBLE, UserError, printable
 from convexctl.overlays.names import named_overlays
 from convexctl.overlays.settings import add_setting
-from convexctl.project import folder, output_folder, path
+from convexctl.project import check_output_folder, folder, output_folder, path
 from convexctl.synth.up_to_date import Kept, Known, Memory
 
 if TYPE_CHECKING:
+    from convexctl.overlays.load import Overlay
+    from convexctl.synth.environment import Environment
     from convexctl.synth.output import Outcome
+
+
+_TOLD_ONE_BY_ONE = 10
+"""So many environments that stay as they are get a line each; more get one line."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _once(arguments: argparse.Namespace) -> int:
     """Synthesise, and write only when every overlay is right and the guard has nothing against it."""
     overlays, target = arguments.overlays or folder("overlays"), output_folder(arguments.output)
+    check_output_folder(target, overlays)
     request = [
         f"{name}={value}"
         for name, value in sorted(vars(arguments).items())
@@ -114,7 +121,6 @@ def _synthesise(
     from convexctl.tools import node
 
     node.warm_up(len(names) - len(kept) if arguments.jobs != 1 else 1)
-    from convexctl.changes import guard
     from convexctl.overlays.load import attributed, lineage, load_overlays
     from convexctl.synth import output, self_audit
     from convexctl.synth.collisions import check_collisions, shares
@@ -124,9 +130,7 @@ def _synthesise(
     shared = check_collisions(overlays, loaded, {name: its.shares for name, its in kept.items()})
     built = build(overlays, loaded, arguments.jobs, lambda environment: self_audit.told(environment, overlays))
     environments = [environment for environment, _ in built]
-    guarded: list[str] = []
-    if not arguments.allow_irreversible:
-        guarded = guard.check(environments, target, overlays, live=arguments.live)
+    guarded = [] if arguments.allow_irreversible else _guarded(environments, target, overlays, live=arguments.live)
     made = {
         environment.name: Kept(
             environment.objects, environment.overlay.warnings, *told, shares(environment.overlay.values)
@@ -149,6 +153,50 @@ def _synthesise(
     return outcomes, known
 
 
+def _guarded(environments: Sequence[Environment], target: Path, overlays: Path, *, live: bool) -> list[str]:
+    """Let the guard look at the environments, and return its warnings. Raises `UserError` if it stops them."""
+    from convexctl.changes import guard
+
+    if live:
+        _check_owners([environment.overlay for environment in environments])
+    try:
+        return guard.check(environments, target, overlays, live=live)
+    except UserError as error:
+        _ask_whether_never_applied(error, live=live)
+        return []
+
+
+def _ask_whether_never_applied(stop: UserError, *, live: bool) -> None:
+    """At a terminal, ask whether the guard stopped for nothing. Raises the stop, or `UserError`, unless it did."""
+    from convexctl.commands import prompts
+
+    if stop.exit_code != IRREVERSIBLE or live or not prompts.somebody_answers():
+        raise stop
+    print(f"{stop}\n", file=sys.stderr)
+    prompts.confirm(
+        "If this was never applied to a cluster, nothing can be lost. Was it never applied, and shall synth go on?",
+        "nothing was written",
+        IRREVERSIBLE,
+    )
+
+
+def _check_owners(overlays: Sequence[Overlay]) -> None:
+    """Say which cluster is asked. Raises `UserError` if what is there was made from other overlays."""
+    from convexctl.commands import arguments as common
+    from convexctl.tools.owner import OtherOverlayError
+
+    faults = []
+    for overlay in overlays:
+        kubectl = common.current_kubectl(overlay)
+        print(f"{overlay.name}: compared with {kubectl.place()}", file=sys.stderr)
+        try:
+            common.refuse_other_overlay(kubectl, overlay)
+        except OtherOverlayError as error:
+            faults.append(str(error))
+    if faults:
+        raise UserError("\n".join([*faults, "nothing was written"]))
+
+
 def _report(target: Path, outcomes: Mapping[str, Outcome], known: Known, *, quiet: bool) -> None:
     for warning in known.warnings:
         print(f"warning: {printable(warning)}", file=sys.stderr)
@@ -156,6 +204,13 @@ def _report(target: Path, outcomes: Mapping[str, Outcome], known: Known, *, quie
         return
     for accepted in known.accepted:
         print(f"accepted: {printable(accepted)}", file=sys.stderr)
+    unchanged = [name for name, outcome in outcomes.items() if outcome == "unchanged"]
+    together = unchanged if len(unchanged) > _TOLD_ONE_BY_ONE else []
+    if together:
+        objects = sum(known.objects.get(name, 0) for name in together)
+        print(f"{target}: {len(together)} environments unchanged, {objects} objects", file=sys.stderr)
     for name, outcome in outcomes.items():
+        if name in together:
+            continue
         count = f", {known.objects[name]} objects" if name in known.objects else ""
         print(f"{target / name}: {outcome}{count}", file=sys.stderr)

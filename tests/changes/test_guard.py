@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -1131,3 +1132,27 @@ def test_the_documentation_has_every_command_of_a_message(project: Project, case
         for ours, general in names.items():
             command = command.replace(ours, general)
         assert line.startswith("#") or command in DOCUMENTATION
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("\n", 3), ("", 3)], ids=["yes", "enter", "the input ends"])
+def test_on_a_terminal_it_asks_whether_it_was_ever_applied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    project = Project(tmp_path, capsys)
+    project.overlay(VOLUME)
+    assert project.synth().code == 0
+    before = project.written()
+    project.overlay(VOLUME.replace("5Gi", "9Gi"))
+    monkeypatch.setattr("convexctl.commands.prompts.somebody_answers", lambda: True)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+    done = project.synth()
+    assert done.code == code
+    assert done.stderr.index("1 irreversible change") < done.stderr.index("If this was never applied")
+    assert (project.written() == before) is (code == 3)
+
+
+def test_make_passes_options_on() -> None:
+    done = subprocess.run(
+        ["make", "-n", "synth", "ARGS=--allow-irreversible"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1].endswith("main.py synth --allow-irreversible")
