@@ -27,9 +27,9 @@ from convexctl.behaviour.manifests import Manifests, items, mapping, sequence, t
 from convexctl.behaviour.source import Source
 from convexctl.behaviour.start_script import QUOTED, start_of, used_names
 
-_EXPANSION = re.compile(r"\$(?:\$|\((?P<name>[^)]*)\))")
+_EXPANSION = re.compile(r"\$(?:\$|\((?P<name>[^)]{0,1024})\))")
 _SHELL = re.compile(
-    r"\$(?:\{(?P<braced>\w+)(?P<rest>[^}]*)\}|\((?P<kubelet>\w*)\)|(?P<plain>[A-Za-z_]\w*)|(?P<special>.))"
+    r"\$(?:\{(?P<braced>\w+)(?P<rest>[^}]{0,1024})\}|\((?P<kubelet>\w*)\)|(?P<plain>[A-Za-z_]\w*)|(?P<special>.))"
 )
 
 

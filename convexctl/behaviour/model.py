@@ -61,6 +61,12 @@ class Behaviour:
 
         Among rules of Traefik's their priority decides. With a `port` only the rules that serve it count.
         """
+        request = host, path, port
+        if request not in self._answers:
+            self._answers[request] = self._answer(*request)
+        return self._answers[request]
+
+    def _answer(self, host: str, path: str, port: int | None) -> Route | None:
         fitting = [
             route
             for route in self._candidates(host)
@@ -69,6 +75,11 @@ class Behaviour:
         if fitting and all(route.priority is not None for route in fitting):
             return max(fitting, key=lambda route: route.priority or 0)
         return max(fitting, key=precedence, default=None)
+
+    @functools.cached_property
+    def _answers(self) -> dict[tuple[str, str, int | None], Route | None]:
+        """What is known of requests: many backends may have one host, and each asks for the same paths."""
+        return {}
 
     def opened(self, port: int) -> tuple[Route, ...]:
         """The open ports of a number."""

@@ -89,7 +89,7 @@ def _sends_sigint(name: str, arguments: Sequence[str]) -> bool:
     server = "convex-local-backend"
     if name == "kill":
         return any(target == "1" or re.fullmatch(r"\$\w+|\$\{\w+\}", target) for target in targets) or bool(
-            re.search(rf"\$\([^)]*{server[:_KEPT_OF_A_NAME]}", " ".join(targets))
+            re.search(rf"\$\([^)]{{0,1024}}{server[:_KEPT_OF_A_NAME]}", " ".join(targets))
         )
     names = (server, server[:_KEPT_OF_A_NAME])
     if name == "killall":

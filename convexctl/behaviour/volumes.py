@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -184,15 +185,25 @@ def claims(manifests: Manifests, pod: Pod) -> Iterator[tuple[str, Claim]]:
 
 def unused_claims(manifests: Manifests, namespace: str) -> Iterator[Claim]:
     """Claims among the manifests that no pod among them mounts."""
+    unused = _unused(manifests)
+    for where in dict.fromkeys((namespace, "")) if namespace else unused:
+        yield from unused.get(where, ())
+
+
+@functools.lru_cache(maxsize=1)
+def _unused(manifests: Manifests) -> dict[str, list[Claim]]:
+    """Unused claims by namespace: every backend asks for them."""
     used: dict[str, set[str]] = {}
     for pod in manifests.pods():
         for _, claim in claims(manifests, pod):
             used.setdefault(claim.name, set()).add(pod.source.namespace)
+    found: dict[str, list[Claim]] = {}
     for manifest in manifests.of_kind("PersistentVolumeClaim"):
         place = _place(manifest)
-        its_use = any(same_namespace(where, place.namespace) for where in used.get(place.name, ()))
-        if same_namespace(place.namespace, namespace) and not its_use:
-            yield Claim(place.name, "object", place, mapping(manifest.get("spec")))
+        if not any(same_namespace(where, place.namespace) for where in used.get(place.name, ())):
+            claim = Claim(place.name, "object", place, mapping(manifest.get("spec")))
+            found.setdefault(place.namespace, []).append(claim)
+    return found
 
 
 def _claim(manifests: Manifests, pod: Pod, name: str, source: Source) -> Claim:

@@ -1,0 +1,108 @@
+"""Input that is hostile, or just large: it is read in a time that grows with its size, or refused in a line.
+
+No test here looks at a clock: what once took minutes would be seen as a suite that does not end.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from convexctl.audit import audit
+from convexctl.behaviour.routes import Route
+from tests.support.command_line import run
+from tests.support.overlay_cases import DATA
+
+ATTACK = DATA / "cases" / "attack"
+BASELINE = (DATA / "cases" / "audit" / "a00-clean-baseline.yaml").read_text()
+KILOBYTES_80 = 80_000
+
+
+def test_the_cases_of_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "audit", str(ATTACK / "audit-expansion.yaml")).code == 0
+    bomb = run(capsys, "audit", str(ATTACK / "audit-alias-bomb-5docs.yaml"))
+    assert bomb.code == 1
+    assert "has aliases that expand to more than 50000 values" in bomb.stderr
+    number = run(capsys, "audit", str(ATTACK / "sexagesimal-float.yaml"))
+    assert (number.code, len(number.stderr.splitlines())) == (1, 1)
+
+
+def test_a_number_to_the_base_of_60_in_an_overlay(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    shutil.copy(ATTACK / "sexagesimal-float.yaml", tmp_path / "big.yaml")
+    done = run(capsys, "synth", "--overlays", str(tmp_path), "-o", str(tmp_path / "dist"))
+    assert done.code == 1
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == [
+        f"{tmp_path / 'big.yaml'}:1",
+        "1 error; nothing was written",
+    ]
+
+
+WORDS = {
+    "letters": "aB3" * (KILOBYTES_80 // 3),
+    "dashes": "a-" * (KILOBYTES_80 // 2),
+    "dots": "a." * (KILOBYTES_80 // 2),
+    "schemes": "://" * (KILOBYTES_80 // 3),
+    "logins": "http://" + "a:" * (KILOBYTES_80 // 2),
+    "assignments": "a=" * (KILOBYTES_80 // 2),
+    "references": "$(A" * (KILOBYTES_80 // 3),
+    "braces": "${A" * (KILOBYTES_80 // 3),
+    "spaces": " " * KILOBYTES_80 + "x",
+    "brackets": "(" * KILOBYTES_80,
+}
+
+
+@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS.keys())
+@pytest.mark.parametrize("script", [False, True], ids=["value", "script"])
+def test_a_word_of_80_kilobytes(word: str, script: bool) -> None:
+    documents = list(yaml.safe_load_all(BASELINE))
+    for document in documents:
+        if document["kind"] == "StatefulSet":
+            container = document["spec"]["template"]["spec"]["containers"][0]
+            container["env"] = [*(container.get("env") or []), {"name": "LONG", "value": word}]
+            container["args"] = [word]
+            container["command"] = ["sh", "-c", f"export A={word}; exec ./run_backend.sh"] if script else None
+    documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "long"}, "data": {"A": word}})
+    assert audit(documents).behaviour.backends
+
+
+def paths() -> Iterator[str]:
+    yield "/" + "a" * 30_000
+    yield "/" + "(a*)*" * 5_000
+    yield "/(" + "a|" * 10_000 + "b)"
+    yield "/" + "(" * 10_000
+
+
+@pytest.mark.parametrize("path", paths(), ids=["plain", "stars", "choices", "open brackets"])
+def test_a_path_of_30_kilobytes(path: str) -> None:
+    backend = {"service": {"name": "convex", "port": {"number": 3210}}}
+    rule = {"path": path, "pathType": "ImplementationSpecific", "backend": backend}
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "long", "annotations": {"nginx.ingress.kubernetes.io/use-regex": "true"}},
+        "spec": {"rules": [{"host": "api.acme.io", "http": {"paths": [rule]}}]},
+    }
+    assert audit([*yaml.safe_load_all(BASELINE), ingress]).behaviour.routes
+
+
+def test_what_many_backends_of_one_host_ask_the_edge_grows_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    takes = Route.takes
+    monkeypatch.setattr(Route, "takes", lambda self, path: asked.append(path) or takes(self, path))  # type: ignore[func-returns-value]
+
+    def questions(number: int) -> int:
+        asked.clear()
+        copies: list[dict[str, Any]] = []
+        for index in range(number):
+            copies += yaml.safe_load_all(BASELINE.replace("namespace: c\n", f"namespace: c{index}\n"))
+        assert len(audit(copies).behaviour.backends) == number
+        return len(asked)
+
+    few = questions(5)
+    assert few > 0
+    assert questions(20) <= 5 * few
