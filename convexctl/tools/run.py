@@ -7,9 +7,10 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO, Any, cast
 
 from convexctl.errors import UserError
@@ -17,6 +18,8 @@ from convexctl.errors import UserError
 MOST_BYTES = 256 * 1024 * 1024
 """More than any answer that is asked for; what prints more is broken."""
 _CHUNK = 1 << 20
+_SILENCE_S = 5
+"""After so long a wait is told."""
 INSTALL = {
     "kubectl": "https://kubernetes.io/docs/tasks/tools/",
     "helm": "https://helm.sh/docs/intro/install/",
@@ -65,7 +68,10 @@ def answer(
         where = f": see {INSTALL[name]}" if name in INSTALL else ""
         raise error(f"{name} is not installed, or not on PATH{where}")
     try:
-        code, out, errors = _finished([program, *arguments], stdin, timeout_s, {**os.environ, **(environment or {})})
+        with _word_of_waiting(name, timeout_s):
+            code, out, errors = _finished(
+                [program, *arguments], stdin, timeout_s, {**os.environ, **(environment or {})}
+            )
     except subprocess.TimeoutExpired:
         raise error(f"{name} did not finish within {timeout_s} seconds") from None
     except _TooMuchError:
@@ -77,6 +83,19 @@ def answer(
         end = f"failed with exit code {code}" if code >= 0 else f"was killed (signal {-code})"
         raise error(f"{lead}{said[-1]}" if said else f"{name} {end}")
     return code, out
+
+
+@contextlib.contextmanager
+def _word_of_waiting(name: str, timeout_s: float) -> Iterator[None]:
+    """Tell whoever sits at the terminal what is waited for, if it takes long."""
+    word = f"waiting for {name}, at most {timeout_s:g} seconds"
+    timer = threading.Timer(_SILENCE_S, lambda: print(word, file=sys.stderr, flush=True))
+    if sys.stderr.isatty():
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class _TooMuchError(Exception):

@@ -38,6 +38,15 @@ def main(
     )
 
 
+@pytest.mark.parametrize("flags", [["-P"], ["-I"], ["-E", "-s"]], ids=" ".join)
+def test_python_may_leave_the_programs_folder_out_of_its_path(flags: list[str]) -> None:
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(
+        [sys.executable, *flags, MAIN, "--version"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.fixture
 def overlays(tmp_path: Path) -> Path:
     """Two small overlays, without a warning about them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,18 @@ def test_what_is_wrong_is_one_line(tool: Path, script: str, message: str, monkey
     with pytest.raises(ToolError) as caught:
         run.run("tool", [], timeout_s=0.2 if "sleep" in script else 60, error=ToolError, lead="failed: ")
     assert str(caught.value) == message
+
+
+def test_a_long_wait_is_told_at_a_terminal(
+    tool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tool, "#!/bin/sh\nexec sleep 30\n")
+    monkeypatch.setattr(run, "_SILENCE_S", 0)
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        with pytest.raises(ToolError):
+            run.run("tool", [], timeout_s=1, error=ToolError)
+        assert capsys.readouterr().err == ("waiting for tool, at most 1 seconds\n" if terminal else "")
 
 
 def test_one_that_is_missing() -> None:
