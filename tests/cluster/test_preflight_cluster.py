@@ -129,6 +129,7 @@ def test_a_healthy_environment_is_ok_in_every_line(setting: Setting) -> None:
 ok       cluster                             Kubernetes v1.x
 ok       namespace                           {setting.namespace}
 ok       pod security                        baseline is enforced
+ok       overlay                             nothing of another overlay has the names of test
 ok       service account convex              there
 ok       config map convex-extra             there
 ok       secret convex-postgres-secret       there, with DATABASE_URL, INSTANCE_NAME, INSTANCE_SECRET
@@ -145,7 +146,7 @@ ok       public hosts                        nobody else serves api.example.com 
 ok       other backends                      no other one runs in this namespace
 ok       pod convex-backend                  the API server would admit it
 ok       pod convex-dashboard                the API server would admit it
-19 ok
+20 ok
 """
     )
 
@@ -158,7 +159,17 @@ def test_a_failure_stands_in_one_line_with_its_remedy_and_the_exit_code_is_1(set
         "failed   secret convex-postgres-secret  there is none of that name -> "
         f"python3 main.py secrets test --apply --namespace={setting.namespace}"
     )
-    assert done.stdout.endswith("\n6 ok, 1 failed\n")
+    assert done.stdout.endswith("\n8 ok, 1 failed\n")
+
+
+def test_what_another_overlay_made_under_the_same_names_fails(setting: Setting) -> None:
+    annotations = {"convex-k8s/overlay": "production"}
+    with setting.there("v1", "ConfigMap", "convex-config", annotations=annotations):
+        check = setting.checks(SQLITE)["overlay"]
+        assert "configmap/convex-config" in check.detail
+        assert "was made from the overlay production, and not from test" in check.detail
+        setting.cluster.run("bash", "-c", check.remedy.partition("new name: ")[2])
+        assert setting.checks(SQLITE)["overlay"].status is Status.OK
 
 
 def test_json_is_for_programs(setting: Setting) -> None:
