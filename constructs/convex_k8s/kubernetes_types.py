@@ -19,6 +19,26 @@ from convex_k8s.values.messages import meant, must_be, not_one_of
 
 OLDEST = "1.27"
 """Fields that came later are not in the typed structs of cdk8s-plus-27."""
+_CLUSTER_WIDE = frozenset(
+    {
+        "APIService",
+        "CSIDriver",
+        "CustomResourceDefinition",
+        "GatewayClass",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "PersistentVolume",
+        "PriorityClass",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+        "VolumeAttachment",
+        "VolumeSnapshotClass",
+    }
+)
+"""Kinds without a namespace, beside those whose name begins with `Cluster`."""
 _POLICIES = ("Always", "IfNotPresent", "Never")
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _CHOICES = {
@@ -194,3 +214,9 @@ PLAIN: dict[str, Callable[[Any], str]] = {
     "quantity": _quantity,
     "any": lambda _: "",
 }
+
+
+def cluster_wide(manifest: dict[str, Any]) -> bool:
+    """Whether an object has no namespace, as far as its kind says. CloudNativePG's `Cluster` has one."""
+    kind: str = manifest["kind"]
+    return kind in _CLUSTER_WIDE or (kind.startswith("Cluster") and kind != "Cluster")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from convex_k8s.kubernetes_types import cluster_wide
 from convex_k8s.origins import Origins
 from convex_k8s.secret_references import needed_keys
 from convex_k8s.values import Values
@@ -130,6 +131,15 @@ def _made_secrets(values: Values) -> Iterator[tuple[Key, str]]:
             yield (values.cluster, values.namespace, values.secrets.provider, secret), f"the object for Secret {secret}"
 
 
+def _extra_objects(values: Values) -> Iterator[tuple[Key, str]]:
+    """The user's own objects, which both environments may have from one base."""
+    for manifest in values.extra_objects:
+        kind, metadata = manifest["kind"], manifest["metadata"]
+        group = manifest["apiVersion"].rpartition("/")[0]
+        namespace = None if cluster_wide(manifest) else metadata.get("namespace", values.namespace)
+        yield (values.cluster, namespace, group, kind, metadata["name"]), f"{kind} {metadata['name']} of extraObjects"
+
+
 def _value(values: Values, secret: str, key: str) -> Key:
     """What a key of a Secret stands for: its place in the store where the Secret comes from one, else its own name."""
     external = values.secrets.external_secrets
@@ -246,5 +256,11 @@ _KINDS = (
         _made_secrets,
         "is in both, so each would replace that of the other",
         "name other Secrets in one of them",
+    ),
+    _Kind(
+        "extra objects",
+        _extra_objects,
+        "is in both, so each would replace that of the other, and take it along when it goes",
+        "give it another name in one of them, or keep it in one alone",
     ),
 )

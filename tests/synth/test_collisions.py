@@ -14,6 +14,10 @@ ingress: {enabled: true, dashboard: {host: d.example.net}, backend: {host: a.exa
 """
 LITE = "s3: {enabled: false}\nbackend: {persistence: {enabled: true}}\n"
 BUCKET = "backup: {enabled: true, s3: {bucket: backups, existingSecret: keys, region: eu-1"
+EXTRA = """extraObjects:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: mine}}
+  - {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: mine}, rules: []}
+"""
 CLAIM = "backup: {enabled: true, destination: claim, claim: {existingClaim: backups}}\n"
 STORE = "secrets: {provider: external-secrets, externalSecrets: {storeName: vault"
 
@@ -64,6 +68,18 @@ SHARED = [
         f"namespace: y\n{POSTGRES}{PRODUCTION}",
         ["a.example.net is a public host of both", "d.example.net is a public host of both"],
         id="public hosts",
+    ),
+    pytest.param(
+        f"namespace: x\n{EXTRA}",
+        f"namespace: y\n{EXTRA}",
+        ["ClusterRole mine of extraObjects is in both"],
+        id="an extra object without a namespace",
+    ),
+    pytest.param(
+        EXTRA,
+        f"releaseName: two\n{EXTRA}",
+        ["ConfigMap mine of extraObjects is in both", "ClusterRole mine of extraObjects is in both"],
+        id="extra objects in one namespace",
     ),
     pytest.param(
         f"namespace: x\n{LITE}{BUCKET}}}}}",
