@@ -33,6 +33,8 @@ _COLOURS = {"added": "\033[32m", "removed": "\033[31m", "changed": "\033[33m"}
 _RESET = "\033[0m"
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _LONGEST_VALUE = 200
+_CHECKSUM = "checksum/"
+"""Annotations that begin so have values of the form of an instance secret, and are none."""
 _LEAVING = "what goes stays in the cluster until you delete it, or Argo CD or Flux prunes it:"
 
 
@@ -249,8 +251,8 @@ def _markdown(difference: Difference) -> str:
 
 def _without_secrets(field: FieldChange) -> FieldChange:
     """A field as it may be shown: manifests that Helm made, or that somebody edited, may hold a secret."""
-    if "checksum/" in field.path:
-        return field  # has the form of an instance secret, and is none
+    if _CHECKSUM in field.path:
+        return field
     *before, last = re.findall(r"\w+", field.path) or [""]
     name = before[-1] if last == "value" and before else last
     return FieldChange(field.path, _hidden(field.before, name), _hidden(field.after, name))
@@ -259,7 +261,10 @@ def _without_secrets(field: FieldChange) -> FieldChange:
 def _hidden(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         variable = str(value.get("name", ""))
-        return {key: _hidden(item, variable if key == "value" else str(key)) for key, item in value.items()}
+        return {
+            key: item if str(key).startswith(_CHECKSUM) else _hidden(item, variable if key == "value" else str(key))
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         before = ["", *(item if isinstance(item, str) else "" for item in value)]
         return [

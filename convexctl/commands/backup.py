@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     kubectl = common.kubectl_for(arguments, overlay)
     cron_job = f"{overlay.values.release_name}-backup"
     if not arguments.now:
+        print(f"backups of {overlay.name} ({kubectl.place()})", file=sys.stderr)
         common.warn_of_other_overlay(kubectl, overlay)
         return _show(kubectl, cron_job)
     common.refuse_other_overlay(kubectl, overlay)

@@ -181,6 +181,12 @@ def test_a_checksum_is_no_secret(project: Path, capsys: pytest.CaptureFixture[st
     assert re.search(r'checksum/config[^:]*: "[0-9a-f]{64}" -> "[0-9a-f]{64}"', capsys.readouterr().out)
 
 
+def test_a_checksum_is_no_secret_in_a_map_either() -> None:
+    given = {"checksum/config": "a" * 64, "other": "b" * 64}
+    shown = _without_secrets(FieldChange("metadata.annotations", ABSENT, given)).after
+    assert shown == {"checksum/config": "a" * 64, "other": NOT_SHOWN}
+
+
 def test_the_folder_is_the_one_that_synth_writes_to(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
