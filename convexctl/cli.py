@@ -117,8 +117,11 @@ def _overlay_name(given: str, overlays: Path) -> str:
     path = Path(given)
     if path.suffix not in (".yaml", ".yml"):
         return given
-    inside = path.parent == Path() or path.parent.resolve() == overlays.resolve()
-    return path.stem if inside and (overlays / path.name).is_file() else given
+    root = overlays.resolve()
+    for file in (path.parent.resolve() / path.name, (overlays / path.parent).resolve() / path.name):
+        if file.is_file() and file.is_relative_to(root):
+            return file.relative_to(root).with_suffix("").as_posix()
+    return given
 
 
 def _open_closed_streams() -> None:

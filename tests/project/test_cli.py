@@ -103,6 +103,13 @@ class TestSynth:
         assert done.stderr == f"{self.output}/one: unchanged, 6 objects\n"
         assert (self.output / "two").exists()
 
+    def test_an_overlay_in_a_folder_by_its_file(self, capsys: pytest.CaptureFixture[str]) -> None:
+        file = self.overlays / "tenants" / "acme.yaml"
+        file.parent.mkdir()
+        (self.overlays / "one.yaml").rename(file)
+        done = run(capsys, *self.arguments(str(file)))
+        assert (done.code, done.stderr) == (0, f"{self.output}/tenants/acme: new, 6 objects\n")
+
     @pytest.mark.parametrize("given", ["{overlays}/one.yaml", "one.yaml"])
     def test_an_overlay_by_its_file(self, capsys: pytest.CaptureFixture[str], given: str) -> None:
         done = run(capsys, *self.arguments(given.format(overlays=self.overlays)))
