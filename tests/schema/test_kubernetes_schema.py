@@ -17,7 +17,13 @@ from convexctl.synth.environment import NAMESPACE
 from tests.support.overlay_cases import CASES, case, one
 
 VERSIONS = [f"1.{minor}" for minor in range(27, 37)]
-CUSTOM_GROUPS = {"external-secrets.io", "bitnami.com", "gateway.networking.k8s.io", "monitoring.coreos.com"}
+CUSTOM_GROUPS = {
+    "bitnami.com",
+    "external-secrets.io",
+    "gateway.networking.k8s.io",
+    "monitoring.coreos.com",
+    "postgresql.cnpg.io",
+}
 """Kinds of these groups are custom: Kubernetes has no schema of them."""
 
 

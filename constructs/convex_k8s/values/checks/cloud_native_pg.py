@@ -42,7 +42,7 @@ def _made(values: Values) -> Iterator[Problem]:
     operator = values.postgres.cloud_native_pg
     create = operator.create
     if not create.wanted:
-        if create.model_fields_set:
+        if create != type(create)():
             path: Path = (*CREATE, "storage", "size")
             yield Problem(
                 path, "is missing: a Cluster needs a volume, of 20Gi say. Without one none is made", (CREATE,)
