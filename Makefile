@@ -8,7 +8,7 @@ export KUBEBUILDER_ASSETS ?= $(CURDIR)/.cluster-tools
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz install synth check test test-cluster cluster-tools lint lint-manifests format snapshots schema kubernetes-types preflight benchmark requirements clean
+.PHONY: help fuzz install synth check test test-cluster cluster-tools lint lint-manifests sbom audit-dependencies format snapshots schema kubernetes-types preflight benchmark requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,14 @@ lint: $(VENV)/.dev ## Run ruff and mypy
 lint-manifests: ## Run checkov over dist/, in an environment of its own
 	@test -x .venv-checkov/bin/checkov || { python3 -m venv .venv-checkov && .venv-checkov/bin/pip install --quiet checkov==3.2.471; }
 	@.venv-checkov/bin/checkov --config-file .checkov.yaml --directory dist
+
+sbom: ## Write sbom.json, a list of what synth needs with versions, hashes (CycloneDX)
+	@test -x .venv-sbom/bin/cyclonedx-py || { python3 -m venv .venv-sbom && .venv-sbom/bin/pip install --quiet cyclonedx-bom==7.5.0; }
+	@.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.json requirements.txt
+
+audit-dependencies: ## Look the pinned packages up among the known vulnerabilities (asks PyPI)
+	@test -x .venv-pip-audit/bin/pip-audit || { python3 -m venv .venv-pip-audit && .venv-pip-audit/bin/pip install --quiet pip-audit==2.10.1; }
+	@.venv-pip-audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt
 
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --fix .
