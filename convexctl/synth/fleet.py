@@ -55,6 +55,7 @@ def synthesise_many(
     _work = (overlays, sealed, look)
     environments: list[tuple[Environment, T]] = []
     faults: list[str] = []
+    done = False
     executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _begin)
     try:
         for overlay, made in zip(
@@ -65,6 +66,7 @@ def synthesise_many(
             faults += made.wrong
             if not faults:
                 environments.append((Environment(overlay, made.files), made.said))
+        done = True
     except BrokenProcessPool:
         raise UserError(
             "a worker process was ended from outside, perhaps for want of memory: try fewer with --jobs; "
@@ -75,7 +77,8 @@ def synthesise_many(
         raise
     finally:
         _work = ((), {}, lambda _: None)
-        executor.shutdown(wait=False, cancel_futures=True)
+        # Workers that were not ended are waited for: a process that ends before it has told them to would hang.
+        executor.shutdown(wait=done, cancel_futures=True)
     if faults:
         raise OverlayError(faults)
     return environments
