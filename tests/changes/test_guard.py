@@ -1153,6 +1153,10 @@ def test_on_a_terminal_it_asks_whether_it_was_ever_applied(
 
 def test_make_passes_options_on() -> None:
     done = subprocess.run(
-        ["make", "-n", "synth", "ARGS=--allow-irreversible"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-n", "synth", "ARGS=--allow-irreversible"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.splitlines()[-1].endswith("main.py synth --allow-irreversible")

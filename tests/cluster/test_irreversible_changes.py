@@ -280,7 +280,10 @@ def test_a_cluster_that_does_not_answer_stops_the_run(environment: Environment) 
     environment.monkeypatch.setenv("KUBECONFIG", "/dev/null")
     done = environment.synth("--live")
     assert done.code == 1
-    assert len(done.stderr.splitlines()) == 1
+    compared, note, reason = done.stderr.splitlines()
+    assert compared.startswith("test: compared with ")
+    assert note.startswith("note: whose objects are in the cluster is not known")
+    assert "connection refused" in reason
     assert not (environment.folder / "dist").exists()
 
 

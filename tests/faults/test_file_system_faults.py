@@ -149,8 +149,9 @@ def test_synth_needs_no_network(tmp_path: Path) -> None:
 def test_the_clock_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], now: float
 ) -> None:
-    (tmp_path / "shop.yaml").write_text(LOCAL)
-    arguments = ["synth", "--overlays", str(tmp_path), "-o"]
+    (tmp_path / "overlays").mkdir()
+    (tmp_path / "overlays" / "shop.yaml").write_text(LOCAL)
+    arguments = ["synth", "--overlays", str(tmp_path / "overlays"), "-o"]
     assert cli.run([*arguments, str(tmp_path / "today")]) == 0
     monkeypatch.setattr(time, "time", lambda: now)
     assert cli.run([*arguments, str(tmp_path / "then")]) == 0

@@ -109,7 +109,7 @@ def _root(value: Any) -> Any:
 
 
 def _not_non_root(value: Any) -> Any:
-    if isinstance(value, int) and value is not False:
+    if isinstance(value, int | float) and value is not False:
         raise wrong("must be false: the image runs as root and has no other user, so the pod would never start")
     return value
 
