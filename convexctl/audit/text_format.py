@@ -78,9 +78,9 @@ class _Text:
         lines: list[str] = []
         for where, rule in errors[:most]:
             if brief:
-                lines.append(_shortened(f"{where} [{rule.id}]: {rule.change}"))
+                lines.append(f"{where} [{rule.id}]: {_shortened(rule.change)}")
             else:
-                lines += [_shortened(f"{where}: {rule.title} [{rule.id}]"), _shortened(f"  fix: {rule.change}")]
+                lines += [f"{where}: {rule.title} [{rule.id}]", _shortened(f"  fix: {rule.change}")]
         if len(errors) > most:
             lines.append(f"... and {len(errors) - most} more errors, below")
         yield "\n".join(lines)

@@ -9,8 +9,8 @@ from typing import Any
 from convexctl.changes.compare_objects import identity
 from convexctl.tools.kubectl import BUILT_IN_GROUPS
 
-_WITH_DATA = ("Namespace", "PersistentVolumeClaim")
-"""Kinds that no printed line deletes, because data goes with them."""
+_WITH_DATA = ("Namespace", "PersistentVolumeClaim", "PersistentVolume", "Cluster")
+"""Kinds that no printed line deletes, because data goes with them; Cluster is CloudNativePG's."""
 
 
 def deletions(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -205,7 +205,7 @@ def _report(target: Path, outcomes: Mapping[str, Outcome], known: Known, *, quie
     for accepted in known.accepted:
         print(f"accepted: {printable(accepted)}", file=sys.stderr)
     unchanged = [name for name, outcome in outcomes.items() if outcome == "unchanged"]
-    together = unchanged if len(unchanged) > _TOLD_ONE_BY_ONE else []
+    together = frozenset(unchanged if len(unchanged) > _TOLD_ONE_BY_ONE else ())
     if together:
         objects = sum(known.objects.get(name, 0) for name in together)
         print(f"{target}: {len(together)} environments unchanged, {objects} objects", file=sys.stderr)

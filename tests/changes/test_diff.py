@@ -301,11 +301,13 @@ def test_kinds_of_others_and_other_namespaces_are_named_in_full_and_what_holds_d
     before = [
         thing("v1", "Namespace"),
         thing("v1", "PersistentVolumeClaim", "shop"),
+        thing("v1", "PersistentVolume"),
+        thing("postgresql.cnpg.io/v1", "Cluster", "shop"),
         thing("external-secrets.io/v1", "ExternalSecret", "shop"),
         thing("apps/v1", "Deployment", "shop"),
         thing("v1", "ConfigMap"),
     ]
-    assert deletions(before, before[3:4]) == [
+    assert deletions(before, before[5:6]) == [
         "kubectl -n shop delete externalsecret.external-secrets.io/a",
         "kubectl delete configmap/a",
     ]
