@@ -14,7 +14,8 @@ from convexctl.project import PROGRAM
 
 SEALED_FOLDER = "sealed"
 """The folder of the sealed files, below that of the overlays. It is the only one that holds no overlays."""
-_ENDINGS = (".yaml", ".yml")
+ENDINGS = (".yaml", ".yml")
+"""Endings of overlays' files, the one that is looked for first in front."""
 _LONGEST_NAME = 255
 """Bytes in the name of a file: the system answers a longer one with an error."""
 _LONGEST_SHOWN = 63
@@ -143,9 +144,9 @@ def _file(folder: Path, name: str) -> Path | None:
     parts = name.split("/")
     if len(parts) > 1 and (parts[0] == SEALED_FOLDER or any(not part or part.startswith(".") for part in parts)):
         return None
-    if any(len(part.encode(errors="replace")) + len(_ENDINGS[0]) > _LONGEST_NAME for part in parts):
+    if any(len(part.encode(errors="replace")) + len(ENDINGS[0]) > _LONGEST_NAME for part in parts):
         return None
-    files = (folder / f"{name}{ending}" for ending in _ENDINGS)
+    files = (folder / f"{name}{ending}" for ending in ENDINGS)
     return next((file for file in files if os.path.isfile(file)), None)  # noqa: PTH113 - a path may be too long
 
 
@@ -161,7 +162,7 @@ def _files(folder: Path, below: str = "") -> Iterator[tuple[str, str]]:
         if entry.is_dir(follow_symlinks=False):
             if path != SEALED_FOLDER:
                 yield from _files(folder, f"{path}/")
-        elif ending in _ENDINGS and entry.is_file():
+        elif ending in ENDINGS and entry.is_file():
             yield path, stem
 
 

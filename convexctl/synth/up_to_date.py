@@ -19,12 +19,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from convexctl.overlays.names import ENDINGS, SEALED_FOLDER
+
 _FORMAT = 2
 _KEPT = 100
 """So many records are kept, the newest ones: one for each repository, folder and command line."""
 _PROGRAM = (Path(__file__).parents[1], Path(__file__).parents[2] / "constructs" / "convex_k8s")
 _RECORD = ".convex-k8s"
-_ENDINGS = (".yaml", ".yml")
 
 
 class Known(NamedTuple):
@@ -112,11 +113,15 @@ class Memory:
         """A digest of the files that an environment is made from, and of those that would come in their place."""
         folders = sorted({"", *(os.path.dirname(each) for each in lineage)})  # noqa: PTH120
         stems = [os.path.join(folder, os.path.basename(each)) for each in lineage for folder in folders]  # noqa: PTH118, PTH119
-        places = [str(self._overlays / f"{stem}{ending}") for stem in [*stems, f"sealed/{name}"] for ending in _ENDINGS]
+        places = [
+            str(self._overlays / f"{stem}{ending}")
+            for stem in [*stems, f"{SEALED_FOLDER}/{name}"]
+            for ending in ENDINGS
+        ]
         return _digest(self._digests.get(place, f"{place} is not there") for place in places)
 
     def _digest_of_inputs(self) -> str:
-        for path in _files(self._overlays, (), _ENDINGS):
+        for path in _files(self._overlays, (), ENDINGS):
             self._digests[path] = _line(path, self._overlays)
         values = [_line(path, Path()) for path in map(str, self._values_files)]
         self._program = _digest([_program(), *values])
