@@ -9,7 +9,7 @@ from pathlib import Path
 
 from convexctl.secrets.admin_key import open_admin_key
 from tests.support.node import DATABASE, Node
-from tests.support.pods import log, program, start, wait_for_pods, wait_until
+from tests.support.pods import lines, program, start, wait_for_pods, wait_until
 
 OVERLAY = """\
 releaseName: shop
@@ -28,7 +28,7 @@ def secret(node: Node, namespace: str, name: str) -> dict[str, str]:
 
 
 def flag(node: Node, namespace: str, name: str) -> str:
-    words = log(node, namespace, "shop-backend-0")[0]["args"]
+    words = lines(node, namespace, "shop-backend-0")[0]["args"]
     return str(words[words.index(name) + 1])
 
 
@@ -71,7 +71,7 @@ def test_external_secrets(operators: Callable[..., Node], namespace: str) -> Non
     start(node, namespace, (OVERLAY + POSTGRES).format(namespace=namespace) + external, "shop-backend")
     assert secret(node, namespace, "database") == values
     assert flag(node, namespace, "--instance-secret") == values["INSTANCE_SECRET"]
-    assert URL in log(node, namespace, "shop-backend-0")[0]["args"]
+    assert URL in lines(node, namespace, "shop-backend-0")[0]["args"]
 
 
 def test_flux_applies_what_is_committed_and_prunes_what_is_gone(

@@ -11,6 +11,7 @@ from tests.support.pods import (
     get_by_proxy,
     is_ready,
     light,
+    lines,
     log,
     pods,
     reasons,
@@ -79,7 +80,7 @@ def test_an_unhealthy_backend_gets_no_requests_and_then_a_restart(stand_in: Node
     wait_until(lambda: endpoints() == [], "no endpoint")
     assert restarts(node, namespace) == 0
     wait_until(lambda: restarts(node, namespace) == 1, "the restart")
-    assert log(node, namespace, POD, previous=True)[-1] == {"stopped": "clean"}
+    assert lines(node, namespace, POD, previous=True)[-1] == {"stopped": "clean"}
     wait_for_pods(node, namespace, "convex-backend")
     assert len(endpoints()) == 1
 
@@ -97,7 +98,7 @@ def test_a_crash_and_memory_beyond_the_limit_restart_it_with_its_data(stand_in: 
     wait_until(lambda: restarts(node, namespace) == 2, "the kill")
     assert "OOMKilled" in reasons(the_pod(node, namespace))
     wait_for_pods(node, namespace, "convex-backend")
-    assert log(node, namespace, POD)[0]["starts"] == 3
+    assert lines(node, namespace, POD)[0]["starts"] == 3
 
 
 def test_a_changed_config_map_rolls_and_a_changed_secret_does_not(stand_in: Node, namespace: str) -> None:

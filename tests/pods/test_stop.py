@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.support.node import Node
-from tests.support.pods import events, get_by_proxy, is_ready, log, pods, start, wait_until
+from tests.support.pods import events, get_by_proxy, is_ready, lines, log, pods, start, wait_until
 
 OVERLAY = """
 s3: {enabled: false}
@@ -78,7 +78,7 @@ def test_requests_in_flight_get_their_answer_and_nobody_is_warned(
     wait_until(again, "the next pod")
     (after,) = pods(node, namespace, app="convex-backend")
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
-    assert log(node, namespace, POD)[0]["starts"] == 2, "the data of the first start is there"
+    assert lines(node, namespace, POD)[0]["starts"] == 2, "the data of the first start is there"
     assert [event for event in events(node, namespace) if event.startswith("FailedPreStopHook")] == []
 
 

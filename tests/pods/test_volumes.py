@@ -11,7 +11,7 @@ import pytest
 from tests.support.command_line import Done
 from tests.support.node import Node
 from tests.support.overlay_cases import environment_of
-from tests.support.pods import apply, light, log, pods, program, reasons, start, wait_for_pods, wait_until
+from tests.support.pods import apply, light, lines, log, pods, program, reasons, start, wait_for_pods, wait_until
 
 OVERLAY = """\
 releaseName: shop
@@ -28,13 +28,13 @@ POD = "shop-backend-0"
 
 def starts(node: Node, namespace: str, pod: str = POD) -> int:
     """How often a backend started on the volume: the stand-in's data."""
-    lines = log(node, namespace, pod)
-    return int(lines[0]["starts"]) if lines else 0
+    found = log(node, namespace, pod)
+    return int(found[0]["starts"]) if found else 0
 
 
 def secret_of(node: Node, namespace: str, pod: str = POD) -> str:
     """The instance secret that the backend runs with."""
-    words = log(node, namespace, pod)[0]["args"]
+    words = lines(node, namespace, pod)[0]["args"]
     return str(words[words.index("--instance-secret") + 1])
 
 

@@ -114,10 +114,22 @@ def log(node: Node, namespace: str, pod: str, container: str = "", *, previous: 
     return [json.loads(line) for line in text.splitlines() if line.startswith('{"') and "kind" not in line[:8]]
 
 
+def lines(node: Node, namespace: str, pod: str, *, previous: bool = False) -> list[Object]:
+    """As `log`, once there is a line: after a restart the kubelet has no log to show for a moment."""
+    found: list[Object] = []
+
+    def there() -> bool:
+        found[:] = log(node, namespace, pod, previous=previous)
+        return bool(found)
+
+    wait_until(there, f"the log of {pod}")
+    return found
+
+
 def start_line(node: Node, namespace: str, pod: str, container: str = "") -> Object | None:
     """What a pod of the stand-in says that it got: `args`, `env`, `uid`, `gid`; None before it has started."""
-    lines = log(node, namespace, pod, container)
-    return lines[0] if lines and "standin" in lines[0] else None
+    found = log(node, namespace, pod, container)
+    return found[0] if found and "standin" in found[0] else None
 
 
 def pods(node: Node, namespace: str = "", **labels: str) -> list[Object]:
