@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from convexctl.tools.kubectl import Kubectl, KubectlError, as_stream
 _HELM_ANNOTATIONS = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 _HELM_MANAGERS = ("helm", "Helm", "helm-controller")
 """Under which names the API server notes what Helm and Flux's helm-controller set."""
+_KUBECTL = {"manager": "kubectl-client-side-apply", "operation": "Update"}
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 _CHART = "helm.sh/chart"
 _TEMPLATE = (
@@ -200,23 +201,18 @@ class Adoption:
         return Step("Take Helm's labels and annotations off", tuple(commands))
 
     def _disown(self) -> Step:
-        """What Helm owns stays, whatever a server-side apply leaves out: Flux always applies so, Argo CD may."""
+        """Make kubectl the owner of what Helm owned, as if kubectl had applied it.
+
+        What Helm owns stays, whatever a server-side apply leaves out: Flux always applies so, Argo CD may. What nobody
+        owns stays too. What kubectl owns from a client-side apply is taken over by all three.
+        """
         commands = []
         for thing in self._live():
-            entries = list(map(mapping, sequence(dig(thing, "metadata", "managedFields"))))
-            theirs = [index for index, entry in enumerate(entries) if entry.get("manager") in _HELM_MANAGERS]
-            if not theirs:
-                continue
-            patch = []
-            for index in reversed(theirs):
-                path = f"/metadata/managedFields/{index}"
-                patch += [
-                    {"op": "test", "path": f"{path}/manager", "value": entries[index]["manager"]},
-                    {"op": "remove", "path": path},
-                ]
-            commands.append(Command(("patch", self._n, _object(thing), "--type=json", f"--patch={json.dumps(patch)}")))
+            if patch := _inherited(list(map(mapping, sequence(dig(thing, "metadata", "managedFields"))))):
+                options = ("--type=json", f"--patch={json.dumps(patch)}")
+                commands.append(Command(("patch", self._n, _object(thing), *options)))
         return Step(
-            "Take Helm out of the owners of fields, so that a server-side apply can remove them", tuple(commands)
+            "Make kubectl the owner of Helm's fields, so that a server-side apply can remove them", tuple(commands)
         )
 
     def _live(self) -> list[dict[str, Any]]:
@@ -280,3 +276,36 @@ def _kind(manifest: Mapping[str, Any]) -> str:
     group, slash, version = text(manifest.get("apiVersion")).rpartition("/")
     kind = text(manifest.get("kind"))
     return f"{kind}.{version}.{group}" if slash else kind
+
+
+def _inherited(entries: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The patch of `managedFields` by which kubectl inherits Helm's fields; empty if Helm has none."""
+    theirs = [index for index, entry in enumerate(entries) if entry.get("manager") in _HELM_MANAGERS]
+    patch = [_operation("test", index, "manager", entries[index]["manager"]) for index in theirs]
+    # One entry for each version of the API: the server takes two of the same manager for one.
+    for version in dict.fromkeys(text(entries[index].get("apiVersion")) for index in theirs):
+        heirs = [index for index in theirs if entries[index].get("apiVersion") == version]
+        own = [
+            index for index, entry in enumerate(entries) if entry.items() >= {**_KUBECTL, "apiVersion": version}.items()
+        ]
+        first = (own or heirs)[0]
+        fields = _merged(mapping(entries[index].get("fieldsV1")) for index in (*own, *heirs))
+        patch += [
+            _operation("replace", first, name, value) for name, value in (*_KUBECTL.items(), ("fieldsV1", fields))
+        ]
+        theirs = [index for index in theirs if index != first]
+    removals = ({"op": "remove", "path": f"/metadata/managedFields/{index}"} for index in reversed(theirs))
+    return [*patch, *removals]
+
+
+def _operation(name: str, index: int, field: str, value: object) -> dict[str, Any]:
+    return {"op": name, "path": f"/metadata/managedFields/{index}/{field}", "value": value}
+
+
+def _merged(trees: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The union of sets of fields, which are trees of keys."""
+    result: dict[str, Any] = {}
+    for tree in trees:
+        for key, below in tree.items():
+            result[key] = _merged((mapping(result.get(key)), mapping(below)))
+    return result

@@ -30,14 +30,18 @@ SECRETS = {
 """The Secrets that a user of the chart has made, with the keys that its templates ask for, by name, then key."""
 
 
-def install(cluster: ControlPlane, namespace: str, release: str, values: Path, *, server_side: bool) -> None:
-    """Make the Secrets, and install a release as Helm 4 does (`server_side`) or as Helm 3 does, up to ready pods."""
-    where = ("--namespace", namespace)
+def make_secrets(cluster: ControlPlane, namespace: str) -> None:
+    """Make the Secrets as a user of the chart does."""
     for name, data in SECRETS.items():
         literals = [f"--from-literal={key}={value}" for key, value in data.items()]
-        cluster.kubectl("create", "secret", "generic", name, *literals, *where)
+        cluster.kubectl("create", "secret", "generic", name, *literals, "--namespace", namespace)
+
+
+def install(cluster: ControlPlane, namespace: str, release: str, values: Path, *, server_side: bool) -> None:
+    """Make the Secrets, and install a release as Helm 4 does (`server_side`) or as Helm 3 does, up to ready pods."""
+    make_secrets(cluster, namespace)
     way = f"--server-side={'true' if server_side else 'false'}"
-    cluster.helm("install", release, CHART, "--values", values, way, *where)
+    cluster.helm("install", release, CHART, "--values", values, way, "--namespace", namespace)
     cluster.make_ready(namespace)
 
 

@@ -1,0 +1,127 @@
+"""A running Helm release with data on its volume is taken over, put back and taken over again: nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.adoption import Adopter, snapshot, uids
+from tests.support.control_plane import missing_programs
+from tests.support.helm_chart import CHART, PORT_FORWARD_VALUES, make_secrets
+from tests.support.node import Node
+from tests.support.pods import is_ready, lines, pods, start_line, wait_for_pods, wait_until
+from tests.support.writers import watched
+
+pytestmark = pytest.mark.skipif(bool(missing_programs("helm")), reason=missing_programs("helm"))
+
+RELEASE = "shop"
+POD = f"{RELEASE}-backend-0"
+CLAIM = f"{RELEASE}-backend-pvc"
+APPS = (f"{RELEASE}-backend", f"{RELEASE}-dashboard")
+MOUNT = f"""\
+          volumeMounts: [{{name: data, mountPath: /convex/data}}]
+      terminationGracePeriodSeconds: 3
+      volumes: [{{name: data, persistentVolumeClaim: {{claimName: {CLAIM}}}}}]
+"""
+"""What a team adds to the chart, which makes the claim and does not mount it. Its pods take no SIGTERM."""
+
+
+def install(node: Node, namespace: str, folder: Path) -> None:
+    """Install the chart with its volume mounted, as Helm 4 does."""
+    chart = folder / "chart"
+    shutil.copytree(CHART, chart)
+    template = chart / "templates" / "backend.yaml"
+    template.write_text(template.read_text() + MOUNT)
+    make_secrets(node, namespace)
+    node.helm("install", RELEASE, chart, "--values", PORT_FORWARD_VALUES, "--namespace", namespace)
+    wait_for_pods(node, namespace, *APPS)
+
+
+def instance_secret(node: Node, namespace: str) -> str:
+    words = lines(node, namespace, POD)[0]["args"]
+    return str(words[words.index("--instance-secret") + 1])
+
+
+def started(node: Node, namespace: str, starts: int, secret: str) -> None:
+    """Wait until the backend is ready after this many starts on its volume; its secret is the one on the volume."""
+
+    def there() -> bool:
+        line = start_line(node, namespace, POD)
+        return line is not None and line["starts"] == starts
+
+    wait_until(there, f"start {starts} on the volume")
+    wait_for_pods(node, namespace, *APPS)
+    assert instance_secret(node, namespace) == secret
+
+
+def test_a_running_release_is_taken_over_put_back_and_taken_over_again(
+    stand_in: Node, namespace: str, tmp_path: Path
+) -> None:
+    node = stand_in
+    install(node, namespace, tmp_path)
+    before = snapshot(node, namespace)
+    secret = instance_secret(node, namespace)
+    adopter = Adopter(node, namespace, RELEASE, tmp_path)
+
+    def adopt(*arguments: str, kill: str = "") -> str:
+        done = adopter("--apply", "--yes", *arguments, kill=kill, kubelet=False)
+        assert done.code == (-9 if kill else 0), done
+        return done.stdout
+
+    with watched(node, namespace, CLAIM) as writers:
+        assert "kubectl apply set-last-applied" in adopt(kill="after").splitlines()[-1]
+        assert "kubectl apply --namespace" in adopt(kill="after").splitlines()[-1]
+        # The pods are being replaced. Who is not sure goes back right now.
+        back = adopter("--rollback", kubelet=False)
+        assert back.code == 0, back
+        node.run("bash", "-euo", "pipefail", "-c", back.stdout)
+        wait_for_pods(node, namespace, *APPS)
+        line = start_line(node, namespace, POD)
+        assert line
+        assert line["env"]["AWS_ENDPOINT_URL_S3"] == "true", "the release's own setting is back"
+        starts = line["starts"]
+
+        adopt()
+        started(node, namespace, starts + 1, secret)
+        line = start_line(node, namespace, POD)
+        assert line
+        assert "AWS_ENDPOINT_URL_S3" not in line["env"]
+
+    assert writers.most == 1, "two backends had the volume at one moment"
+    assert len(writers.containers) >= starts + 1
+    assert {name: uid for name, uid in uids(before).items() if "helm.release" not in name}.items() <= uids(
+        snapshot(node, namespace)
+    ).items()
+    helm_can_do_nothing(node, namespace)
+    a_later_apply_removes(node, namespace, adopter.folder)
+
+
+def helm_can_do_nothing(node: Node, namespace: str) -> None:
+    before = uids(snapshot(node, namespace))
+    done = node.helm("uninstall", RELEASE, "--namespace", namespace, check=False)
+    assert done.returncode != 0
+    assert "not found" in done.stderr
+    assert uids(snapshot(node, namespace)) == before
+    assert is_ready(*pods(node, namespace, app=APPS[0]))
+
+
+def a_later_apply_removes(node: Node, namespace: str, folder: Path) -> None:
+    """What the release had set too goes with the manifest that no longer has it, from the pod as from the object."""
+    manifests = list(yaml.safe_load_all((folder / "convex.k8s.yaml").read_text()))
+    backend = next(item for item in manifests if item["kind"] == "StatefulSet")
+    (container,) = backend["spec"]["template"]["spec"]["containers"]
+    container["env"] = [entry for entry in container["env"] if entry["name"] != "AWS_REGION"]
+    apply = ("apply", "--server-side", "--namespace", namespace, "--filename=-")
+    line = start_line(node, namespace, POD)
+    assert line
+    assert "AWS_REGION" in line["env"]
+    node.kubectl(*apply, input=yaml.safe_dump_all(manifests))
+
+    def gone() -> bool:
+        found = start_line(node, namespace, POD)
+        return found is not None and "AWS_REGION" not in found["env"] and found["starts"] == line["starts"] + 1
+
+    wait_until(gone, "the pod without the variable, with its data")

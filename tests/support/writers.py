@@ -1,0 +1,64 @@
+"""Watches the processes of this machine for two containers that have one volume mounted as the backend's data."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.support.node import Node
+
+_BETWEEN_LOOKS_S = 0.05
+_MOUNTED_AT = "/convex/data"
+_OURS = Path("/proc/self/ns/pid").readlink()
+
+
+class Writers:
+    """What was seen: each container that had the volume, and the most of them at one moment."""
+
+    def __init__(self, volume: str) -> None:
+        self._volume = f"/{volume}"
+        self._ends = threading.Event()
+        self.most = 0
+        self.containers: set[str] = set()
+
+    def watch(self) -> None:
+        """Look again and again until the end."""
+        while not self._ends.wait(_BETWEEN_LOOKS_S):
+            now = set(self._now())
+            self.most = max(self.most, len(now))
+            self.containers |= now
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ends.set()
+
+    def _now(self) -> Iterator[str]:
+        """The containers, by their ids."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if (process / "ns" / "pid").readlink() != _OURS and self._has_it(process):
+                    found = re.search(r"[0-9a-f]{64}", (process / "cgroup").read_text())
+                    yield found[0] if found else process.name
+
+    def _has_it(self, process: Path) -> bool:
+        mounts = (line.split(" ")[3:5] for line in (process / "mountinfo").read_text().splitlines())
+        return any(place == _MOUNTED_AT and root.endswith(self._volume) for root, place in mounts)
+
+
+@contextmanager
+def watched(node: Node, namespace: str, claim: str) -> Iterator[Writers]:
+    """Watch the volume of a claim that is bound."""
+    volume = node.object(namespace, "persistentvolumeclaim", claim)["spec"]["volumeName"]
+    source = node.kubectl("get", "persistentvolume", volume, "--output=json").stdout
+    (path,) = set(re.findall(r'"path": "([^"]+)"', source))
+    writers = Writers(Path(path).name)
+    thread = threading.Thread(target=writers.watch, daemon=True)
+    thread.start()
+    try:
+        yield writers
+    finally:
+        writers.end()
+        thread.join()
