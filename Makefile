@@ -8,7 +8,7 @@ export KUBEBUILDER_ASSETS ?= $(CURDIR)/.cluster-tools
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz install synth check test test-cluster cluster-tools lint lint-manifests sbom audit-dependencies format snapshots schema kubernetes-types preflight benchmark requirements clean
+.PHONY: help coverage fuzz install synth check test test-cluster cluster-tools lint lint-manifests sbom audit-dependencies format snapshots schema kubernetes-types preflight benchmark requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ cluster-tools: ## Bring the programs of a control plane into .cluster-tools/
 
 test: lint ## Run the whole test suite
 	@$(BIN)/python -m pytest -n auto
+
+coverage: $(VENV)/.dev ## Measure the branch coverage of a run (make coverage ARGS="-m 'not pods'")
+	@test -x $(BIN)/coverage || $(PIP) install coverage==7.17.4
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m coverage run -m pytest -n auto $(ARGS); status=$$?; \
+		$(BIN)/python -m coverage combine --quiet; $(BIN)/python -m coverage report && exit $$status
 
 lint: $(VENV)/.dev ## Run ruff and mypy
 	@$(BIN)/ruff check .
