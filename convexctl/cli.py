@@ -110,6 +110,23 @@ def _take_paths_for_names(arguments: argparse.Namespace) -> None:
             setattr(arguments, option, [_overlay_name(name, overlays) for name in given])
         elif isinstance(given, str):
             setattr(arguments, option, _overlay_name(given, overlays))
+    _take_values_for_overlay(arguments, overlays)
+
+
+def _take_values_for_overlay(arguments: argparse.Namespace, overlays: Path) -> None:
+    """With `--name`, let the first values file stand for the overlay, if it is one and no overlay is named."""
+    if getattr(arguments, "overlay", None) != []:
+        return
+    layers: list[Any] = arguments.values
+    files = [layer for layer in layers if isinstance(layer, Path)]
+    if not files:
+        return
+    from convexctl.overlays.settings import name_given
+
+    name = _overlay_name(str(files[0]), overlays)
+    if name_given(layers) and name != str(files[0]):
+        arguments.overlay = [name]
+        arguments.values = [layer for layer in layers if layer is not files[0]]
 
 
 def _overlay_name(given: str, overlays: Path) -> str:

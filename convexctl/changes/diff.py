@@ -19,7 +19,7 @@ from convexctl.changes.leaving import deletions
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, load_all
 from convexctl.synth.environment import MANIFESTS, NAMESPACE, Environment
-from convexctl.synth.record import recorded, written_folders
+from convexctl.synth.record import named_folders, recorded, written_folders
 from convexctl.tools.kubectl import Kubectl
 from convexctl.wording import cell
 
@@ -67,7 +67,7 @@ def differences(root: Path, environments: Iterable[Environment], *, all_overlays
     environments = list(environments)
     found = [_difference(root, environment) for environment in environments]
     if all_overlays:
-        gone = written_folders(root) - {environment.name for environment in environments}
+        gone = written_folders(root) - named_folders(root).keys() - {environment.name for environment in environments}
         for name in sorted(gone):
             before = _manifests_in(root / name)
             objects = tuple(compare(before, []))

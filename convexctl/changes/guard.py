@@ -47,7 +47,8 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
     warnings = [its.warning for its in before.values() if its.warning]
     stops: list[_Stop] = []
     for environment in environments:
-        acknowledged, file = environment.overlay.values.acknowledge, overlay_file(overlays, environment.name)
+        acknowledged = environment.overlay.values.acknowledge
+        file = overlay_file(overlays, environment.overlay.file_name)
         if not (acknowledged or environment.name in before):
             continue
         after = side_of(environment.name, environment.manifests)

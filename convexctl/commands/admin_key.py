@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         instance = find_instance(overlay.values, kubectl, os.environ)
     except InstanceNotFoundError as error:
-        raise UserError(f"{error}. {how_to_make(overlay.name, overlay.values)}") from None
+        raise UserError(f"{error}. {how_to_make(overlay.name, overlay.values, overlay.asked)}") from None
     for note in instance.notes:
         print(f"note: {note}", file=sys.stderr)
     if checking:

@@ -11,7 +11,7 @@ from pathlib import Path
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.overlays.load import Overlay, load_overlays
 from convexctl.overlays.names import named_overlays
-from convexctl.overlays.settings import add_setting
+from convexctl.overlays.settings import add_setting, check_name
 from convexctl.project import folder, path
 from convexctl.tools.kubectl import Kubectl, KubectlError
 from convexctl.tools.owner import OtherOverlayError, check_owner
@@ -45,6 +45,7 @@ def for_each(arguments: argparse.Namespace, run: Callable[[argparse.Namespace], 
     """
     if bool(arguments.overlay) == arguments.every:
         raise UserError("name overlays, or say --all", WRONG_USAGE)
+    check_name(arguments.values, arguments.overlay)
     names = named_overlays(overlays_folder(arguments), arguments.overlay)
     worst = 0
     for name in names:

@@ -7,7 +7,7 @@ import sys
 
 from convexctl.commands import arguments as common
 from convexctl.errors import TROUBLE, UserError
-from convexctl.overlays.settings import add_setting
+from convexctl.overlays.settings import add_setting, check_name
 from convexctl.project import folder, output_folder, path
 from convexctl.tools import node
 
@@ -40,6 +40,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from convexctl.changes.diff import DIFFERENT, SAME, differences, live, rendered
     from convexctl.synth.environment import synthesise_all
 
+    check_name(arguments.values, arguments.overlay)
     environments = synthesise_all(
         arguments.overlays or folder("overlays"), arguments.overlay, values_files=arguments.values
     )

@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
             kept.setdefault(entry.secret, []).append(entry.key)
         new = [kubeseal.seal(manifest) for manifest in manifests]
         sealed_files.write_sealed(file, overlay.name, sealed_files.merge_sealed(before, new, kept))
-        print(f"{file}: written; commit it, and `{PROGRAM} synth {overlay.name}` takes it into dist/")
+        print(f"{file}: written; commit it, and `{PROGRAM} synth {overlay.asked}` takes it into dist/")
         _note_unmanaged(cluster, kubectl)
     elif arguments.apply:
         _repeat_names(overlay, filled)
@@ -203,7 +203,7 @@ def _say_nothing_to_write(overlay: Overlay) -> None:
         return
     print(
         f"{overlay.name} needs no Secret: its backend makes the instance secret at its first start and keeps it on its "
-        f"volume. Then `{PROGRAM} admin-key {overlay.name}` makes an admin key",
+        f"volume. Then `{PROGRAM} admin-key {overlay.asked}` makes an admin key",
         file=sys.stderr,
     )
 

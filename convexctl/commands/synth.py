@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from convexctl.errors import IRREVERSIBLE, UserError, printable
 from convexctl.overlays.names import named_overlays
-from convexctl.overlays.settings import add_setting
+from convexctl.overlays.settings import add_setting, check_name, name_given
 from convexctl.project import check_output_folder, folder, output_folder, path
+from convexctl.synth.record import named_folders
 from convexctl.synth.up_to_date import Kept, Known, Memory
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _once(arguments: argparse.Namespace) -> int:
     """Synthesise, and write only when every overlay is right and the guard has nothing against it."""
     overlays, target = arguments.overlays or folder("overlays"), output_folder(arguments.output)
     check_output_folder(target, overlays)
+    check_name(arguments.values, arguments.overlay)
     request = [
         f"{name}={value}"
         for name, value in sorted(vars(arguments).items())
@@ -104,10 +106,14 @@ def _once(arguments: argparse.Namespace) -> int:
     # A cluster may have changed without any file's having done so.
     known = None if arguments.force or arguments.live else memory.recall()
     if known:
-        _report(target, dict.fromkeys(known.objects, "unchanged"), known, quiet=arguments.quiet)
-        return 0
-    outcomes, known = _synthesise(arguments, overlays, target, memory)
+        outcomes: Mapping[str, Outcome] = dict.fromkeys(known.objects, "unchanged")
+    else:
+        outcomes, known = _synthesise(arguments, overlays, target, memory)
     _report(target, outcomes, known, quiet=arguments.quiet)
+    if not arguments.overlay and not arguments.quiet:
+        for name, overlay in named_folders(target).items():
+            if name not in outcomes:
+                print(f"{target / name}: left as it is: made from {overlay} by --name", file=sys.stderr)
     return 0
 
 
@@ -116,7 +122,9 @@ def _synthesise(
 ) -> tuple[Mapping[str, Outcome], Known]:
     """Make and write the environments that are not as the last run left them, and compare all of them."""
     names = named_overlays(overlays, arguments.overlay)
-    kept = {} if arguments.force or arguments.live else memory.environments()
+    own_name = name_given(arguments.values)
+    sources = {own_name or name: name for name in names}
+    kept = {} if arguments.force or arguments.live or own_name else memory.environments()
     kept = {name: kept[name] for name in names if name in kept}
     from convexctl.tools import node
 
@@ -137,11 +145,13 @@ def _synthesise(
         )
         for environment, told in built
     }
-    everything = {name: kept.get(name) or made[name] for name in names}
+    everything = {name: kept.get(name) or made[name] for name in sources}
     files = {environment.name: environment.files for environment in environments}
-    written = output.write(target, files, prune=not arguments.overlay, keep=kept)
-    outcomes = {name: written.pop(name, "unchanged") for name in names} | written
-    warnings = attributed(overlays, {name: [*its.warnings, *shared.get(name, ())] for name, its in everything.items()})
+    made_from = {environment.name: environment.overlay.overlay for environment in environments}
+    written = output.write(target, files, prune=not arguments.overlay, keep=kept, made_from=made_from)
+    outcomes = {name: written.pop(name, "unchanged") for name in sources} | written
+    told = {sources[name]: [*its.warnings, *shared.get(name, ())] for name, its in everything.items()}
+    warnings = attributed(overlays, told)
     known = Known(
         [*warnings, *(line for its in everything.values() for line in its.told), *guarded],
         {name: its.objects for name, its in everything.items()},
@@ -149,7 +159,7 @@ def _synthesise(
     )
     # With something to tell of changes, or against a cluster, a run that finds everything as it is now says otherwise.
     if not guarded and not arguments.live:
-        memory.keep(known, {name: (lineage(overlays, name), its) for name, its in made.items()})
+        memory.keep(known, {name: (lineage(overlays, sources[name]), its) for name, its in made.items()})
     return outcomes, known
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from convex_k8s.problems import Problem, ValuesError, dotted
@@ -14,8 +14,8 @@ from convex_k8s.values.secrecy import secret_in
 
 from convexctl import regular_files
 from convexctl.located_yaml import DocumentError, Located, Place, load_all, misread
-from convexctl.overlays.names import OverlayError, extended, name_fault, overlay_file, place_faults
-from convexctl.overlays.settings import Setting
+from convexctl.overlays.names import OverlayError, extended, name_fault, overlay_file, own_name_faults, place_faults
+from convexctl.overlays.settings import Name, Setting, check_name, command_line, name_given
 
 EXTENDS = "extends"
 _LONGEST_CHAIN = 100
@@ -30,6 +30,20 @@ class Overlay:
     warnings: list[str]
     source: Located | None = field(default=None, repr=False, compare=False)
     """The overlay with the places of its values."""
+    overlay: str = ""
+    """The overlay that the environment is made from, where `--name` gives it another name."""
+    command_line: str = ""
+    """The words that name it on a command line then."""
+
+    @property
+    def file_name(self) -> str:
+        """The name of the overlay's file, without its folder and ending."""
+        return self.overlay or self.name
+
+    @property
+    def asked(self) -> str:
+        """The words by which a command line names the environment."""
+        return self.command_line or self.name
 
     def faults(self, problems: Iterable[Problem]) -> list[str]:
         """What is wrong with the overlay, each with its place."""
@@ -40,13 +54,17 @@ class Overlay:
 def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Path | Setting] = ()) -> list[Overlay]:
     """Read, layer and check the named overlays, with the values files and settings merged on top of each.
 
-    Raises `OverlayError` with every fault of every overlay.
+    With `--name` among the settings it is one overlay, and the environment has that name. Raises `OverlayError` with
+    every fault of every overlay.
     """
     faults: dict[str, list[str]] = {}
     overlays: list[Overlay] = []
     extra: list[Located] = []
-    values_files = list(values_files)
-    for file in values_files:
+    values_files, names = list(values_files), list(names)
+    if own_name := name_given(values_files):
+        check_name(values_files, names)
+        faults |= {f"--name {own_name}: {fault}": [] for fault in own_name_faults(folder, own_name)}
+    for file in sorted(values_files, key=lambda each: not isinstance(each, Name)):
         try:
             extra.append(file.layer if isinstance(file, Setting) else _read_values(file))
         except OverlayError as error:
@@ -54,9 +72,9 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
     for name in names:
         try:
             located = layer(folder, name)
-            if fault := name_fault(name):
+            if (fault := name_fault(name)) and not own_name:
                 raise OverlayError([f"{overlay_file(folder, name)}: {fault}"])
-            if within := place_faults(folder, name):
+            if (within := place_faults(folder, name)) and not own_name:
                 raise OverlayError(within)
             for layered in extra:
                 located = merged(located, layered)
@@ -66,7 +84,11 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
         try:
             given = (each.layer.place.file if isinstance(each, Setting) else str(each) for each in values_files)
             own = {str(overlay_file(folder, name)), *given}
-            overlays.append(_checked(name, located, own))
+            overlay = _checked(name, located, own)
+            if own_name:
+                words = command_line(name, values_files)
+                overlay = replace(overlay, name=own_name, overlay=name, command_line=words)
+            overlays.append(overlay)
         except OverlayError as error:
             for message in error.messages:
                 faults.setdefault(message, []).append(name)
@@ -88,7 +110,7 @@ def _files(folder: Path, names: list[str]) -> list[Path]:
 
 def warnings_of(folder: Path, overlays: Iterable[Overlay]) -> list[str]:
     """The warnings about all overlays, each once, with the overlays that it is about where that is not plain."""
-    return attributed(folder, {overlay.name: overlay.warnings for overlay in overlays})
+    return attributed(folder, {overlay.file_name: overlay.warnings for overlay in overlays})
 
 
 def attributed(folder: Path, warnings: Mapping[str, Iterable[str]]) -> list[str]:

@@ -120,6 +120,17 @@ def place_faults(folder: Path, name: str) -> list[str]:
     ]
 
 
+def own_name_faults(folder: Path, name: str) -> list[str]:
+    """What keeps `--name` from giving an environment this name: overlays in the same place."""
+    if _file(folder, name):
+        return [f"there is an overlay of that name, {_file(folder, name)}: choose another name"]
+    outer = [each for each in _above(name) if _file(folder, each)]
+    inner = [each for _, each in _files(folder, f"{name}/")] if (folder / name).is_dir() else []
+    faults = [f"would be in dist/{each}, the folder of the overlay {_file(folder, each)}" for each in outer]
+    faults += [f"dist/{name} holds dist/{each} of the overlay {_file(folder, each)}" for each in inner[:1]]
+    return [f"{fault}: choose another name" for fault in faults]
+
+
 def _above(name: str) -> list[str]:
     parts = name.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts))]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from convexctl.overlays.load import Overlay, lineage, load_overlays
 from convexctl.overlays.names import OverlayError, overlay_names
 
 
-def relatives(folder: Path, names: Collection[str]) -> list[Overlay]:
+def relatives(folder: Path, names: Mapping[str, str]) -> list[Overlay]:
     """The overlays that extend one of the named ones, are extended by one, or extend the same one.
 
-    An overlay with faults is left out: its own synth reports them.
+    `names` are environments, each with the overlay that it is made from. An overlay with faults is left out: its own
+    synth reports them.
     """
     others = _others(folder, names)
-    family = {ancestor for name in names for ancestor in lineage(folder, name)} if others else set()
+    family = {ancestor for name in names.values() for ancestor in lineage(folder, name)} if others else set()
     found = []
     for name in others:
         if family & set(lineage(folder, name)):

@@ -106,7 +106,7 @@ def _lacking(overlay: Overlay, file: Path, documents: list[Located]) -> list[str
     node.ready()
     from convex_k8s.secret_references import needed_keys
 
-    cure = f"run `{PROGRAM} secrets {overlay.name} --seal`"
+    cure = f"run `{PROGRAM} secrets {overlay.asked} --seal`"
     needed = needed_keys(overlay.values)
     if not documents and needed:
         return [f"{file}: is not there, and secrets.provider is sealed-secrets: {cure}"]

@@ -1,16 +1,23 @@
-"""Single values from the command line: `--set backend.image.tag=abc`."""
+"""What the command line itself says of an environment: single values (`--set backend.image.tag=abc`), and `--name`."""
 
 from __future__ import annotations
 
 import argparse
 import re
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from convexctl.errors import WRONG_USAGE, UserError
+from convexctl.overlays.names import is_pattern, name_fault
 
 if TYPE_CHECKING:
     from convexctl.located_yaml import Located, Place
 
 _KEY = re.compile(r"(?:[^.\\=]|\\.)+")
 _NAME = "--set"
+_OWN_NAME = "--name"
 
 
 class Setting(NamedTuple):
@@ -18,6 +25,43 @@ class Setting(NamedTuple):
 
     text: str
     layer: Located
+
+
+class Name(Setting):
+    """The name of an environment that has no overlay of its own. Its layer is the namespace, below all others."""
+
+
+def own_name(text: str) -> Name:
+    """Read the name of an environment, which is that of its namespace too."""
+    from convexctl.located_yaml import Located, Place
+
+    if fault := name_fault(text):
+        raise argparse.ArgumentTypeError(fault.replace("an overlay's name", "it"))
+    place = Place(_OWN_NAME, 0)
+    return Name(text, Located({"namespace": Located(text.replace("/", "-"), place)}, place))
+
+
+def name_given(layers: Iterable[Path | Setting]) -> str:
+    """The name that `--name` gives; empty without it."""
+    return next((layer.text for layer in layers if isinstance(layer, Name)), "")
+
+
+def check_name(layers: Sequence[Path | Setting], overlays: Sequence[str]) -> None:
+    """Raise `UserError` where `--name` would name several environments, or one environment twice."""
+    names = [layer for layer in layers if isinstance(layer, Name)]
+    if len(names) > 1:
+        raise UserError(f"{_OWN_NAME} is given {len(names)} times: an environment has one name", WRONG_USAGE)
+    if names and (len(overlays) != 1 or is_pattern(overlays[0])):
+        raise UserError(f"{_OWN_NAME} names one environment: name the overlay that it is made from", WRONG_USAGE)
+
+
+def command_line(overlay: str, layers: Iterable[Path | Setting]) -> str:
+    """The words by which a command line names an environment that is made with `--name`."""
+    words = [overlay]
+    for layer in layers:
+        option = _OWN_NAME if isinstance(layer, Name) else _NAME if isinstance(layer, Setting) else "-f"
+        words += [option, layer.text if isinstance(layer, Setting) else str(layer)]
+    return shlex.join(words)
 
 
 def setting(text: str) -> Setting:
@@ -61,4 +105,13 @@ def add_setting(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="one value to lay on top, after what is to the left of it (may be repeated)",
+    )
+    parser.add_argument(
+        _OWN_NAME,
+        action="append",
+        dest="values",
+        type=own_name,
+        default=[],
+        metavar="NAME",
+        help="make the environment NAME of the one overlay, in a namespace of that name: for previews",
     )

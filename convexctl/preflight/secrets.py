@@ -38,7 +38,7 @@ class SecretChecks:
     """The Secrets of an environment, read once, when the first of them is asked for."""
 
     def __init__(self, environment: Environment, kubectl: Kubectl) -> None:
-        self._overlay = environment.name
+        self._overlay = environment.overlay.asked
         self._kubectl = kubectl
         self._values = environment.overlay.values
         self._plan = plan_secrets(self._values, environment.manifests, everything=True, operators=True)

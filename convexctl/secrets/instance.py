@@ -149,14 +149,14 @@ def _in_cluster(values: Values, kubectl: Kubectl) -> tuple[str, str, str]:
     return name, "", ""
 
 
-def how_to_make(overlay: str, values: Values) -> str:
-    """What a user does so that an environment gets its instance secret, for messages."""
-    apply = f"kubectl apply -f dist/{overlay}/"
+def how_to_make(environment: str, values: Values, asked: str) -> str:
+    """What a user does so that an environment, which a command line names by `asked`, gets its instance secret."""
+    apply = f"kubectl apply -f dist/{environment}/"
     if not values.instance_secret_name:
         return f"the backend makes one at its first start: {apply}"
     return {
-        "existing": f"make one: {PROGRAM} secrets {overlay} --apply",
-        "sealed-secrets": f"make one: {PROGRAM} secrets {overlay} --seal, then synth and {apply}",
+        "existing": f"make one: {PROGRAM} secrets {asked} --apply",
+        "sealed-secrets": f"make one: {PROGRAM} secrets {asked} --seal, then synth and {apply}",
         "external-secrets": f"External Secrets Operator brings it from the store: {apply}",
         "bootstrap": f"the bootstrap Job makes one: {apply}",
     }[values.secrets.provider]

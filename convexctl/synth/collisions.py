@@ -52,15 +52,17 @@ def check_collisions(folder: Path, overlays: Sequence[Overlay], others: Mapping[
     must not share it.
     """
     known = {**{overlay.name: shares(overlay.values) for overlay in overlays}, **others}
-    everything = {**known, **{other.name: shares(other.values) for other in relatives(folder, known.keys())}}
+    sources = {name: name for name in known} | {overlay.name: overlay.file_name for overlay in overlays}
+    everything = {**known, **{other.name: shares(other.values) for other in relatives(folder, sources)}}
     found = [each for each in collisions(everything.items()) if known.keys() & set(each.names)]
-    if faults := [_told(folder, each) for each in found if each.fatal]:
+    given = {overlay.name: f"--name {overlay.name}" for overlay in overlays if overlay.overlay}
+    if faults := [_told(folder, each, given) for each in found if each.fatal]:
         raise OverlayError(faults, warnings_of(folder, overlays))
     warnings: dict[str, list[str]] = {}
     for each in found:
         for name in each.names:
             if name in known:
-                warnings.setdefault(name, []).append(_told(folder, each))
+                warnings.setdefault(name, []).append(_told(folder, each, given))
     return warnings
 
 
@@ -72,8 +74,8 @@ def shares(values: Values) -> Shares:
     }
 
 
-def _told(folder: Path, collision: Collision) -> str:
-    files = [str(overlay_file(folder, name)) for name in sorted(collision.names)]
+def _told(folder: Path, collision: Collision, given: Mapping[str, str]) -> str:
+    files = [given.get(name) or str(overlay_file(folder, name)) for name in sorted(collision.names)]
     return f"{listed(files, 'and')}: {collision.message}"
 
 

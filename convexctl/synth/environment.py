@@ -113,12 +113,12 @@ def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> En
     except ValuesError as error:
         raise OverlayError(overlay.faults(error.problems)) from None
     node.release()
-    note = f"# Made from the overlay {overlay.name}: change that, not this file.\n"
+    note = f"# Made from the overlay {overlay.file_name}: change that, not this file.\n"
     files = {MANIFESTS: note + manifests, KUSTOMIZATION: note + _KUSTOMIZATION}
     if namespace:
         files[NAMESPACE] = note + namespace
     documents = _documents(manifests)
-    files[README] = readme(overlay.name, documents, predict(documents), has_namespace=bool(namespace))
+    files[README] = readme(overlay, documents, predict(documents), has_namespace=bool(namespace))
     return Environment(overlay, files, documents)
 
 

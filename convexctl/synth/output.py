@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import sys
+import types
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +20,15 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from convexctl.errors import UserError, printable
-from convexctl.synth.record import RECORD, digest, owner_and_files, record_text, recorded, written_folders
+from convexctl.synth.record import (
+    RECORD,
+    digest,
+    named_folders,
+    owner_and_files,
+    record_text,
+    recorded,
+    written_folders,
+)
 
 _WORK = ".convex-k8s-work"
 """The folder in which a run prepares new folders (`_NEW`) and puts old ones aside (`_OLD`, then `_DONE`)."""
@@ -44,11 +53,17 @@ class _Folder:
 
 
 def write(
-    root: Path, environments: Mapping[str, Mapping[str, str]], *, prune: bool, keep: Collection[str] = ()
+    root: Path,
+    environments: Mapping[str, Mapping[str, str]],
+    *,
+    prune: bool,
+    keep: Collection[str] = (),
+    made_from: Mapping[str, str] = types.MappingProxyType({}),
 ) -> dict[str, Outcome]:
     """Write the files of each environment to `root/<name>/` and report what happened to each folder.
 
-    With `prune`, folders that an earlier run wrote and that are neither among `environments` nor in `keep` go too;
+    With `prune`, folders that an earlier run wrote and that are neither among `environments` nor in `keep` go too,
+    except those of environments without an overlay of their own (`made_from` has the overlays of such environments);
     files of the user's own stay. Raises `UserError`, with all folders as they were, if a file of the user's own is in
     the way or a folder cannot be written.
     """
@@ -58,14 +73,15 @@ def write(
             work = root / _WORK
             _recover(root, work)
             before = written_folders(root)
-            gone = sorted(before - environments.keys() - set(keep)) if prune else []
+            stay = {*keep, *named_folders(root)}
+            gone = sorted(before - environments.keys() - stay) if prune else []
             wanted = {**environments, **{name: {} for name in gone}}
             try:
                 conflicts = [text for name in environments for text in _in_the_way(root, name, before)]
                 conflicts += (text for name, files in environments.items() for text in _conflicts(root, name, files))
                 if conflicts:
                     raise UserError("\n".join([*conflicts, "nothing was written"]))
-                folders = [_prepare(root, work, name, files) for name, files in wanted.items()]
+                folders = [_prepare(root, work, name, files, made_from.get(name, "")) for name, files in wanted.items()]
                 _exchange_all(root, work, folders)
             except BaseException:
                 if not _entries(work / _OLD):
@@ -176,12 +192,12 @@ def _conflicts(root: Path, environment: str, files: Mapping[str, str]) -> Iterat
             )
 
 
-def _prepare(root: Path, work: Path, name: str, files: Mapping[str, str]) -> _Folder:
+def _prepare(root: Path, work: Path, name: str, files: Mapping[str, str], overlay: str) -> _Folder:
     """Make the new content of a folder beside it, with what the user keeps there."""
     target, prepared = root / name, _place(work, _NEW, name)
     ours = recorded(root, name)
     contents = {file: text.encode() for file, text in files.items()}
-    record = record_text(name, contents)
+    record = record_text(name, contents, overlay)
     stale = {file for file in ours if file not in contents and _unedited(target / file, ours[file])}
     if contents and not stale and _holds(target, {**contents, RECORD: record}):
         return _Folder(name, "unchanged")

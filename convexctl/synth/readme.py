@@ -8,6 +8,7 @@ from typing import Any
 from convex_k8s.values.checks.metadata import DATA_LABEL
 
 from convexctl.behaviour import Behaviour
+from convexctl.overlays.load import Overlay
 from convexctl.project import PROGRAM
 from convexctl.secrets.needed import needed_secrets
 from convexctl.synth.readme_backups import backups
@@ -20,26 +21,38 @@ from convexctl.synth.readme_secrets import secrets
 from convexctl.wording import cell
 
 
-def readme(name: str, manifests: list[dict[str, Any]], behaviour: Behaviour, *, has_namespace: bool) -> str:
-    """The README of the environment `name`, in Markdown."""
+def readme(overlay: Overlay, manifests: list[dict[str, Any]], behaviour: Behaviour, *, has_namespace: bool) -> str:
+    """The README of the overlay's environment, in Markdown."""
     objects = Objects(manifests)
+    name, asked = overlay.name, overlay.asked
     sections = [
-        f"# {name}\n\nMade from the overlay `{name}`: change that, not this folder.",
+        _head(overlay),
         picture(objects, behaviour),
         _decisions(behaviour),
-        _before(name, objects, behaviour, has_namespace=has_namespace),
+        _before(overlay, objects, behaviour, has_namespace=has_namespace),
         _apply(name, objects, has_namespace=has_namespace),
         reach(objects, behaviour),
-        _admin_key(name, objects),
-        backups(name, objects),
+        _admin_key(asked, objects),
+        backups(asked, objects),
         flows(objects, behaviour),
-        _no_longer(name, objects),
+        _no_longer(asked, objects),
         _remove(name, objects, behaviour, has_namespace=has_namespace),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _before(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace: bool) -> str:
+def _head(overlay: Overlay) -> str:
+    text = f"# {overlay.name}\n\nMade from the overlay `{overlay.file_name}`: change that, not this folder."
+    if overlay.overlay:
+        text += (
+            f" It has no overlay of its own: `{PROGRAM} synth {overlay.asked}` makes it again, and a synth of all "
+            "environments leaves it as it is. Delete the folder when the environment is over."
+        )
+    return text
+
+
+def _before(overlay: Overlay, objects: Objects, behaviour: Behaviour, *, has_namespace: bool) -> str:
+    name = overlay.name
     sections = ["## What must exist before"]
     if has_namespace:
         sections.append(f"The namespace: `kubectl apply -f dist/{name}/Namespace`.")
@@ -50,7 +63,7 @@ def _before(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace:
             f"The operator [CloudNativePG](https://cloudnative-pg.io), which serves the Cluster `{name_of(cluster)}`. "
             "No database is made by hand."
         )
-    sections += [secrets(name, objects), besides(name, objects, behaviour)]
+    sections += [secrets(overlay.asked, objects), besides(overlay.asked, objects, behaviour)]
     return "\n\n".join(section for section in sections if section)
 
 

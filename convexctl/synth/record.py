@@ -16,6 +16,7 @@ from pathlib import Path
 RECORD = ".convex-k8s"
 """The file that lists what was written into an environment's folder."""
 _HEADER = "# Written by convex-k8s for the environment "
+_OWN_NAME = "# Named by --name, and made from the overlay "
 
 
 def digest(content: bytes) -> str:
@@ -35,6 +36,17 @@ def recorded(root: Path, name: str) -> dict[str, str]:
 def written_folders(root: Path) -> set[str]:
     """The names of the folders below `root` that earlier runs wrote. A record of old that names no one is in doubt."""
     return {name for name in _recorded_folders(root, "") if owner_and_files(root / name)[0] == name}
+
+
+def named_folders(root: Path) -> dict[str, str]:
+    """The folders of environments that have no overlay of their own, each with the overlay it was made from."""
+    found = {}
+    for name in sorted(written_folders(root)):
+        with (root / name / RECORD).open(encoding="utf-8", errors="replace") as lines:
+            overlay = next((line.removeprefix(_OWN_NAME).strip() for line in lines if line.startswith(_OWN_NAME)), "")
+        if overlay:
+            found[name] = overlay
+    return found
 
 
 def _recorded_folders(root: Path, below: str) -> Iterator[str]:
@@ -61,7 +73,8 @@ def owner_and_files(folder: Path) -> tuple[str, dict[str, str]]:
     return owner, {name: checksum for checksum, name in pairs if Path(name).name == name}
 
 
-def record_text(name: str, contents: Mapping[str, bytes]) -> bytes:
-    """The record of the files that are written for an environment."""
+def record_text(name: str, contents: Mapping[str, bytes], overlay: str = "") -> bytes:
+    """The record of the files that are written for an environment, with the overlay if it has another name."""
+    own_name = [f"{_OWN_NAME}{overlay}\n"] if overlay else []
     lines = [f"{digest(content)}  {file}\n" for file, content in sorted(contents.items())]
-    return "".join([f"{_HEADER}{name}\n", *lines]).encode()
+    return "".join([f"{_HEADER}{name}\n", *own_name, *lines]).encode()

@@ -25,7 +25,7 @@ class Told(NamedTuple):
 
 def told(environment: Environment, overlays: Path) -> Told:
     """Audit an environment. `collisions` compares several with each other."""
-    file = overlay_file(overlays, environment.name)
+    file = overlay_file(overlays, environment.overlay.file_name)
     findings = audit(environment.manifests).findings
     warnings = [_line(file, finding) for finding in _open(environment, findings)]
     warnings += _surplus(environment, file, findings)
