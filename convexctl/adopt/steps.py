@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -278,7 +278,7 @@ def _kind(manifest: Mapping[str, Any]) -> str:
     return f"{kind}.{version}.{group}" if slash else kind
 
 
-def _inherited(entries: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _inherited(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The patch of `managedFields` by which kubectl inherits Helm's fields; empty if Helm has none."""
     theirs = [index for index, entry in enumerate(entries) if entry.get("manager") in _HELM_MANAGERS]
     patch = [_operation("test", index, "manager", entries[index]["manager"]) for index in theirs]
