@@ -14,7 +14,8 @@ import yaml
 from yaml import CSafeLoader as Loader
 
 from convexctl.cli import COMMANDS
-from tests.support.overlay_cases import ROOT
+from convexctl.synth.environment import synthesise_all
+from tests.support.overlay_cases import ROOT, one
 
 EXAMPLES = ROOT / "docs" / "examples"
 MANIFESTS = sorted(path for folder in ("argocd", "flux") for path in (EXAMPLES / folder).glob("*.yaml"))
@@ -71,3 +72,15 @@ def test_the_rule_for_renovate_finds_the_image() -> None:
     found = re.search(pattern.replace("(?<", "(?P<"), text)
     assert found
     assert found["currentValue"] == "1.69.3"
+
+
+def test_the_page_on_backups_selects_what_a_run_makes() -> None:
+    page = (ROOT / "docs" / "backup.md").read_text(encoding="utf-8")
+    selected = re.findall(r"^kubectl (?:get jobs|describe pod) -l (\w+)=([\w-]+)", page, re.MULTILINE)
+    assert len(selected) == 2
+    environments = synthesise_all(ROOT / "tests" / "data" / "overlays", ["backup-s3"])
+    job = one(environments[0], "CronJob", "convex-backup")["spec"]["jobTemplate"]
+    # A Job without labels of its own gets those of its pod template from the API server.
+    assert "metadata" not in job
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert [(key, labels.get(key)) for key, _ in selected] == selected
