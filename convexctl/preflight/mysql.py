@@ -22,6 +22,7 @@ NAMES = (URL, TLS, LOGIN, SERVER, DATABASE, CONNECTIONS, TABLES_CHECK, STORAGE)
 _NO_TLS = 2026
 _UNREACHABLE = 2003
 _UNKNOWN_DATABASE = 1049
+_COMMAND_DENIED = 1142
 _DOCUMENT_COLUMNS = {"id", "ts", "table_id", "json_value", "deleted", "prev_ts"}
 
 
@@ -160,6 +161,13 @@ def _answers(
         )
         return
     connection.select_db(database)
+    if not _may_create(query):
+        yield failed(
+            DATABASE,
+            f"the user may not make tables in {database}, and the backend makes its own",
+            "give it all rights there (a role must be a default role): `provision` prints the SQL",
+        )
+        return
     yield ok(DATABASE, database)
     yield _check_connections(query, pool)
     tables, present = _check_tables(query)
@@ -168,6 +176,15 @@ def _answers(
         yield storage_check(STORAGE, lambda: first_storage(query, quote="`"), storage, instance_name)
     else:
         yield skipped(STORAGE, "there are no Convex tables that could say it")
+
+
+def _may_create(query: Query) -> bool:
+    """Whether the user may make tables: to prepare the statement, the server asks for the right, and makes nothing."""
+    try:
+        query("PREPARE convex_k8s FROM 'CREATE TABLE convex_k8s (id INT)'", [])
+    except client("pymysql").err.Error as error:
+        return bool(error.args[:1] != (_COMMAND_DENIED,))
+    return True
 
 
 def _check_version(query: Query) -> Check:
