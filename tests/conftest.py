@@ -41,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("process")
 
 
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One worker more than cores: tests on a cluster wait for half of their time."""
+    own = "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ
+    return None if own else (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """End a run with what was skipped, and what brings what that needs."""

@@ -175,10 +175,9 @@ EVERY_STEP = [
             False,
             [
                 ("", "apply set-last-applied", "halfway"),
-                ("", "apply set-last-applied", "after"),
                 ("", "apply --namespace", "halfway"),
                 ("label", "label", "after"),
-                *[("delete", "delete", "after")] * 2,
+                ("delete", "delete", "after"),
             ],
             id="port-forward-client-side",
         ),

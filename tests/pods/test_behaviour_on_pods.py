@@ -49,6 +49,8 @@ CANNOT_RUN = {
 WITHOUT_DASHBOARD = frozenset({"dashboard-disabled"})
 AT_ONCE = 45
 """How many overlays have pods at one moment: a kubelet takes 110 pods."""
+TOGETHER = 13
+"""How many overlays one kubectl applies: its start costs as much as their objects."""
 PODS = [
     pytest.param(case, role, id=f"{case}-{role}")
     for role in ROLES
@@ -57,6 +59,7 @@ PODS = [
 ]
 SERVED = ("", "apps", "batch", "policy", "networking.k8s.io", "rbac.authorization.k8s.io", "scheduling.k8s.io")
 """Groups of kinds that every cluster has. Those of operators have tests of their own; without them the pods run too."""
+ACROSS_NAMESPACES = ("PriorityClass", "ClusterRole", "ClusterRoleBinding")
 DATABASE_URLS = {"postgres-v5": "POSTGRES_URL", "mysql": "MYSQL_URL"}
 SERVER_OUTSIDE = ("mysql.example.com", 3307)
 """The database that an overlay names itself; the others are named by a Secret that the tests make."""
@@ -90,10 +93,14 @@ def runs(stand_in: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     all_of_them: dict[str, Run] = {}
     waiting: dict[str, Run] = {}
     with server_at(node, *SERVER_OUTSIDE):
-        for case in CASES:
-            collect(node, waiting, AT_ONCE)
-            run = prepare(node, case, tmp_path_factory.mktemp("overlay"))
-            all_of_them[str(case)] = waiting[str(case)] = run
+        for start in range(0, len(CASES), TOGETHER):
+            collect(node, waiting, AT_ONCE - TOGETHER + 1)
+            objects: list[Object] = []
+            for case in CASES[start : start + TOGETHER]:
+                run, its = prepare(node, case, tmp_path_factory.mktemp("overlay"))
+                all_of_them[str(case)] = waiting[str(case)] = run
+                objects += its
+            apply(node, "", objects)
         collect(node, waiting, 1)
     yield all_of_them
     for run in waiting.values():
@@ -193,7 +200,8 @@ def templates(case: Case) -> Iterator[Object]:
         yield from manifest.get("spec", {}).get("volumeClaimTemplates") or []
 
 
-def prepare(node: Node, case: Case, folder: Path) -> Run:
+def prepare(node: Node, case: Case, folder: Path) -> tuple[Run, list[Object]]:
+    """An overlay in a namespace of its own, and the objects that are to be applied."""
     namespace = node.namespace()
     environment = environment_in(case, namespace, folder)
     secrets = [*secrets_for(case, folder, "--all"), *operators_secrets(environment)]
@@ -210,8 +218,11 @@ def prepare(node: Node, case: Case, folder: Path) -> Run:
         for manifest in environment.manifests
         if manifest["kind"] != "Namespace" and manifest["apiVersion"].rpartition("/")[0] in SERVED
     ]
-    apply(node, namespace, [*secrets, _config_map(), *prerequisites(environment), *without_busybox(light(served))])
-    return Run(namespace, environment, values)
+    objects = [*secrets, _config_map(), *prerequisites(environment), *without_busybox(light(served))]
+    for thing in objects:
+        if thing["kind"] not in ACROSS_NAMESPACES:
+            thing["metadata"].setdefault("namespace", namespace)
+    return Run(namespace, environment, values), objects
 
 
 def operators_secrets(environment: Environment) -> Iterator[Object]:

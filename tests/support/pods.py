@@ -102,9 +102,10 @@ def light(manifests: Sequence[Object]) -> list[Object]:
 
 
 def apply(node: Node, namespace: str, manifests: Sequence[Object]) -> None:
-    """Apply manifests in a namespace."""
+    """Apply manifests in a namespace; an empty one: each in the namespace that it names."""
     whole = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
-    node.kubectl("apply", "--namespace", namespace, "--filename=-", input=whole)
+    where = ("--namespace", namespace) if namespace else ()
+    node.kubectl("apply", *where, "--filename=-", input=whole)
 
 
 def log(node: Node, namespace: str, pod: str, container: str = "", *, previous: bool = False) -> list[Object]:
