@@ -44,8 +44,7 @@ def kind_without_manifests(document: Located) -> str:
         if name in KUSTOMIZATIONS:
             return kustomization(str(Path(document.place.file).parent))
         if keys & _OWN_KEYS and len(keys & _OWN_KEYS) * 2 >= len(keys):
-            overlay = Path(document.place.file).stem
-            return f"an overlay of convex-k8s: {PROGRAM} synth {overlay}, then audit dist/{overlay}"
+            return overlay(Path(document.place.file))
         if keys and _VALUES.fullmatch(name):
             command = f"helm template NAME CHART --values {name} | {PROGRAM} audit -"
             return f"a file of values for a Helm chart: render the chart with them ({command})"
@@ -55,6 +54,17 @@ def kind_without_manifests(document: Located) -> str:
             return _RENDERED_ELSEWHERE["FluxKustomization"]
         return kustomization(str(Path(document.place.file).parent))
     return _RENDERED_ELSEWHERE.get(kind, "") if "." in group else ""
+
+
+def overlay(file: Path) -> str:
+    """What is said of an overlay of this program, by its name below the folder of the overlays."""
+    inside = file.absolute().with_suffix("").parts
+    at = next((at for at in range(len(inside) - 2, -1, -1) if inside[at] == "overlays"), None)
+    name = file.stem if at is None else "/".join(inside[at + 1 :])
+    if any(part.startswith("_") for part in name.split("/")):
+        return f"a base of overlays of convex-k8s: {PROGRAM} synth an overlay that extends it, then audit its dist/"
+    folder = f" --overlays {file.parent}" if at is None else ""
+    return f"an overlay of convex-k8s: {PROGRAM} synth {name}{folder}, then audit dist/{name}"
 
 
 def helm_chart(folder: str) -> str:

@@ -165,6 +165,25 @@ def test_a_helm_chart_is_named_in_place_of_its_templates(tmp_path: Path, monkeyp
     )
 
 
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("overlays/acme.yaml", f"{PROGRAM} synth acme, then audit dist/acme"),
+        ("overlays/tenants/eu/acme.yaml", f"{PROGRAM} synth tenants/eu/acme, then audit dist/tenants/eu/acme"),
+        ("environments/acme.yml", f"{PROGRAM} synth acme --overlays environments, then audit dist/acme"),
+        ("overlays/tenants/_tenant.yaml", "a base of overlays"),
+    ],
+)
+def test_an_overlay_is_named_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(file).parent.mkdir(parents=True)
+    Path(file).write_text("extends: production\nnamespace: acme\n")
+    (line,) = read([file]).unrendered
+    assert said in line
+
+
 @pytest.mark.parametrize("name", ["values.yaml", "values-production.yaml", "prod.values.yml"])
 def test_values_of_a_chart(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("image: {repository: ghcr.io/get-convex/convex-backend}")
