@@ -17,9 +17,11 @@ FOLDERS = {"cluster": "cluster", "pods": "pods", "fuzz": "fuzz"}
 """Folder -> marker of all its tests."""
 PROCESSES = (
     *("audit/test_audit_command.py", "constructs/test_backup_bucket.py", "constructs/test_backup_scripts.py"),
+    *("backups/test_restore_command.py", "changes/test_diff.py", "constructs/test_construct_monitoring.py"),
     *("constructs/test_bootstrap_script.py", "faults/test_file_system_faults.py", "overlays/test_sealed_files.py"),
     *("preflight/test_composed_url_on_postgres.py", "preflight/test_preflight_command.py"),
-    *("preflight/test_preflight_mysql_create.py", "preflight/test_preflight_mysql_server.py"),
+    *("preflight/test_preflight_mysql.py", "preflight/test_preflight_mysql_create.py"),
+    *("preflight/test_preflight_mysql_server.py", "preflight/test_preflight_postgres.py"),
     *("preflight/test_provision_command.py", "project/test_cli.py"),
     *("project/test_package.py", "project/test_pipes.py", "project/test_terminal.py"),
     *("secrets/test_admin_key_command.py", "secrets/test_secrets_command.py", "synth/test_cdk8s_cli.py"),

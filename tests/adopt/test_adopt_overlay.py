@@ -559,6 +559,7 @@ def test_refused(project: Path, capsys: pytest.CaptureFixture[str], arguments: l
 
 
 @pytest.mark.parametrize("state", ["pending-upgrade", "failed"])
+@pytest.mark.process
 def test_a_release_that_is_not_deployed_is_refused(
     project: Path, capsys: pytest.CaptureFixture[str], state: str
 ) -> None:

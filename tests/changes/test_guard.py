@@ -959,6 +959,7 @@ GONE = [
 
 
 @pytest.mark.parametrize("path", GONE)
+@pytest.mark.process
 def test_what_is_gone_is_compared_with_the_last_commit(committed: Project, path: str) -> None:
     gone = committed.folder / path
     shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
@@ -972,6 +973,7 @@ def test_what_is_gone_is_compared_with_the_last_commit(committed: Project, path:
 
 
 @pytest.mark.parametrize("names", [("GIT_DIR",), ("GIT_DIR", "GIT_WORK_TREE"), ("GIT_OBJECT_DIRECTORY",)])
+@pytest.mark.process
 def test_a_hook_does_not_lead_git_to_another_repository(
     committed: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
@@ -987,6 +989,7 @@ def test_a_hook_does_not_lead_git_to_another_repository(
     assert (done.code, "test: files-buckets: shop-files -> store-files" in done.stderr) == (3, True)
 
 
+@pytest.mark.process
 def test_a_git_that_hangs_is_given_up(committed: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "programs" / "git"
     program.parent.mkdir()
@@ -1022,6 +1025,7 @@ def test_cdk8s_synth_is_stopped_too(committed: Project) -> None:
     assert not committed.written()
 
 
+@pytest.mark.process
 def test_what_is_there_counts_before_the_last_commit(committed: Project) -> None:
     committed.overlay(SERVER.replace("shop-files", "store-files"), files_buckets="store-files")
     assert committed.synth().code == 0
@@ -1029,6 +1033,7 @@ def test_what_is_there_counts_before_the_last_commit(committed: Project) -> None
     assert committed.synth().code == 0
 
 
+@pytest.mark.process
 def test_a_conflict_of_a_merge_is_compared_with_the_last_commit(committed: Project) -> None:
     file = committed.dist / "test" / "convex.k8s.yaml"
     file.write_text("<<<<<<< HEAD\n" + file.read_text())
@@ -1040,6 +1045,7 @@ def test_a_conflict_of_a_merge_is_compared_with_the_last_commit(committed: Proje
     assert "is not valid YAML: compared with the committed version" in done.stderr
 
 
+@pytest.mark.process
 def test_a_broken_committed_version_is_told_of_its_own_environment_alone(committed: Project) -> None:
     (committed.dist / "test" / "convex.k8s.yaml").write_text("kind: [\n")
     git(committed.folder, "commit", "--quiet", "--all", "--message=second")
@@ -1050,6 +1056,7 @@ def test_a_broken_committed_version_is_told_of_its_own_environment_alone(committ
     assert f"{committed.dist / 'test' / 'convex.k8s.yaml'}: not compared with the last commit" in said
 
 
+@pytest.mark.process
 def test_an_overlay_without_a_committed_version_is_new(committed: Project) -> None:
     shutil.rmtree(committed.dist)
     committed.overlay("releaseName: other\n", name="new")
@@ -1057,6 +1064,7 @@ def test_an_overlay_without_a_committed_version_is_new(committed: Project) -> No
 
 
 @pytest.mark.parametrize("how", ["no repository", "no commit", "no git"])
+@pytest.mark.process
 def test_without_a_commit_there_is_nothing_to_compare_with(
     project: Project, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -1071,6 +1079,7 @@ def test_without_a_commit_there_is_nothing_to_compare_with(
     assert (done.code, "warning: " in done.stderr) == (0, False)
 
 
+@pytest.mark.process
 def test_a_repository_that_git_refuses_is_told(project: Project) -> None:
     project.started_as(SERVER)
     (project.folder / ".git").write_text("gitdir: /nowhere\n")
@@ -1080,6 +1089,7 @@ def test_a_repository_that_git_refuses_is_told(project: Project) -> None:
     assert "convex.k8s.yaml: not compared with the last commit: fatal: not a git repository: /nowhere" in done.stderr
 
 
+@pytest.mark.process
 def test_no_program_is_started_while_the_manifests_are_there(
     committed: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1151,6 +1161,7 @@ def test_on_a_terminal_it_asks_whether_it_was_ever_applied(
     assert (project.written() == before) is (code == 3)
 
 
+@pytest.mark.process
 def test_make_passes_options_on() -> None:
     done = subprocess.run(
         ["make", "--no-print-directory", "-n", "synth", "ARGS=--allow-irreversible"],

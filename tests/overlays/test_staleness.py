@@ -59,6 +59,7 @@ MACHINES = [
 
 
 @pytest.mark.parametrize(("environment", "options"), MACHINES)
+@pytest.mark.process
 def test_the_bytes_depend_on_nothing_but_the_overlays(
     tmp_path: Path, environment: dict[str, str], options: list[str]
 ) -> None:

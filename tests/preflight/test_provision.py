@@ -75,6 +75,7 @@ def test_an_instance_name_that_makes_no_database_is_refused(sql: Any) -> None:
 @pytest.mark.parametrize(
     ("administrator", "instance"), [("postgres", "by-superuser"), ("manager", "by-manager"), ("postgres", "MixedCase")]
 )
+@pytest.mark.process
 def test_the_postgres_role_can_log_in_and_make_tables(
     postgres: PostgresServer, administrator: str, instance: str
 ) -> None:
@@ -90,6 +91,7 @@ def test_the_postgres_role_can_log_in_and_make_tables(
         ).fetchone() == (False, False, False, 9)
 
 
+@pytest.mark.process
 def test_the_postgres_role_cannot_open_more_connections_than_its_limit(postgres: PostgresServer) -> None:
     provision_postgres(postgres, postgres_sql("limited", max_connections=1))
     connections = [connect(postgres, "limited") for _ in range(6)]
@@ -99,6 +101,7 @@ def test_the_postgres_role_cannot_open_more_connections_than_its_limit(postgres:
         connection.close()
 
 
+@pytest.mark.process
 def test_the_postgres_script_can_run_again_to_change_the_limit(postgres: PostgresServer) -> None:
     provision_postgres(postgres, postgres_sql(INSTANCE, max_connections=10))
     with connect(postgres, "convex_prod") as connection:
@@ -109,6 +112,7 @@ def test_the_postgres_script_can_run_again_to_change_the_limit(postgres: Postgre
         assert connection.execute("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'convex_prod'").fetchone() == (25,)
 
 
+@pytest.mark.process
 def test_the_administrator_of_postgres_keeps_no_membership(postgres: PostgresServer) -> None:
     provision_postgres(postgres, postgres_sql("membership"), "manager")
     done = postgres.psql(
@@ -150,6 +154,7 @@ def connect_mysql(server: MariadbServer, user: str, *, tls: bool = True) -> Any:
 
 
 @pytest.mark.parametrize("instance", [INSTANCE, "a" * 64])
+@pytest.mark.process
 def test_the_mysql_user_can_log_in_and_make_tables(mariadb: MariadbServer, instance: str) -> None:
     script = mysql_sql(instance, max_connections=4)
     mariadb.execute(script)
