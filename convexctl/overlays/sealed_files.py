@@ -12,7 +12,6 @@ from convexctl.located_yaml import DocumentError, Located, Place, dump_all, load
 from convexctl.overlays.load import Overlay
 from convexctl.overlays.names import SEALED_FOLDER, OverlayError
 from convexctl.project import PROGRAM
-from convexctl.tools import node
 from convexctl.tools.kubeseal import sealed_fault
 
 _HEADER = (
@@ -103,7 +102,6 @@ def sealed_secrets(folder: Path, overlays: Iterable[Overlay]) -> dict[str, list[
 
 
 def _lacking(overlay: Overlay, file: Path, documents: list[Located]) -> list[str]:
-    node.ready()
     from convex_k8s.secret_references import needed_keys
 
     cure = f"run `{PROGRAM} secrets {overlay.asked} --seal`"

@@ -59,6 +59,27 @@ def test_workers_make_the_same(overlays: Path, tmp_path: Path) -> None:
     assert len(content(tmp_path / "2")) == 4 * MANY
 
 
+def test_sealed_files_are_checked_without_cdk8s(overlays: Path) -> None:
+    """Workers are forked only from a process that has not used cdk8s."""
+    (overlays / "_tenant.yaml").write_text("{postgres: {enabled: true}, secrets: {provider: sealed-secrets}}\n")
+    code = f"""
+import sys
+sys.path[:0] = {[str(ROOT / "constructs"), str(ROOT)]}
+from pathlib import Path
+from convexctl.overlays.load import load_overlays
+from convexctl.overlays.names import OverlayError
+from convexctl.overlays.sealed_files import sealed_secrets
+from convexctl.tools import node
+folder = Path({str(overlays)!r})
+try:
+    sealed_secrets(folder, load_overlays(folder, ["t1", "t2"], []))
+except OverlayError as error:
+    print(len(error.messages), node.leave_to_workers(), "cdk8s" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("2 True False\n", "")
+
+
 def test_all_errors_at_once(overlays: Path, tmp_path: Path) -> None:
     patch = "patches: [{target: {kind: Nothing}, patch: {metadata: {labels: {a: b}}}}]\n"
     for number in (3, 40):
