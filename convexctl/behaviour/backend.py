@@ -251,7 +251,7 @@ def _user(context: Context) -> tuple[Decision, list[Decision]]:
 
 
 def _entry_point(context: Context) -> Decision:
-    start = start_of(context.container)
+    start = start_of(context.container, context.file)
     if start.script:
         sets = [name for name, _, _ in start.assignments]
         what = f"sets {listed(sets, 'and')}" if sets else f"{start.unseen} may set any variable"

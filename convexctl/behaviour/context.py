@@ -13,7 +13,7 @@ from convexctl.behaviour.manifests import Manifests, Pod, dig, number, sequence
 from convexctl.behaviour.model import Decision, Value
 from convexctl.behaviour.quantities import integer
 from convexctl.behaviour.source import Source, Step
-from convexctl.behaviour.volumes import Disk, disk_at
+from convexctl.behaviour.volumes import Disk, disk_at, file_text
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,11 @@ class Context:
     def of(manifests: Manifests, found: Found) -> Context:
         """The context of a container that was found."""
         environment = build_environment(
-            manifests, found.source, found.container, starts_backend=found.role == "backend"
+            manifests,
+            found.source,
+            found.container,
+            lambda path: file_text(manifests, found.pod, found.container, found.source, path),
+            starts_backend=found.role == "backend",
         )
         return Context(manifests, found.pod, found.container, found.source, environment, command_of(found.container))
 
@@ -50,6 +54,10 @@ class Context:
     def disk(self, path: str) -> Disk:
         """What a directory of the container lies on."""
         return disk_at(self.manifests, self.pod, self.container, self.source, path)
+
+    def file(self, path: str) -> str | None:
+        """The text of a file in the container, where it comes from a ConfigMap in sight."""
+        return file_text(self.manifests, self.pod, self.container, self.source, path)
 
     def directory(self, name: str, default: str) -> str:
         """A directory that a variable names; the default also where the variable cannot be seen."""

@@ -25,7 +25,7 @@ from convexctl.behaviour.environment import (
 from convexctl.behaviour.known_keys import absent, keys_of
 from convexctl.behaviour.manifests import Manifests, items, mapping, sequence, text
 from convexctl.behaviour.source import Source
-from convexctl.behaviour.start_script import QUOTED, start_of, used_names
+from convexctl.behaviour.start_script import QUOTED, File, start_of, used_names
 
 _EXPANSION = re.compile(r"\$(?:\$|\((?P<name>[^)]{0,1024})\))")
 _SHELL = re.compile(
@@ -35,8 +35,9 @@ _SHELL = re.compile(
 
 class _Builder:
     def __init__(
-        self, manifests: Manifests, source: Source, container: Mapping[str, Any], starts_backend: bool
+        self, manifests: Manifests, source: Source, container: Mapping[str, Any], starts_backend: bool, file: File
     ) -> None:
+        self.file = file
         self.starts_backend = starts_backend
         self.manifests = manifests
         self.source = source
@@ -74,7 +75,7 @@ class _Builder:
 
     def _start(self, position: int) -> bool:
         """Apply what the container's own command does; returns whether it may read and set anything."""
-        start = start_of(self.container)
+        start = start_of(self.container, self.file)
         source = self.source.at("command")
         for name, value, depends in start.assignments:
             unless = "a condition of the start script" if depends else ""
@@ -205,13 +206,14 @@ class _Builder:
 
 
 def build_environment(
-    manifests: Manifests, source: Source, container: Mapping[str, Any], *, starts_backend: bool
+    manifests: Manifests, source: Source, container: Mapping[str, Any], file: File, *, starts_backend: bool
 ) -> ContainerEnvironment:
     """The environment of a container; `source` is the container in its object.
 
-    `starts_backend` says that its command leads to the backend, so that a start script's variables count.
+    `starts_backend` says that its command leads to the backend, so that a start script's variables count; `file`
+    hands out the scripts that are mounted.
     """
-    return _Builder(manifests, source, container, starts_backend).build()
+    return _Builder(manifests, source, container, starts_backend, file).build()
 
 
 def _from_key(name: str, kind: str, its_name: str, key: str, value: str | None, place: Source) -> Variable:

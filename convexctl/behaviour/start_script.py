@@ -1,13 +1,13 @@
 """What a container's own command makes of the variables before it starts the backend.
 
-Shell scripts given with `-c` are read: assignments, `export`, `unset`, `env NAME=VALUE`. Everything that such a script
-takes from elsewhere (a sourced file, `eval`, another program) may set any variable.
+Shell scripts are read, given with `-c` or as a file that is in sight: assignments, `export`, `unset`, `env NAME=VALUE`.
+Everything that such a script takes from elsewhere (a sourced file, `eval`, another program) may set any variable.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,14 +36,20 @@ class Start:
     """What may set any variable; empty if nothing does."""
     script: bool = False
     """Whether a script or a program stands before the entry point."""
+    reached: bool = False
+    """Whether a script was read up to where the backend starts."""
 
 
-def start_of(container: Mapping[str, Any]) -> Start:
-    """What the command of a container does before the backend starts."""
+File = Callable[[str], str | None]
+"""The text of a file in the container, or None where it is not in sight."""
+
+
+def start_of(container: Mapping[str, Any], file: File = lambda _: None) -> Start:
+    """What the command of a container does before the backend starts; `file` knows the files that are mounted."""
     command = [text(part) for part in sequence(container.get("command"))]
     if not command:
         return Start()
-    return _of_words([*command, *(text(part) for part in sequence(container.get("args")))], 0)
+    return _of_words([*command, *(text(part) for part in sequence(container.get("args")))], 0, file)
 
 
 def used_names(container: Mapping[str, Any]) -> frozenset[str]:
@@ -60,14 +66,14 @@ def _exec(holder: object) -> Iterable[str]:
     return [text(part) for part in sequence(mapping(mapping(holder).get("exec")).get("command"))]
 
 
-def _of_words(words: Sequence[str], depth: int) -> Start:
+def _of_words(words: Sequence[str], depth: int, file: File) -> Start:
     if depth > 4:
         return Start(unseen="the container's command")
     name = base(words[0]) if words else ""
     if not words or name in SERVER:
         return Start()
     if name in SHELLS:
-        return _of_shell(words, depth)
+        return _of_shell(words, depth, file)
     rest = list(words[1:])
     if name in INITS or name in BECOMES:
         start = Start()
@@ -77,31 +83,46 @@ def _of_words(words: Sequence[str], depth: int) -> Start:
             word = rest.pop(0)
             if name == "env" and (assigned := _ASSIGNMENT.fullmatch(word)):
                 start.assignments.append((assigned[1], assigned[3].replace("$", QUOTED), False))
-        inner = _of_words(rest, depth + 1) if rest else Start(unseen="the container's command")
+        inner = _of_words(rest, depth + 1, file) if rest else Start(unseen="the container's command")
         inner.assignments[:0] = start.assignments
         inner.script = inner.script or bool(start.assignments)
         return inner
+    if _is_shell_script(content := file(words[0]) or ""):
+        return _Script(depth, file, words[1:]).read(content)
     return Start(unseen=f"{name}, which starts the backend,", script=True)
+
+
+def _is_shell_script(content: str) -> bool:
+    first = content.partition("\n")[0]
+    return first.startswith("#!") and any(base(word) in SHELLS for word in first[2:].split())
 
 
 def _starts(word: str) -> bool:
     return base(word) in (*SERVER, *SHELLS, *INITS, *BECOMES)
 
 
-def _of_shell(words: Sequence[str], depth: int) -> Start:
+def _of_shell(words: Sequence[str], depth: int, file: File) -> Start:
     at = next((index for index, word in enumerate(words[1:], 1) if re.fullmatch(r"-[a-z]*c", word)), None)
     if at is None:
-        by_file = next((word for word in words[1:] if not word.startswith("-")), "")
-        return Start() if base(by_file) in SERVER else Start(unseen=f"the script {base(by_file)}".strip(), script=True)
+        by_file = next((index for index, word in enumerate(words[1:], 1) if not word.startswith("-")), 0)
+        name = words[by_file] if by_file else ""
+        if base(name) in SERVER:
+            return Start()
+        content = file(name)
+        if content is None:
+            return Start(unseen=f"the script {base(name)}".strip(), script=True)
+        return _Script(depth, file, words[by_file + 1 :]).read(content)
     script = words[at + 1] if at + 1 < len(words) else ""
-    return _Script(depth).read(script)
+    return _Script(depth, file, words[at + 3 :]).read(script)
 
 
 class _Script:
     """Reads a script command by command, as far as the variables go."""
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, file: File, arguments: Sequence[str]) -> None:
         self.depth = depth
+        self.file = file
+        self.arguments = list(arguments)
         self.start = Start(script=True)
         self.local: dict[str, tuple[str, bool]] = {}
         self.all_exported = False
@@ -120,6 +141,7 @@ class _Script:
             previous = list(words)
         if not self.done:
             self.start.unseen = self.start.unseen or "the start script"
+        self.start.reached = self.done
         self.start.script = bool(self.start.assignments or self.start.unseen)
         return self.start
 
@@ -143,13 +165,17 @@ class _Script:
         self._program(words, before, depends)
 
     def _program(self, words: list[str], before: list[tuple[str, str, bool]], depends: bool) -> None:
+        if words == ["$@"] and self.arguments:
+            words = self.arguments
         name = base(words[0])
         if any(base(word) in SERVER for word in words) or (
             name in SHELLS and any(server in " ".join(words) for server in SERVER)
         ):
-            inner = _of_words([word.replace(QUOTED, "$") for word in words], self.depth + 1)
+            inner = _of_words([word.replace(QUOTED, "$") for word in words], self.depth + 1, self.file)
             self.start.assignments += [*before, *inner.assignments]
             self.start.unseen = self.start.unseen or inner.unseen
+            self.done = True
+        elif self._hands_over(words, before):
             self.done = True
         elif name in ("export", "declare", "typeset", "readonly"):
             self._export(words[1:], depends)
@@ -161,6 +187,18 @@ class _Script:
             self.all_exported = self.all_exported or "-a" in words or "allexport" in words
         elif name in (".", "source", "eval"):
             self.start.unseen = "what the start script reads" if name != "eval" else "the start script"
+
+    def _hands_over(self, words: list[str], before: list[tuple[str, str, bool]]) -> bool:
+        """Whether another script that is in sight ends in the backend; its assignments are taken over then."""
+        words = [word.replace(QUOTED, "$") for word in words]
+        if not any("/" in word and self.file(word) for word in words[:3]):
+            return False
+        inner = _of_words(words, self.depth + 1, self.file)
+        if inner.unseen and not inner.reached:
+            return False
+        self.start.assignments += [*before, *inner.assignments]
+        self.start.unseen = self.start.unseen or inner.unseen
+        return True
 
     def _export(self, words: list[str], depends: bool) -> None:
         for word in words:

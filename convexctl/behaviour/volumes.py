@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -160,6 +161,14 @@ def file_source(
         return Origin(reference, f"{kind}/{its_name} has no key {its_key}" if optional else "")
     other = next((key for key in volume if key != "name"), None)
     return Origin(other) if other else None
+
+
+def file_text(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source: Source, path: str) -> str | None:
+    """The text of a file that a container mounts from a ConfigMap, or None where that is not in sight."""
+    origin = file_source(manifests, pod, container, source, posixpath.normpath(path))
+    found = re.fullmatch(r"ConfigMap/([^\[]*)\[(.*)\]", origin.name) if origin else None
+    keys = keys_of(manifests, "ConfigMap", pod.source.namespace, found[1]) if found else None
+    return keys[found[2]][0] if found and keys and found[2] in keys else None
 
 
 def claims(manifests: Manifests, pod: Pod) -> Iterator[tuple[str, Claim]]:

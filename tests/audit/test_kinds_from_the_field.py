@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from convexctl.audit import audit
+from convexctl.audit import Report, audit
 from convexctl.audit.reading import read
 from convexctl.project import PROGRAM
 from tests.audit.test_cases import path_of
@@ -213,3 +213,47 @@ def test_tls_in_front_of_a_tunnel_is_not_known() -> None:
         return str(found.severity)
 
     assert (severity([]), severity([tunnel])) == ("warning", "information")
+
+
+def started(command: list[str], script: str | None, sub_path: str = "") -> Report:
+    """The report on a pod that starts by a script, mounted from a ConfigMap; None keeps that out of sight."""
+    workload, *rest = copy.deepcopy(BASE)
+    (container,) = pod(workload)["containers"]
+    container["command"] = command
+    pod(workload)["volumes"].append({"name": "scripts", "configMap": {"name": "scripts"}})
+    mount = {"name": "scripts", "mountPath": f"/scripts/{sub_path}".rstrip("/")}
+    container["volumeMounts"].append({**mount, **({"subPath": sub_path} if sub_path else {})})
+    scripts = {"kind": "ConfigMap", "metadata": {"name": "scripts", "namespace": "c"}, "data": {"start.sh": script}}
+    return audit([workload, *rest, *([scripts] if script is not None else [])])
+
+
+EXPORTS = "#!/bin/sh\nexport POSTGRES_URL=$(cat /vault/db)\nexec ./run_backend.sh\n"
+NO_EXPORT = "#!/bin/sh\nulimit -n 65536\nexec ./run_backend.sh\n"
+HANDS_ON = '#!/bin/sh\nexport POSTGRES_URL=$(cat /vault/db)\nexec "$@"\n'
+
+
+@pytest.mark.parametrize(
+    ("command", "script", "sub_path", "engine"),
+    [
+        (["sh", "/scripts/start.sh"], EXPORTS, "", "postgres"),
+        (["sh", "/scripts/start.sh"], EXPORTS, "start.sh", "postgres"),
+        (["/scripts/start.sh"], EXPORTS, "", "postgres"),
+        (["/bin/bash", "-c", "exec /bin/sh /scripts/start.sh"], EXPORTS, "", "postgres"),
+        (["sh", "/scripts/start.sh", "./run_backend.sh"], HANDS_ON, "", "postgres"),
+        (["sh", "/scripts/start.sh"], NO_EXPORT, "", "sqlite"),
+    ],
+)
+def test_a_start_script_that_is_mounted_is_read(command: list[str], script: str, sub_path: str, engine: str) -> None:
+    (backend,) = started(command, script, sub_path).behaviour.backends
+    assert (backend.engine.value, backend.engine.unless) == (engine, "")
+
+
+@pytest.mark.parametrize("command", [["sh", "/scripts/start.sh"], ["/scripts/start.sh"]])
+def test_a_start_script_out_of_sight_makes_decisions_conditional(command: list[str]) -> None:
+    (backend,) = started(command, None).behaviour.backends
+    assert "start.sh" in backend.engine.unless
+
+
+def test_a_mounted_script_that_reads_a_file_makes_decisions_conditional() -> None:
+    (backend,) = started(["sh", "/scripts/start.sh"], ". /vault/env\nexec ./run_backend.sh\n").behaviour.backends
+    assert "what the start script reads" in backend.engine.unless
