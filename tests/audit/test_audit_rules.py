@@ -394,6 +394,27 @@ CASES = [
         )
         for same in ("postgresql://u@db", "postgres://v@db:5432/", "postgresql://u@DB:5432")
     ),
+    *(
+        broken(
+            "shared-database",
+            [
+                backend({"POSTGRES_URL": "postgres://u@db"}, name="a", namespace="x"),
+                backend({"POSTGRES_URL": same}, name="b", namespace="y"),
+            ],
+            [
+                backend({"POSTGRES_URL": "postgres://u@db"}, name="a", namespace="x"),
+                backend({"POSTGRES_URL": "postgres://u@db"}, name="b", namespace="y"),
+            ],
+            f"one Service from another namespace: {same}",
+        )
+        for same in ("postgres://u@db.x", "postgres://u@db.x.svc:5432", "postgres://u@db.x.svc.cluster.local.")
+    ),
+    broken(
+        "shared-database",
+        [backend({"POSTGRES_URL": "postgres://u@pg.example.com"}, name=name, namespace=name) for name in "ab"],
+        [backend({"POSTGRES_URL": "postgres://u@localhost"}, name=name, namespace=name) for name in "ab"],
+        "one server outside, or one in each of two pods",
+    ),
     broken("instance-secret-unstable", env({}), env({"INSTANCE_SECRET": INSTANCE_SECRET})),
     broken(
         "instance-secret-unstable",

@@ -224,22 +224,20 @@ def database_not_made(view: View) -> Iterator[Hit]:
 )
 def shared_database(view: View) -> Iterator[Hit]:
     """Backends with the same server and the same database name."""
-    same: dict[tuple[str, object], list[Backend]] = {}
+    same: dict[tuple[str, str], list[tuple[str, Backend]]] = {}
     for backend in view.behaviour.backends:
         if backend.database_url and backend.database_name:
-            server = _server(backend.database_url)
+            server, namespace = _server(backend.database_url, backend.namespace)
             # A literal without a host may be any server.
             if server not in ("literal", START_SCRIPT):
-                same.setdefault((server, str(backend.database_name.value)), []).append(backend)
-    for (server, _), backends in same.items():
-        for index, other in enumerate(backends[1:], 1):
-            # A Secret in another namespace may hold another server.
+                same.setdefault((server, str(backend.database_name.value)), []).append((namespace, backend))
+    for backends in same.values():
+        for index, (namespace, other) in enumerate(backends[1:], 1):
             one = next(
                 (
                     each
-                    for each in backends[: min(index, MOST_COMPARED)]
-                    if each.place != other.place
-                    and ("://" in server or same_namespace(each.namespace, other.namespace))
+                    for its_namespace, each in backends[: min(index, MOST_COMPARED)]
+                    if each.place != other.place and same_namespace(its_namespace, namespace)
                 ),
                 None,
             )
@@ -247,12 +245,20 @@ def shared_database(view: View) -> Iterator[Hit]:
                 yield hit(other, other.database_name, f"{one} uses the same database, {one.database_name.text}")
 
 
-def _server(url: Decision) -> str:
-    """A database's server in one spelling: one scheme for Postgres, the port always there."""
+def _server(url: Decision, namespace: str) -> tuple[str, str]:
+    """A database's server in one spelling, and the namespace in which its name holds; empty if in any.
+
+    A Secret holds in the backend's namespace, a Service in the one that its name says, else in the backend's. The
+    scheme of Postgres is always the same, and the port is always there.
+    """
     value = str(url.value)
-    scheme, colon, host = value.partition("://")
+    scheme, colon, address = value.partition("://")
     if not colon:
-        return value
+        return value, namespace
     scheme = scheme.replace("postgresql", "postgres")
-    port = "" if re.search(r":[0-9]+$", host) else ":3306" if scheme == "mysql" else ":5432"
-    return f"{scheme}://{host.lower()}{port}"
+    host = re.sub(r":[0-9]{1,5}$", "", address.lower())
+    port = address[len(host) :] or (":3306" if scheme == "mysql" else ":5432")
+    labels = host.removesuffix(".").removesuffix(".cluster.local").removesuffix(".svc").split(".")
+    if host.startswith("[") or len(labels) > 2:
+        return f"{scheme}://{'.'.join(labels)}{port}", ""
+    return f"{scheme}://{labels[0]}{port}", labels[1] if len(labels) == 2 else namespace
