@@ -175,9 +175,10 @@ EVERY_STEP = [
             False,
             [
                 ("", "apply set-last-applied", "halfway"),
+                ("", "apply set-last-applied", "after"),
                 ("", "apply --namespace", "halfway"),
                 ("label", "label", "after"),
-                ("delete", "delete", "after"),
+                *[("delete", "delete", "after")] * 2,
             ],
             id="port-forward-client-side",
         ),
