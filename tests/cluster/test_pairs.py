@@ -73,7 +73,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "Services": {
         "inside": "{}",
         "balanced": "service: {backend: {type: LoadBalancer, loadBalancerClass: acme.io/a}}",
-        "node ports": "service: {backend: {type: NodePort, nodePort: 30210}}\n"
+        "node ports": "service: {backend: {type: NodePort, nodePort: 30310}}\n"
         "service: {dashboard: {type: NodePort, targetPort: 3000}}",
     },
     "policies": {
