@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ SCRIPT = (
     '\\"value\\":\\"$STAGE\\"}]}" "$CONVEX_SELF_HOSTED_URL/api/update_environment_variables"'
 )
 """Sets a variable of the deployment: what is pushed is not the Job's business."""
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "backup.md"
+NO_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY is not set: make its Secret"
 PROGRAMS = "node rclone grep sort tail awk cmp wc tr"
 
 
@@ -194,8 +197,12 @@ def test_from_the_cron_job_into_the_bucket_and_back_into_another_backend(
         node.kubectl("delete", "secret", "convex-backup", *where)
         done = command(node, tmp_path, "backup", "prod", "--now")
         assert done.code == 1
-        assert "CONVEX_SELF_HOSTED_ADMIN_KEY is not set: make its Secret" in done.stderr
+        assert NO_KEY in done.stderr
         assert keys(client) == [first]
+        jobs, describe = re.findall("^kubectl (get jobs .*|describe pod [^#]*)", PAGE.read_text(), re.MULTILINE)
+        assert len(node.kubectl(*jobs.split(), "--output=name", *where).stdout.split()) >= 3
+        said = node.kubectl(*describe.split(), *where).stdout
+        assert re.search(rf"^ *Message: .*{NO_KEY}", said, re.MULTILINE), said
     finally:
         node.forget(prod.namespace)
         node.forget(rehearsal.namespace)
