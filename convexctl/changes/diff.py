@@ -67,7 +67,8 @@ def differences(root: Path, environments: Iterable[Environment], *, all_overlays
     environments = list(environments)
     found = [_difference(root, environment) for environment in environments]
     if all_overlays:
-        gone = written_folders(root) - named_folders(root).keys() - {environment.name for environment in environments}
+        there = {environment.name for environment in environments}
+        gone = written_folders(root) - there - named_folders(root, there).keys()
         for name in sorted(gone):
             before = _manifests_in(root / name)
             objects = tuple(compare(before, []))

@@ -111,9 +111,8 @@ def _once(arguments: argparse.Namespace) -> int:
         outcomes, known = _synthesise(arguments, overlays, target, memory)
     _report(target, outcomes, known, quiet=arguments.quiet)
     if not arguments.overlay and not arguments.quiet:
-        for name, overlay in named_folders(target).items():
-            if name not in outcomes:
-                print(f"{target / name}: left as it is: made from {overlay} by --name", file=sys.stderr)
+        for name, overlay in named_folders(target, outcomes).items():
+            print(f"{target / name}: left as it is: made from {overlay} by --name", file=sys.stderr)
     return 0
 
 

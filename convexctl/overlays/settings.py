@@ -32,7 +32,10 @@ class Name(Setting):
 
 
 def own_name(text: str) -> Name:
-    """Read the name of an environment, which is that of its namespace too."""
+    """Read the name of an environment, which is that of its namespace too.
+
+    Raises `argparse.ArgumentTypeError` for a name that no overlay may have.
+    """
     from convexctl.located_yaml import Located, Place
 
     if fault := name_fault(text):
@@ -96,9 +99,9 @@ def _at_one_place(located: Located, place: Place) -> Located:
 
 
 def add_setting(parser: argparse.ArgumentParser) -> None:
-    """Declare `--set`, whose settings come among the values files."""
+    """Declare `--set` and `--name`, which come among the values files."""
     parser.add_argument(
-        "--set",
+        _NAME,
         action="append",
         dest="values",
         type=setting,

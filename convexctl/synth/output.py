@@ -73,8 +73,8 @@ def write(
             work = root / _WORK
             _recover(root, work)
             before = written_folders(root)
-            stay = {*keep, *named_folders(root)}
-            gone = sorted(before - environments.keys() - stay) if prune else []
+            known = {*environments, *keep}
+            gone = sorted(before - known - named_folders(root, known).keys()) if prune else []
             wanted = {**environments, **{name: {} for name in gone}}
             try:
                 conflicts = [text for name in environments for text in _in_the_way(root, name, before)]

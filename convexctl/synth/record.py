@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,10 +38,15 @@ def written_folders(root: Path) -> set[str]:
     return {name for name in _recorded_folders(root, "") if owner_and_files(root / name)[0] == name}
 
 
-def named_folders(root: Path) -> dict[str, str]:
-    """The folders of environments that have no overlay of their own, each with the overlay it was made from."""
+def named_folders(root: Path, besides: Collection[str]) -> dict[str, str]:
+    """The folders of environments that have no overlay of their own, each with the overlay it was made from.
+
+    Those in `besides` are not read: a fleet has thousands.
+    """
     found = {}
-    for name in sorted(written_folders(root)):
+    for name in sorted(set(_recorded_folders(root, "")).difference(besides)):
+        if owner_and_files(root / name)[0] != name:
+            continue
         with (root / name / RECORD).open(encoding="utf-8", errors="replace") as lines:
             overlay = next((line.removeprefix(_OWN_NAME).strip() for line in lines if line.startswith(_OWN_NAME)), "")
         if overlay:
