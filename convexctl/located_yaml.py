@@ -26,7 +26,7 @@ DEEPEST = 100
 
 @dataclass(frozen=True)
 class Place:
-    """A file and a line in it, counted from 1; 0 where there are no lines."""
+    """A file and a line in it, counted from 1; 0 if there are no lines."""
 
     file: str
     line: int
@@ -51,7 +51,7 @@ class Located:
         return self.value
 
     def at_key(self, key: str) -> Any:
-        """The plain value of a key of a map; None where there is none."""
+        """The plain value of a key of a map; None if there is none."""
         found = self.value.get(key) if isinstance(self.value, dict) else None
         return found.value if found is not None else None
 
@@ -68,7 +68,7 @@ class Located:
         return True
 
     def at(self, path: tuple[str | int, ...]) -> Place:
-        """The place of the value at `path`, or of the innermost map or list on the way where there is none."""
+        """The place of the value at `path`, or of the innermost map or list on the way if there is none."""
         node = self
         for part in path:
             inside = isinstance(node.value, dict) and part in node.value
@@ -265,10 +265,10 @@ class _Builder:
                     if isinstance(value, dict):
                         merged = {**value, **merged}
                     else:
-                        self._faults.append((place, "merges (<<) something that is no map"))
+                        self._faults.append((place, "merges (<<) something that is not a map"))
                 continue
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
-                self._faults.append((place, "has a key that is no string: put it in quotes"))
+                self._faults.append((place, "has a key that is not a string: put it in quotes"))
                 continue
             key = key_node.value
             if key in own:

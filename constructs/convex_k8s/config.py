@@ -1,4 +1,4 @@
-"""The backend's configuration that is no secret: a ConfigMap whose keys are environment variables."""
+"""The backend's configuration that is not a secret: a ConfigMap whose keys are environment variables."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def knobs() -> dict[str, Knob]:
 
 
 def written(name: str, value: Scalar) -> str | None:
-    """The text that makes the backend read `name` as `value`; None where leaving the variable out says so.
+    """The text that makes the backend read `name` as `value`; None if leaving the variable out says so.
 
     Raises `ValueError` with what would be right when the backend would not take the value.
     """
@@ -78,7 +78,7 @@ def written(name: str, value: Scalar) -> str | None:
 
 
 def meant(name: str) -> str | None:
-    """The variable that `name` was probably meant to be, or None where the name is known or like no other."""
+    """The variable that `name` was probably meant to be, or None if the name is known or like no other."""
     known = knobs().keys() | PRESENCE | BOOLEANS | READ_BESIDES
     if name in known or name in DEAD:
         return None

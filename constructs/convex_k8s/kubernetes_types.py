@@ -66,8 +66,8 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a type. `shape` is `[]` for a list and `{}` for a map of `type`; `merge_key` is None where a list is
-    replaced as a whole, and empty where a list of plain values is added to."""
+    """A field of a type. `shape` is `[]` for a list and `{}` for a map of `type`; `merge_key` is None if a list is
+    replaced as a whole, and empty if a list of plain values is added to."""
 
     type: str
     shape: str
@@ -183,7 +183,7 @@ def _spec(field: Field) -> str:
 
 
 def unknown_field(type: str, key: str) -> str:
-    """What is said of a key that a type does not have."""
+    """What is said about a key that a type does not have."""
     names = list(fields(type))
     close = meant(key, names)
     if close:

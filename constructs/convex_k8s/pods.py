@@ -20,7 +20,7 @@ from convex_k8s.values.workload import (
 
 
 def probe(probe: Probe, path: str, port: str) -> k8s.Probe | None:
-    """An HTTP probe on a named port, or None where it is switched off."""
+    """An HTTP probe on a named port, or None if it is switched off."""
     if not probe.enabled:
         return None
     return k8s.Probe(
@@ -32,7 +32,7 @@ def probe(probe: Probe, path: str, port: str) -> k8s.Probe | None:
 
 
 def passed_through(workload: Workload) -> dict[str, Any]:
-    """What a pod has as the overlay writes it; nothing where it writes none."""
+    """What a pod has as the overlay writes it; nothing if it writes none."""
     fields = {
         "affinity": typed(k8s.Affinity, workload.affinity) if workload.affinity else None,
         "topology_spread_constraints": typed_list(k8s.TopologySpreadConstraint, workload.topology_spread_constraints),

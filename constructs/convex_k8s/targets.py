@@ -27,7 +27,7 @@ class Targets:
         return self.backend, "http-actions" if role == "site" else "api"
 
     def closed(self, served: PublicHost) -> ComponentService | None:
-        """Where requests for `/metrics` of a host go; None where they need no rule of their own.
+        """Where requests for `/metrics` of a host go; None if they need no rule of their own.
 
         On a host that dashboard and API share they reach the dashboard already.
         """

@@ -34,7 +34,7 @@ class Draft:
     """What of the release has no place in an overlay, each with what can be done."""
 
     def get(self, key: str) -> Any:
-        """The value of a parameter; None where it is not set."""
+        """The value of a parameter; None if it is not set."""
         return dig(self.values, *key.split("."))
 
     def put(self, key: str, value: Any, why: str = "") -> None:
@@ -104,7 +104,7 @@ def split(model: type[Model], given: Located, path: tuple[str, ...]) -> tuple[di
     unknown: list[str] = []
     for key, item in given.value.items():
         if key not in fields:
-            unknown.append(f"{dotted((*path, key))} ({item.place}), which is no parameter here")
+            unknown.append(f"{dotted((*path, key))} ({item.place}), which is not a parameter here")
             continue
         inner = fields[key].annotation
         if isinstance(inner, type) and issubclass(inner, Model) and isinstance(item.value, dict):

@@ -100,7 +100,7 @@ def _missing(environment: Environment, secrets: list[Mapping[str, Any]]) -> Iter
 
 
 def advice(change: model.Change, environment: Environment, missing: Iterable[str] = ()) -> str:
-    """What a changed decision asks of the user; empty where it asks nothing. `missing` are keys of Secrets."""
+    """What a changed decision asks of the user; empty if it asks nothing. `missing` are keys of Secrets."""
     before, after = change.before, change.after
     if before is None or after is None:
         return ""

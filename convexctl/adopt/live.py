@@ -42,7 +42,7 @@ class Preview:
 def preview(kubectl: Kubectl, ours: Iterable[Mapping[str, Any]], recorded: Iterable[Mapping[str, Any]]) -> Preview:
     """Ask the API server what would become of our objects, without changing anything.
 
-    `recorded` are the manifests that the objects were made from before. Raises `KubectlError` where the server would
+    `recorded` are the manifests that the objects were made from before. Raises `KubectlError` if the server would
     refuse an object.
     """
     manifests = list(ours)
@@ -78,9 +78,9 @@ def in_cluster(kubectl: Kubectl, manifests: Iterable[Mapping[str, Any]]) -> dict
 
 
 def last_applied(thing: Mapping[str, Any]) -> Object | None:
-    """What kubectl noted as applied last; None where it never applied the object.
+    """What kubectl noted as applied last; None if it never applied the object.
 
-    Raises `KubectlError` where somebody changed the note into something else: kubectl could not apply either.
+    Raises `KubectlError` if somebody changed the note into something else: kubectl could not apply either.
     """
     note = text(mapping(dig(thing, "metadata", "annotations")).get(LAST_APPLIED))
     if not note:
@@ -91,7 +91,7 @@ def last_applied(thing: Mapping[str, Any]) -> Object | None:
         found = None
     if not isinstance(found, dict):
         name = dig(thing, "metadata", "name")
-        raise KubectlError(f"{thing.get('kind')}/{name}: its annotation {LAST_APPLIED} is no JSON object")
+        raise KubectlError(f"{thing.get('kind')}/{name}: its annotation {LAST_APPLIED} is not a JSON object")
     return found
 
 

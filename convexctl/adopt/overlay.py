@@ -53,8 +53,8 @@ class Derived:
 def derive(release: Release, secrets: Iterable[Mapping[str, Any]] | None) -> Derived:
     """The overlay of a release.
 
-    `secrets` are the Secrets of its pods with their keys, without values; None where the cluster cannot be asked.
-    Raises `UserError` where no container of the release runs Convex.
+    `secrets` are the Secrets of its pods with their keys, without values; None if the cluster cannot be asked.
+    Raises `UserError` if no container of the release runs Convex.
     """
     known, unknown = split(Values, release.given, ())
     base = split(Values, release.effective, ())[0]
@@ -82,7 +82,7 @@ def derive(release: Release, secrets: Iterable[Mapping[str, Any]] | None) -> Der
 
 
 def the_backend(release: Release, secrets: Iterable[Mapping[str, Any]] = ()) -> Backend:
-    """What the release's backend does. Raises `UserError` where it is no Convex."""
+    """What the release's backend does. Raises `UserError` if it is no Convex."""
     for backend in predict([*release.manifests, *secrets]).backends:
         if (backend.kind, backend.name) == ("StatefulSet", f"{release.name}-backend"):
             return backend

@@ -34,7 +34,7 @@ class Release:
     manifests: tuple[dict[str, Any], ...]
     """The same as data, each with its namespace."""
     revision: int | None = None
-    """The newest revision of Helm's record; None where the release came from files."""
+    """The newest revision of Helm's record; None if the release came from files."""
 
     @property
     def objects(self) -> Manifests:
@@ -52,7 +52,7 @@ class Release:
 
 
 def from_helm(helm: Helm, name: str) -> Release | None:
-    """Ask Helm for a release; None where it has none of that name.
+    """Ask Helm for a release; None if it has none of that name.
 
     Raises `UserError` for one that is not in the state `deployed`, or is not of the chart.
     """
@@ -130,7 +130,7 @@ def _in(namespace: str, manifests: Iterable[dict[str, Any]]) -> tuple[dict[str, 
 
 
 def _check(release: Release) -> None:
-    """Refuse what is no release of the chart in one namespace."""
+    """Refuse what is not a release of the chart in one namespace."""
     wanted = (("StatefulSet", f"{release.name}-backend"), ("Deployment", f"{release.name}-dashboard"))
     missing = [f"{kind}/{name}" for kind, name in wanted if not release.objects.find(kind, release.namespace, name)]
     elsewhere = {
@@ -148,7 +148,7 @@ def _check(release: Release) -> None:
             f"{manifest['kind']}/{mapping(manifest.get('metadata')).get('name')}" for manifest in release.manifests
         ]
         raise UserError(
-            f"{release.name} is no release of the chart convex-self-hosted: {listed(missing, 'and')} "
+            f"{release.name} is not a release of the chart convex-self-hosted: {listed(missing, 'and')} "
             f"{'is' if len(missing) == 1 else 'are'} not in its manifest, which has {listed(there, 'and') or 'nothing'}"
             ". Instead write an overlay of another name and move the data by export and import: one backend alone may "
             "use a database or a volume"

@@ -81,7 +81,7 @@ class Adoption:
     _preview: Preview | None = field(default=None, repr=False)
 
     def preview(self) -> Preview:
-        """What apply would change now. Raises `KubectlError` where the API server would refuse an object."""
+        """What apply would change now. Raises `KubectlError` if the API server would refuse an object."""
         if self._preview is None:
             recorded = self.release.manifests if self.release else ()
             self._preview = preview(self.kubectl, self.environment.manifests, recorded)
@@ -104,7 +104,7 @@ class Adoption:
         return self.kubectl.run(*command.arguments, stdin=command.stdin, timeout_s=command.timeout_s)
 
     def way_back(self) -> list[str]:
-        """The commands that put the release back as Helm has it. Raises `UserError` where its record is gone."""
+        """The commands that put the release back as Helm has it. Raises `UserError` if its record is gone."""
         if self.release is None:
             raise UserError(
                 f"Helm has no record of {self.name} any more, so there is no way back to the release. To undo a change "
@@ -129,7 +129,7 @@ class Adoption:
         ]
 
     def _secrets(self, manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The Secrets of these manifests with their keys, without values; none where the cluster cannot be asked."""
+        """The Secrets of these manifests with their keys, without values; none if the cluster cannot be asked."""
         try:
             return self.kubectl.secrets_without_values(secret_names(manifests))
         except KubectlError:

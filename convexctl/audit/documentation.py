@@ -35,7 +35,7 @@ kubectl get all,ingress,configmap,pvc -o yaml | {PROGRAM} audit -
 | `--image backend=NAME`, `--image dashboard=NAME` | takes a renamed image for Convex (`NAME` has no tag) |
 | `--live`, `-n NAMESPACE` | asks the cluster of kubectl's current context; of Secrets only names and keys are read |
 | `--secret NAME=KEY,KEY` | says which keys a Secret has that is not among the manifests; never their values |
-| `--explain RULE` | prints what this page says of one rule |
+| `--explain RULE` | prints what this page says about one rule |
 | `--rules` | prints this page |
 
 In the text, one cause is one finding: what only follows from it is told there, after `so:`. In JSON it is a finding of
@@ -91,7 +91,7 @@ def _severities(rule: Rule) -> str:
 
 
 def explain(rule: Rule) -> str:
-    """What the page says of one rule."""
+    """What the page says about one rule."""
     return "\n".join(_rule(rule)) + "\n"
 
 

@@ -86,7 +86,7 @@ class Finding:
     unless: str
     """What is out of sight and would make it right."""
     place: Place | None
-    """File and line; None where the manifests came from a cluster."""
+    """File and line; None if the manifests came from a cluster."""
     accepted: str = ""
     """Why somebody accepted it; empty if nobody did."""
     own: bool = False

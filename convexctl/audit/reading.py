@@ -72,7 +72,7 @@ class _Reader:
             try:
                 self.text(STDIN_NAME, sys.stdin.buffer.read().decode("utf-8"))
             except UnicodeDecodeError:
-                raise UserError(f"{STDIN_NAME}: is no text in UTF-8") from None
+                raise UserError(f"{STDIN_NAME}: is not text in UTF-8") from None
             return
         place = Path(path)
         if not place.exists():
@@ -107,7 +107,7 @@ class _Reader:
         try:
             text = regular_files.read_text(file)
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is no text in UTF-8"
+            reason = error.strerror if isinstance(error, OSError) else "is not text in UTF-8"
             raise UserError(f"{file}: {reason}") from None
         if said := is_toml(file, text):
             self.unrendered.append(f"{file}: is {said}")

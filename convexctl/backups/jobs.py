@@ -18,7 +18,7 @@ _LOOK_S = 2.0
 def start(kubectl: Kubectl, cron_job: str, name: str, variables: Mapping[str, str] | None = None) -> None:
     """Start a Job from a CronJob, with other values of plain variables that its containers have.
 
-    Raises `UserError` where there is no such CronJob.
+    Raises `UserError` if there is no such CronJob.
     """
     if kubectl.find("cronjob", cron_job) is None:
         raise UserError(f"there is no CronJob {cron_job} ({kubectl.place()}): set backup.enabled, then synth and apply")
@@ -34,7 +34,7 @@ def start(kubectl: Kubectl, cron_job: str, name: str, variables: Mapping[str, st
 def follow(kubectl: Kubectl, name: str, say: Say, timeout_s: float) -> list[str]:
     """Hand on the log of a Job's containers until the Job ends, and return all lines.
 
-    Raises `UserError` where the Job fails, disappears or takes longer than `timeout_s` seconds.
+    Raises `UserError` if the Job fails, disappears or takes longer than `timeout_s` seconds.
     """
     logs = _Logs(kubectl, say)
     deadline = time.monotonic() + timeout_s
@@ -72,7 +72,7 @@ class _Logs:
                 self._container(pod["metadata"]["name"], state)
 
     def last_failure(self) -> str:
-        """The last line by which a script says why it failed; empty where none does."""
+        """The last line by which a script says why it failed; empty if none does."""
         failures = [line.removeprefix("failed: ") for line in self.lines if line.startswith("failed: ")]
         return failures[-1] if failures else ""
 

@@ -20,7 +20,7 @@ def opened(
 ) -> Iterator[tuple[ConvexApi, Instance]]:
     """The API, opened with a key of the instance: at `url`, else through a port-forward for as long as the block runs.
 
-    Raises `UserError` where the instance secret is nowhere to be found or the Service cannot be reached.
+    Raises `UserError` if the instance secret is nowhere to be found or the Service cannot be reached.
     """
     instance = find_instance(values, kubectl, environment)
     key = make_admin_key(instance.name, instance.secret)

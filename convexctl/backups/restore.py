@@ -21,7 +21,7 @@ _LISTING = "_tables/documents.jsonl"
 
 
 def check_file(path: Path) -> None:
-    """Read the whole ZIP. Raises `UserError` where it is damaged or not an export of Convex."""
+    """Read the whole ZIP. Raises `UserError` if it is damaged or not an export of Convex."""
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -77,7 +77,7 @@ def until_it_asks(api: ConvexApi, import_id: str) -> str:
 def carry_out(api: ConvexApi, import_id: str, say: Say) -> str:
     """Confirm an import, follow it, and return the number of rows that were written.
 
-    Raises `UserError` where the server says that it failed.
+    Raises `UserError` if the server says that it failed.
     """
     api.perform_import(import_id)
     told = ""

@@ -12,12 +12,12 @@ from convexctl.behaviour.source import Source
 
 @dataclass(frozen=True)
 class Change:
-    """A decision that differs. `before` or `after` is None where there is no such decision on that side."""
+    """A decision that differs. `before` or `after` is None if there is no such decision on that side."""
 
     component: Component
     """The component as it is afterwards, or as it was where it is gone."""
     name: str
-    """The field of the component; empty where the component itself came or went."""
+    """The field of the component; empty if the component itself came or went."""
     title: str
     before: Decision | None
     after: Decision | None

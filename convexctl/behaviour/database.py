@@ -39,7 +39,7 @@ class Url(NamedTuple):
 
 
 def url_of(text: str) -> Url | None:
-    """Take a database URL apart; None where it is none."""
+    """Take a database URL apart; None if it is none."""
     match = re.fullmatch(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", text.strip(), re.DOTALL)
     if match is None:
         return None
@@ -186,7 +186,7 @@ def _url_obstacles(engine: str, name: str, reading: Reading, url: Url | None) ->
     if url is None:
         if reading.text is not None:
             why = "the backend ends at once when it cannot read the database's URL"
-            obstacles.append(decision("database URL", f"{name} is no URL", why, reading))
+            obstacles.append(decision("database URL", f"{name} is not a URL", why, reading))
         return obstacles
     if url.scheme not in _SCHEMES[engine]:
         why = f"{name} means {TITLES[engine]}, whose client takes no other scheme"

@@ -35,7 +35,7 @@ class Decision:
 
     @property
     def sentence(self) -> str:
-        """`text`, with the condition where there is one."""
+        """`text`, with the condition if there is one."""
         return f"{self.text} (unless {self.unless})" if self.unless else self.text
 
 
@@ -55,7 +55,7 @@ class Component:
 
     kind: str
     namespace: str
-    """Empty where the manifest names none."""
+    """Empty if the manifest names none."""
     name: str
     container: str
     source: Source
@@ -105,7 +105,7 @@ class Component:
 
 @dataclass(frozen=True, kw_only=True)
 class Backend(Component):
-    """A Convex backend. A field is None where the question does not arise: no bucket without S3, no TLS with SQLite."""
+    """A Convex backend. A field is None if the question does not arise: no bucket without S3, no TLS with SQLite."""
 
     TITLE: ClassVar[str] = "backend"
 
@@ -142,7 +142,7 @@ class Backend(Component):
     claim_class: Decision | None = field(default=None, metadata={"title": "Storage class of the claim"})
     access_modes: Decision | None = field(default=None, metadata={"title": "Access modes of the claim"})
     volume_reach: Decision | None = field(default=None, metadata={"title": "Reach of the volume"})
-    """`network` for a network file system, `node` for the disk of one node; None where neither is known."""
+    """`network` for a network file system, `node` for the disk of one node; None if neither is known."""
     claims_astray: Decision | None = field(default=None, metadata={"title": "Claims not at /convex/data"})
 
     instance_name: Decision = field(metadata={"title": "Instance name"})

@@ -51,7 +51,7 @@ class Variable:
 
     @property
     def text(self) -> str | None:
-        """The value, or None where it cannot be seen in full."""
+        """The value, or None if it cannot be seen in full."""
         return None if UNSEEN in self.outline else self.outline
 
     @property
@@ -120,7 +120,7 @@ class Reading:
 
     @property
     def text(self) -> str | None:
-        """The value, empty where it is not set, None where it cannot be seen in full."""
+        """The value, empty if it is not set, None if it cannot be seen in full."""
         return "" if self.variable is None else self.variable.text
 
     @property
@@ -147,7 +147,7 @@ class Reading:
 
     @property
     def said(self) -> str:
-        """What may be said of the value after the variable's name: `is "true"`, or `has a value (not shown)`."""
+        """What may be said about the value after the variable's name: `is "true"`, or `has a value (not shown)`."""
         return "has a value (not shown)" if self.hidden else f'is "{self.shown}"'
 
     @property
@@ -183,7 +183,7 @@ class ContainerEnvironment:
 
 
 def unless(*readings: Reading) -> str:
-    """What is out of sight and would make any of the readings otherwise, in one text; empty where nothing would."""
+    """What is out of sight and would make any of the readings otherwise, in one text; empty if nothing would."""
     conditions = [reading.variable.unless for reading in readings if reading.variable and reading.variable.unless]
     names = [reading.name for reading in readings if reading.may_set]
     if names:

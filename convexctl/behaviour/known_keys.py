@@ -10,7 +10,7 @@ from convexctl.behaviour.manifests import Manifest, Manifests, dig, mapping, seq
 from convexctl.behaviour.source import Source
 
 Keys = dict[str, tuple[str | None, Source]]
-"""Each key with its value and place. The value is None where only the key can be seen."""
+"""Each key with its value and place. The value is None if only the key can be seen."""
 
 CNPG_URIS = ("uri", "fqdn-uri", "jdbc-uri", "fqdn-jdbc-uri")
 """Keys of CloudNativePG's app Secret that are URLs. Each of them ends in the database's name."""
@@ -68,7 +68,7 @@ def _made(manifests: Manifests, namespace: str, name: str) -> Keys | None:
 
 
 def _external(external: Manifest) -> Keys | None:
-    """The keys that an ExternalSecret names; None where it takes over all that a store holds."""
+    """The keys that an ExternalSecret names; None if it takes over all that a store holds."""
     spec = mapping(external.get("spec"))
     place = source_of(external, "spec", "data")
     template = mapping(dig(spec, "target", "template"))

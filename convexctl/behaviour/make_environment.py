@@ -150,7 +150,9 @@ class _Builder:
         if value not in (None, ""):
             if not isinstance(value, str):
                 self.faults.append(
-                    Fault(source.at("value"), f"{name} is no string: the API server refuses it until it is in quotes")
+                    Fault(
+                        source.at("value"), f"{name} is not a string: the API server refuses it until it is in quotes"
+                    )
                 )
             return self._expanded(name, text(value), source)
         value_from = mapping(entry.get("valueFrom"))

@@ -1,4 +1,4 @@
-"""What the behaviour model says of a set of manifests."""
+"""What the behaviour model says about a set of manifests."""
 
 from __future__ import annotations
 

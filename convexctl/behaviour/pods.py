@@ -125,7 +125,9 @@ def _probe(context: Context, key: str) -> Decision | None:
         value |= {"handler": "GET", "path": path, "port": port}
         if request.get("scheme") == "HTTPS":
             value["scheme"] = "HTTPS"
-        shown = f"GET {path} on {port if port is not None else text(request.get('port')) + ', which is no port here'}"
+        shown = (
+            f"GET {path} on {port if port is not None else text(request.get('port')) + ', which is not a port here'}"
+        )
     elif request := mapping(probe.get("tcpSocket")):
         port = context.port(request.get("port"))
         value |= {"handler": "TCP", "port": port}

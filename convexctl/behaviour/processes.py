@@ -118,7 +118,7 @@ def _commands(script: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _script(words: Sequence[str]) -> str | None:
-    """The script that a shell is given with -c; None where it is given none."""
+    """The script that a shell is given with -c; None if it is given none."""
     at = next((index for index, word in enumerate(words[1:], 1) if re.fullmatch(r"-[a-z]*c", word)), None)
     return None if at is None else words[at + 1] if at + 1 < len(words) else ""
 

@@ -14,7 +14,7 @@ _UNITS = {
 
 
 def integer(text: str, least: int | None = None) -> int | None:
-    """A whole number as Rust parses one of 64 bits, or None where it does not, or where it is under `least`.
+    """A whole number as Rust parses one of 64 bits, or None if it does not, or where it is under `least`.
 
     Without a `least` of 0 or more the number has a sign bit.
     """
@@ -28,7 +28,7 @@ def integer(text: str, least: int | None = None) -> int | None:
 
 
 def quantity(text: str) -> int | None:
-    """A quantity in whole units (bytes, for memory and storage), or None where it is none or beyond all sizes."""
+    """A quantity in whole units (bytes, for memory and storage), or None if it is none or beyond all sizes."""
     match = re.fullmatch(r"(?P<number>[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?)(?P<unit>[A-Za-z]{0,2})", text.strip())
     if match is None or match["unit"] not in _UNITS:
         return None

@@ -29,7 +29,7 @@ class Rewrite:
     """What the edge makes of the path of a request before it hands it on."""
 
     how: Literal["prefix", "whole", "expression", "replace", "strip", "unknown"]
-    """What the edge does. Where it is `unknown`, the path that arrives cannot be told.
+    """What the edge does. Where it is `unknown`, the path that arrives cannot be known.
 
     `prefix`: the rule's own path becomes `value`; `whole`: the path becomes `value`; `expression`: the same, with the
     groups of the rule's path; `replace`: what the one pattern matches becomes `value`; `strip`: what the first of
@@ -42,7 +42,7 @@ class Rewrite:
         return self.value or " ".join((self.how, *self.patterns))
 
     def of(self, rule: str, path: str) -> str | None:
-        """What becomes of `path` under a rule for the path `rule`; None where that cannot be told."""
+        """What becomes of `path` under a rule for the path `rule`; None if that cannot be known."""
         try:
             changed = self._changed(rule, path)
         except (re.error, OverflowError, IndexError, RecursionError):
@@ -78,7 +78,7 @@ _NESTED = re.compile(r"[*+}?]\)*[*+{]|\|[^()]*\)[*+{]|\(\?[=!<]|\\[0-9]")
 
 
 def risky(expression: str) -> bool:
-    """Whether an expression may take for ever, or is too long: then it counts as one that cannot be told."""
+    """Whether an expression may take for ever, or is too long: then it counts as one that cannot be known."""
     return (
         len(expression) > _LONGEST_EXPRESSION
         or len(_REPEATS.findall(expression)) > _MOST_REPEATS
@@ -96,7 +96,7 @@ def _with_groups(template: str, match: re.Match[str]) -> str:
 class Route:
     """A rule of the edge: requests for `host` and `path` go to a Service's port, and end at `target`.
 
-    `host` is empty where the rule takes every host. `rewrite` is None where the path stays as it is. `target` is None
+    `host` is empty if the rule takes every host. `rewrite` is None if the path stays as it is. `target` is None
     with the reason in `problem` where no pod in sight is reached.
     """
 
@@ -115,7 +115,7 @@ class Route:
     tls_known: bool = True
     """Whether `tls` tells it all: not so where the edge may have a certificate of its own for the host."""
     ports: tuple[int, ...] | None = (80, 443)
-    """The ports that a client asks; None where that cannot be known."""
+    """The ports that a client asks; None if that cannot be known."""
     tailnet: bool = False
     """Whether only a tailnet is let in."""
     by_label: bool = False
@@ -129,7 +129,7 @@ class Route:
 
     @property
     def role(self) -> str:
-        """What answers in the end; empty where nothing of Convex does."""
+        """What answers in the end; empty if nothing of Convex does."""
         return self.target.role if self.target else ""
 
     def serves(self, host: str) -> bool:
@@ -144,7 +144,7 @@ class Route:
         return self.host.lower() == host.lower()
 
     def arrives(self, path: str) -> str | None:
-        """The path that the target is asked for, for a request for `path`; None where that cannot be told."""
+        """The path that the target is asked for, for a request for `path`; None if that cannot be known."""
         return path if self.rewrite is None else self.rewrite.of(self.path, path)
 
     def takes(self, path: str) -> bool:

@@ -41,7 +41,7 @@ class Start:
 
 
 File = Callable[[str], str | None]
-"""The text of a file in the container, or None where it is not in sight."""
+"""The text of a file in the container, or None if it is not in sight."""
 
 
 def start_of(container: Mapping[str, Any], file: File = lambda _: None) -> Start:

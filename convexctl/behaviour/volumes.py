@@ -127,7 +127,7 @@ class Origin(NamedTuple):
 def file_source(
     manifests: Manifests, pod: Pod, container: Mapping[str, Any], source: Source, path: str
 ) -> Origin | None:
-    """What a file of the container comes from, or None where none is there.
+    """What a file of the container comes from, or None if none is there.
 
     None also where a Secret or ConfigMap in sight has no such key, and for the folder that a volume is mounted as.
     """
@@ -164,7 +164,7 @@ def file_source(
 
 
 def file_text(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source: Source, path: str) -> str | None:
-    """The text of a file that a container mounts from a ConfigMap, or None where that is not in sight."""
+    """The text of a file that a container mounts from a ConfigMap, or None if that is not in sight."""
     origin = file_source(manifests, pod, container, source, posixpath.normpath(path))
     found = re.fullmatch(r"ConfigMap/([^\[]*)\[(.*)\]", origin.name) if origin else None
     keys = keys_of(manifests, "ConfigMap", pod.source.namespace, found[1]) if found else None

@@ -36,7 +36,7 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class ObjectChange:
-    """An object that comes, goes or changes, with the fields that differ (none where it comes or goes)."""
+    """An object that comes, goes or changes, with the fields that differ (none if it comes or goes)."""
 
     identity: str
     kind: Kind

@@ -62,7 +62,7 @@ class Difference:
 def differences(root: Path, environments: Iterable[Environment], *, all_overlays: bool) -> list[Difference]:
     """Compare what synth would write with `root`; with `all_overlays`, folders of overlays that are gone count too.
 
-    Raises `UserError` where a file in `root` is no YAML.
+    Raises `UserError` if a file in `root` is no YAML.
     """
     environments = list(environments)
     found = [_difference(root, environment) for environment in environments]
@@ -124,7 +124,7 @@ def _documents(text: str, name: str) -> list[dict[str, Any]]:
 def live(environments: Iterable[Environment]) -> list[Difference]:
     """Compare what synth would write with the current cluster, by `kubectl diff`.
 
-    Raises `KubectlError` where the cluster cannot be asked.
+    Raises `KubectlError` if the cluster cannot be asked.
     """
     kubectl = Kubectl()
     kubectl.server_version()

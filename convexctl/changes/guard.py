@@ -34,8 +34,8 @@ class _Stop:
 def check(environments: Sequence[Environment], root: Path, overlays: Path, *, live: bool = False) -> list[str]:
     """Compare environments with what was written into `root` before, or with `live` with the current cluster.
 
-    Returns warnings. Raises `UserError` with exit code 3 where a change is irreversible and not acknowledged (with a
-    message for each, of all environments), and with exit code 1 where it cannot be told.
+    Returns warnings. Raises `UserError` with exit code 3 if a change is irreversible and not acknowledged (with a
+    message for each, of all environments), and with exit code 1 if it cannot be known.
     """
     if not live and all(_is_as_written(environment, root) for environment in environments):
         return []

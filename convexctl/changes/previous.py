@@ -23,7 +23,7 @@ _LIVE_KINDS = {"v1": ("ConfigMap",), "apps/v1": ("StatefulSet", "Deployment")}
 
 @dataclass(frozen=True)
 class Baseline:
-    """The manifests of an environment before, empty where there are none to compare with, and what to tell of them."""
+    """The manifests of an environment before, empty if there are none to compare with, and what to tell about them."""
 
     manifests: list[Manifest]
     warning: str = ""
@@ -38,7 +38,7 @@ class _UnreadableError(Exception):
 def written(environments: Sequence[Environment], root: Path) -> dict[str, Baseline]:
     """What earlier runs wrote into `root`, of the environments that differ from it.
 
-    Where the file is gone or cannot be read, it is the committed one. Raises `UserError` where a file cannot be read
+    Where the file is gone or cannot be read, it is the committed one. Raises `UserError` if a file cannot be read
     and there is no committed one.
     """
     baselines: dict[str, Baseline] = {}
@@ -61,7 +61,7 @@ def written(environments: Sequence[Environment], root: Path) -> dict[str, Baseli
 def in_cluster(environments: Iterable[Environment]) -> dict[str, Baseline]:
     """The same objects as the current cluster has them; one that is not there counts as it is going to be.
 
-    Raises `KubectlError` where the cluster cannot be asked.
+    Raises `KubectlError` if the cluster cannot be asked.
     """
     return {environment.name: Baseline(_live(environment)) for environment in environments}
 
@@ -101,7 +101,7 @@ def _from_commit(root: Path, faults: Mapping[str, str]) -> dict[str, Baseline]:
             baselines[name] = Baseline(before, note, committed=not fault)
         elif fault:
             raise UserError(
-                f"{fault}, so irreversible changes cannot be told{trouble}\n"
+                f"{fault}, so irreversible changes cannot be known{trouble}\n"
                 "restore the file, or synthesise once with --allow-irreversible; nothing was written"
             )
         elif trouble:

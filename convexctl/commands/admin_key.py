@@ -104,7 +104,7 @@ def _key_to_check(given: str) -> str:
     try:
         return sys.stdin.read().strip()
     except UnicodeDecodeError:
-        raise UserError("what standard input gives is no text, so no admin key") from None
+        raise UserError("what standard input gives is not text, so no admin key") from None
 
 
 def _check(key: str, name: str, secret: str, origin: str) -> int:

@@ -101,7 +101,7 @@ def _overlay_file(arguments: argparse.Namespace, name: str) -> Path | None:
 
 
 def _environment(arguments: argparse.Namespace, name: str, release: Release) -> Environment:
-    """The environment of the overlay. Raises `UserError` where that is another one than the release."""
+    """The environment of the overlay. Raises `UserError` if that is another one than the release."""
     from convexctl.synth.environment import synthesise_all
 
     (environment,) = synthesise_all(_overlays(arguments), [name])

@@ -83,7 +83,7 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
 
 
 def kubectl_for(arguments: argparse.Namespace, overlay: Overlay) -> Kubectl:
-    """kubectl in the overlay's namespace. Raises `UserError` where the command line says another one."""
+    """kubectl in the overlay's namespace. Raises `UserError` if the command line says another one."""
     named = overlay.values.namespace
     if named and arguments.namespace and arguments.namespace != named:
         raise UserError(f"the overlay says namespace {named}, and --namespace {arguments.namespace}", WRONG_USAGE)
@@ -98,7 +98,7 @@ def current_kubectl(overlay: Overlay) -> Kubectl:
 def refuse_other_overlay(kubectl: Kubectl, overlay: Overlay) -> None:
     """Raise `UserError` if the environment's names in the cluster belong to another overlay.
 
-    A note says if that cannot be told.
+    A note says if that cannot be known.
     """
     try:
         check_owner(kubectl, overlay.name, overlay.values.release_name)

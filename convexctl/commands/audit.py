@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Audit and print; the exit code is 1 where `--fail-on` says so."""
+    """Audit and print; the exit code is 1 if `--fail-on` says so."""
     if arguments.rules:
         from convexctl.audit.documentation import markdown
 

@@ -15,24 +15,24 @@ from convexctl.errors import FAILED, WRONG_USAGE, UserError, printable
 
 
 def ask_hidden(name: str, about: str = "") -> str:
-    """Ask for a value and return what is typed. Raises `UserError` where the input ends or is no text."""
+    """Ask for a value and return what is typed. Raises `UserError` if the input ends or is not text."""
     try:
         with _echo_comes_back():
             return getpass.getpass(f"{name} ({f'{about}; ' if about else ''}not shown): ")
     except EOFError:
         raise UserError("the input ended: nothing was done") from None
     except UnicodeDecodeError:
-        raise UserError(f"{name}: what was typed is no text in this terminal's encoding") from None
+        raise UserError(f"{name}: what was typed is not text in this terminal's encoding") from None
 
 
 def ask_shown(name: str, about: str = "") -> str:
-    """Ask for a value that is no secret, and return what is typed. Raises `UserError` as `ask_hidden` does."""
+    """Ask for a value that is not a secret, and return what is typed. Raises `UserError` as `ask_hidden` does."""
     sys.stdout.flush()
     print(f"{name}{f' ({about})' if about else ''}: ", end="", file=sys.stderr, flush=True)
     try:
         answer = sys.stdin.readline()
     except UnicodeDecodeError:
-        raise UserError(f"{name}: what was typed is no text in this terminal's encoding") from None
+        raise UserError(f"{name}: what was typed is not text in this terminal's encoding") from None
     if not answer:
         raise UserError("the input ended: nothing was done")
     return answer.rstrip("\n")
@@ -65,7 +65,7 @@ def _echo_comes_back() -> Iterator[None]:
 
 
 def check_that_somebody_answers() -> None:
-    """Raise `UserError` where `--apply` could not ask: there is no terminal, and no `--yes`."""
+    """Raise `UserError` if `--apply` could not ask: there is no terminal, and no `--yes`."""
     if not sys.stdin.isatty():
         raise UserError("--apply asks before it changes anything, and there is no terminal: add --yes", WRONG_USAGE)
 

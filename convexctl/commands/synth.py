@@ -156,7 +156,7 @@ def _synthesise(
         {name: its.objects for name, its in everything.items()},
         [line for its in everything.values() for line in its.accepted],
     )
-    # With something to tell of changes, or against a cluster, a run that finds everything as it is now says otherwise.
+    # Do not remember a run that warned of changes or asked a cluster: the same run may say something else next time.
     if not guarded and not arguments.live:
         memory.keep(known, {name: (lineage(overlays, sources[name]), its) for name, its in made.items()})
     return outcomes, known

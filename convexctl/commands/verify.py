@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the checks of each environment. Returns 1 where one failed."""
+    """Print the checks of each environment. Returns 1 if one failed."""
     return common.for_each(arguments, _verify)
 
 

@@ -249,7 +249,7 @@ def _unfit_texts(node: Located, path: tuple[str | int, ...]) -> Iterable[Problem
             yield from _unfit_texts(item, (*path, index))
     elif isinstance(node.value, str):
         if kind := secret_in(node.value):
-            yield Problem(path, f"looks like {kind}, and an overlay is no place for one: put it into a Secret")
+            yield Problem(path, f"looks like {kind}, and an overlay must not hold one: put it into a Secret")
         elif misread(node.value):
             yield Problem(path, _MISREAD)
 

@@ -98,7 +98,7 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 def name_fault(name: str) -> str:
-    """What keeps a name from being that of an environment; empty where nothing does."""
+    """What keeps a name from being that of an environment; empty if nothing does."""
     parts = name.split("/")
     if all(_NAME.fullmatch(part) for part in parts):
         return "" if parts[0] != SEALED_FOLDER or len(parts) == 1 else f"{SEALED_FOLDER}/ holds sealed files"

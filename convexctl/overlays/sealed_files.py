@@ -25,7 +25,7 @@ def sealed_file(folder: Path, name: str) -> Path:
 
 
 def read_sealed(file: Path) -> list[dict[str, Any]]:
-    """The SealedSecrets of a file; none where it is not there.
+    """The SealedSecrets of a file; none if it is not there.
 
     Raises `OverlayError`, with all faults and their lines, for anything else in it.
     """
@@ -54,7 +54,7 @@ def merge_sealed(
 
 
 def write_sealed(file: Path, name: str, sealed: Iterable[Mapping[str, Any]]) -> None:
-    """Write the sealed file of the overlay `name`, whole or not at all. Raises `UserError` where that fails."""
+    """Write the sealed file of the overlay `name`, whole or not at all. Raises `UserError` if that fails."""
     staging = file.with_name(f".{file.name}.new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def write_sealed(file: Path, name: str, sealed: Iterable[Mapping[str, Any]]) -> 
 
 
 def check_namespace(file: Path, sealed: Iterable[Mapping[str, Any]], namespace: str) -> None:
-    """Raise `UserError` where something was sealed for another namespace: nobody could open it in this one."""
+    """Raise `UserError` if something was sealed for another namespace: nobody could open it in this one."""
     for manifest in sealed:
         if manifest["metadata"]["namespace"] != namespace:
             raise UserError(

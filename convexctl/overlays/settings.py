@@ -1,4 +1,4 @@
-"""What the command line itself says of an environment: single values (`--set backend.image.tag=abc`), and `--name`."""
+"""What the command line itself says about an environment: `--name`, and single values (`--set image.tag=abc`)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def name_given(layers: Iterable[Path | Setting]) -> str:
 
 
 def check_name(layers: Sequence[Path | Setting], overlays: Sequence[str]) -> None:
-    """Raise `UserError` where `--name` would name several environments, or one environment twice."""
+    """Raise `UserError` if `--name` would name several environments, or one environment twice."""
     names = [layer for layer in layers if isinstance(layer, Name)]
     if len(names) > 1:
         raise UserError(f"{_OWN_NAME} is given {len(names)} times: an environment has one name", WRONG_USAGE)

@@ -43,7 +43,7 @@ class FirstStorage:
 def first_storage(query: Query, *, quote: str) -> FirstStorage | None:
     """Read which kind of storage was written into the database at the first start; None: none yet.
 
-    `quote` is the engine's mark around names (`key` is a reserved word of MySQL). Raises UnknownLayoutError where the
+    `quote` is the engine's mark around names (`key` is a reserved word of MySQL). Raises UnknownLayoutError if the
     documents are not where they are expected.
     """
     rows = query(
@@ -133,7 +133,7 @@ def _json(value: Any) -> Any:
     except ValueError:
         raise UnknownLayoutError("a document is no JSON") from None
     if not isinstance(parsed, dict | str):
-        raise UnknownLayoutError("a document is no object")
+        raise UnknownLayoutError("a document is not an object")
     return parsed
 
 

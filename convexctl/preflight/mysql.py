@@ -38,7 +38,7 @@ def check_mysql(
 ) -> list[Check]:
     """Check a MySQL server from here: TLS, login, version, database, connection limit, tables, first storage.
 
-    `require_tls` is False where the overlay says that TLS is not required, `ca_pem` the CA certificate that it gives
+    `require_tls` is False if the overlay says that TLS is not required, `ca_pem` the CA certificate that it gives
     the backend, `max_connections` the size of its pool (None: upstream's 128), `storage` where it keeps files.
     """
     if problems := database_url_problems(url, "mysql"):

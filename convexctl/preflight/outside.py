@@ -87,7 +87,7 @@ def _files(values: Values, secrets: SecretChecks) -> list[Check]:
 
 
 def _out_of_reach(values: Values, secrets: SecretChecks, variables: Sequence[str]) -> str:
-    """Why the checks cannot be made; empty where they can."""
+    """Why the checks cannot be made; empty if they can."""
     try:
         wrong = secrets.wrong([*variables, *([] if values.instance_name else [NAME])])
     except KubectlError as error:

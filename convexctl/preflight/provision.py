@@ -55,7 +55,7 @@ def section(name: SectionName, values: Values, instance_name: str, environment: 
     """Write one section for an environment.
 
     Region and endpoint that only the Secret says come from `AWS_REGION` and `S3_ENDPOINT_URL` of `environment`, else
-    stand as words to be replaced. Raises `UserError` where the instance name makes no database name.
+    stand as words to be replaced. Raises `UserError` if the instance name makes no database name.
     """
     match name:
         case "sql":
@@ -148,7 +148,7 @@ def postgres_sql(instance_name: str, *, max_connections: int | None = None) -> s
     """The psql script that makes role and database, to be run by an administrator.
 
     The role is named as the database. Running it again changes nothing but the connection limit, and asks for a new
-    password. Raises UserError where the instance name makes no database name.
+    password. Raises UserError if the instance name makes no database name.
     """
     name = _database(instance_name, "postgres")
     return f"""\

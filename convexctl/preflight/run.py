@@ -20,7 +20,7 @@ from convexctl.tools.kubectl import Kubectl
 def preflight(environment: Environment, kubectl: Kubectl, *, connect: bool = False) -> list[Check]:
     """Check an environment against the cluster and, with `connect`, its database and buckets from here.
 
-    Raises `UserError` where a client that `connect` needs is not installed.
+    Raises `UserError` if a client that `connect` needs is not installed.
     """
     values = environment.overlay.values
     if connect:

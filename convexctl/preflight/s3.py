@@ -40,7 +40,7 @@ _REMEDIES = {
     "BadDigest": _UNKNOWN_TO_THE_SERVICE,
 }
 _BY_STATUS = {"301": "PermanentRedirect", "403": "AccessDenied", "404": "NoSuchBucket", "501": "NotImplemented"}
-_OTHER_REMEDY = "see what the service says of this code"
+_OTHER_REMEDY = "see what the service says about this code"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def check_s3(settings: S3Settings, buckets: Iterable[str], instance_name: str, *
         return [
             failed(
                 SETTINGS,
-                f"endpoint: {host} is no host name for an S3 client: it may have letters, digits, `-` and `.`",
+                f"endpoint: {host} is not a host name for an S3 client: it may have letters, digits, `-` and `.`",
                 "use such a name of the service, or its address",
             ),
             *skipped_all(map(bucket_check, names), f"rests on `{SETTINGS}`"),

@@ -51,9 +51,9 @@ class SecretChecks:
         return [self._question(needed) for needed in self._needed]
 
     def given(self, variable: str) -> str | None:
-        """What a Secret gives a variable of the backend, or the content of a file; None where it gives nothing.
+        """What a Secret gives a variable of the backend, or the content of a file; None if it gives nothing.
 
-        Raises `KubectlError` where that cannot be told.
+        Raises `KubectlError` if that cannot be known.
         """
         for entry in self._plan.entries:
             if entry.variable == variable and (value := self._read(entry)) is not None:
@@ -63,7 +63,7 @@ class SecretChecks:
     def wrong(self, variables: Collection[str]) -> str:
         """The name of the check of a Secret that should give one of the variables and does not do so rightly.
 
-        Empty where all are right, or come from elsewhere. Raises `KubectlError` where that cannot be told.
+        Empty if all are right, or come from elsewhere. Raises `KubectlError` if that cannot be known.
         """
         for entry in self._plan.entries:
             if entry.variable in variables:

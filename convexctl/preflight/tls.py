@@ -25,7 +25,7 @@ CA_REMEDY = "give the overlay the CA certificate of the server (caSecret of the 
 def authorities(ca_pem: str = "") -> str:
     """The certificates that the backend trusts, as PEM: the well-known ones and, if given, those of the overlay's CA.
 
-    Raises ValueError where `ca_pem` is not empty and holds no certificate.
+    Raises ValueError if `ca_pem` is not empty and holds no certificate.
     """
     own = _CERTIFICATE.findall(ca_pem)
     if ca_pem and not own:
@@ -34,7 +34,7 @@ def authorities(ca_pem: str = "") -> str:
 
 
 def context(trusted_pem: str, *, check_host: bool = True, verify: bool = True) -> ssl.SSLContext:
-    """A context that trusts `trusted_pem` and nothing else. Raises ValueError where OpenSSL cannot read it."""
+    """A context that trusts `trusted_pem` and nothing else. Raises ValueError if OpenSSL cannot read it."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = check_host and verify
     made.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE

@@ -122,7 +122,7 @@ def database_url_problems(value: str, engine: Engine) -> list[str]:
     scheme, separator, rest = value.partition("://")
     scheme = scheme.lower()
     if not separator:
-        return [f"it is no URL: it must read {_EXAMPLES[engine]}"]
+        return [f"it is not a URL: it must read {_EXAMPLES[engine]}"]
     if scheme not in _SCHEMES[engine]:
         return [_wrong_scheme(scheme, engine)]
     authority, tail = _split(rest, "/?#")
@@ -320,7 +320,7 @@ def _host_problems(text: str, engine: Engine | None) -> list[str]:
     if re.search(r"[\\<>^|\[\]]", host):
         problems.append("its host has a character in it that no host name has")
     elif not _is_host(unquote(host)):
-        problems.append("its host is no host name: between its dots stand 1 to 63 characters each")
+        problems.append("its host is not a host name: between its dots stand 1 to 63 characters each")
     if port and not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65535):
         problems.append(
             "its port is not a number from 1 to 65535"

@@ -65,7 +65,7 @@ def make_admin_key(
     """Make an admin key for an instance.
 
     `instance_secret` is 64 hex digits. `issued_s` (seconds since the epoch; default: now) and `nonce` (12 bytes;
-    default: random) are there for tests. Raises AdminKeyError where name, secret, member id or time make no key.
+    default: random) are there for tests. Raises AdminKeyError if name, secret, member id or time make no key.
     """
     _check_instance_name(instance_name)
     issued_s = int(time.time()) if issued_s is None else issued_s
@@ -87,12 +87,14 @@ def make_admin_key(
 def open_admin_key(key: str, instance_name: str, instance_secret: str) -> AdminKey:
     """Open an admin key of this instance and say what it holds.
 
-    Raises AdminKeyError where `key` is not an admin key, was made for another instance name or with another secret, or
+    Raises AdminKeyError if `key` is not an admin key, was made for another instance name or with another secret, or
     was altered.
     """
     name, separator, hexadecimal = key.partition("|")
     if not separator or not re.fullmatch(r"([0-9a-fA-F]{2})+", hexadecimal):
-        raise AdminKeyError("this is no admin key: one reads <instance name>|<hex digits>, on one line, without quotes")
+        raise AdminKeyError(
+            "this is not an admin key: one reads <instance name>|<hex digits>, on one line, without quotes"
+        )
     if name != instance_name:
         raise AdminKeyError(f"the admin key is for the instance {name!r}, and this one is {instance_name!r}")
     data = bytes.fromhex(hexadecimal)

@@ -125,7 +125,7 @@ def _asked(question: Question, ask: Ask) -> Answer:
 
 
 def _admin_key(question: Question, filled: Filled) -> Answer:
-    """The admin key: it stays while it opens the instance, and is made anew otherwise."""
+    """The admin key: it stays while it opens the instance, and is recreated otherwise."""
     current, is_sealed = question.current, question.known.is_sealed(question.entry)
     try:
         name, secret = _instance(question, filled)

@@ -52,9 +52,9 @@ def backend_pod(values: Values) -> str:
 
 
 def in_pod(values: Values, kubectl: Kubectl) -> tuple[str, str] | None:
-    """Name and secret that the running backend uses; None where its pod does not run.
+    """Name and secret that the running backend uses; None if its pod does not run.
 
-    Raises `KubectlError` where it runs and cannot be asked.
+    Raises `KubectlError` if it runs and cannot be asked.
     """
     lines = kubectl.read_files(
         backend_pod(values),
@@ -130,7 +130,7 @@ def find_name(values: Values, kubectl: Kubectl | None, environment: Mapping[str,
 
 
 def _in_cluster(values: Values, kubectl: Kubectl) -> tuple[str, str, str]:
-    """Name, secret and the place of the secret; each empty where the cluster does not have it."""
+    """Name, secret and the place of the secret; each empty if the cluster does not have it."""
     place = kubectl.place()
     name, secret_name = values.instance_name, values.instance_secret_name
     database = database_secret(values)

@@ -58,7 +58,7 @@ def _made_by(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Maker]]:
 
 
 def _issuer(manifest: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Kind and name of the issuer that an Ingress or Gateway names; None where cert-manager leaves it alone."""
+    """Kind and name of the issuer that an Ingress or Gateway names; None if cert-manager leaves it alone."""
     annotations = manifest["metadata"].get("annotations") or {}
     for key, kind in ISSUERS.items():
         if annotations.get(key):

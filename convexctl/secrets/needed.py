@@ -20,7 +20,7 @@ class Variable:
 
     meaning: str
     placeholder: str = ""
-    """What stands in the place of a value in what people fill in; empty where the value is the content of a file."""
+    """What stands in the place of a value in what people fill in; empty if the value is the content of a file."""
 
     @property
     def question(self) -> str:
@@ -71,7 +71,7 @@ FILES = frozenset(name for name, variable in VARIABLES.items() if not variable.p
 """Names whose value is the path of a file, of which the content goes into the Secret."""
 
 NO_SECRETS = FILES | {"INSTANCE_NAME", "AWS_REGION", "S3_ENDPOINT_URL"}
-"""Names whose value is no secret itself, so that it is shown while it is typed."""
+"""Names whose value is not a secret itself, so that it is shown while it is typed."""
 
 Use = Literal["variable", "file", "all keys", "image pull", "certificate"]
 
@@ -80,7 +80,7 @@ Use = Literal["variable", "file", "all keys", "image pull", "certificate"]
 class Reference:
     """One use of a Secret by one object.
 
-    `target` is the variable or the volume that the key becomes; `key` is empty where all keys are meant or where the
+    `target` is the variable or the volume that the key becomes; `key` is empty if all keys are meant or where the
     kind of the Secret fixes them. Without an `optional` one the pod starts all the same.
     """
 

@@ -83,7 +83,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a source says of an entry. Without a value the entry stays sealed, or is left out."""
+    """What a source says about an entry. Without a value the entry stays sealed, or is left out."""
 
     origin: str
     value: bytes | None = field(default=None, repr=False)

@@ -29,7 +29,7 @@ def value_problems(variable: str, value: bytes, engine: Engine | None) -> list[s
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return ["it is no text"]
+        return ["it is not text"]
     match variable:
         case "POSTGRES_URL":
             return database_url_problems(text, "postgres")

@@ -48,7 +48,7 @@ Shares = Mapping[str, Sequence[tuple[str, str]]]
 def check_collisions(folder: Path, overlays: Sequence[Overlay], others: Mapping[str, Shares]) -> dict[str, list[str]]:
     """Compare the overlays with each other, with `others` and with their relatives.
 
-    Returns warnings about what they share, by the name of the overlay. Raises `OverlayError` where two environments
+    Returns warnings about what they share, by the name of the overlay. Raises `OverlayError` if two environments
     must not share it.
     """
     known = {**{overlay.name: shares(overlay.values) for overlay in overlays}, **others}

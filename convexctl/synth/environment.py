@@ -81,7 +81,7 @@ def synthesise_all(
 def build(
     folder: Path, overlays: Sequence[Overlay], jobs: int, look: Callable[[Environment], T]
 ) -> list[tuple[Environment, T]]:
-    """Build the environments of overlays that were read and compared, each with what `look` says of it.
+    """Build the environments of overlays that were read and compared, each with what `look` says about it.
 
     Many are built in worker processes: `jobs` of them, or as many as there are cores. Raises `OverlayError` with the
     faults of all overlays, and `UserError` when cdk8s or Node.js fails.

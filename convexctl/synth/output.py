@@ -285,7 +285,7 @@ def _put_back(root: Path, work: Path, folder: _Folder) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Exchange two folders atomically (Linux `renameat2`, macOS `renamex_np`); False where that is not possible."""
+    """Exchange two folders atomically (Linux `renameat2`, macOS `renamex_np`); False if that is not possible."""
     library = ctypes.CDLL(None, use_errno=True)
     one, other = os.fsencode(first), os.fsencode(second)
     here, exchange = -100, 2

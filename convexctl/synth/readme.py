@@ -199,7 +199,7 @@ _TOPICS = (
     "tag",
     "out_of_sight",
 )
-"""What the table says of the backend, of everything that the behaviour model decides."""
+"""What the table says about the backend, of everything that the behaviour model decides."""
 
 
 def _decisions(behaviour: Behaviour) -> str:

@@ -10,7 +10,7 @@ from convexctl.synth.readme_objects import Objects, name_of
 
 
 def backups(name: str, objects: Objects) -> str:
-    """When backups are made and where they go, and how to make and restore one; empty where there are none."""
+    """When backups are made and where they go, and how to make and restore one; empty if there are none."""
     job = next((each for each in _cron_jobs(objects) if name_of(each).endswith("-backup")), None)
     if job is None:
         return ""

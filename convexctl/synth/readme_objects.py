@@ -14,7 +14,7 @@ class Objects:
         self.namespace: str = manifests[0]["metadata"].get("namespace", "")
         self.backend = self._named("StatefulSet", "-backend")
         self.dashboard = self._found("Deployment", "-dashboard")
-        """None where the environment has no dashboard."""
+        """None if the environment has no dashboard."""
         self.backend_service = self._named("Service", "-backend-svc")
         self.dashboard_service = self._found("Service", "-dashboard-svc")
         self.config = self._named("ConfigMap", "-config")
@@ -33,12 +33,12 @@ class Objects:
 
     @property
     def in_namespace(self) -> str:
-        """The option that kubectl needs, with a space before it; empty where the manifests name no namespace."""
+        """The option that kubectl needs, with a space before it; empty if the manifests name no namespace."""
         return f" -n {self.namespace}" if self.namespace else ""
 
     @property
     def claim(self) -> str:
-        """The volume claim of the backend; empty where there is none."""
+        """The volume claim of the backend; empty if there is none."""
         spec = self.backend["spec"]
         for template in spec.get("volumeClaimTemplates") or []:
             return f"{template['metadata']['name']}-{self.backend['metadata']['name']}-0"

@@ -1,4 +1,4 @@
-"""What the audit says of the environments that were just made: on overlays that are valid and yet unusual."""
+"""What the audit says about the environments that were just made: on overlays that are valid and yet unusual."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from convexctl.synth.environment import Environment
 
 
 class Told(NamedTuple):
-    """What the audit says of an environment: its errors and warnings, and what is accepted, with the reasons."""
+    """What the audit says about an environment: its errors and warnings, and what is accepted, with the reasons."""
 
     warnings: list[str]
     accepted: list[str]
@@ -52,7 +52,7 @@ def _surplus(environment: Environment, file: Path, findings: Sequence[Finding]) 
 
 
 def _path_in_values(finding: Finding) -> KeyPath | None:
-    """Where the overlay's own warnings, which know the line, tell such a finding; None where they never do."""
+    """Where the overlay's own warnings, which know the line, tell such a finding; None if they never do."""
     match finding.rule.id:
         case "data-lost-with-pod":
             return "backend", "persistence", "enabled"

@@ -134,7 +134,7 @@ class Memory:
         return _digest([*sorted(_written(str(self._target), "")), *found])
 
     def _output(self, name: str) -> str:
-        """A digest of the folder that was written for an environment; empty where it is not there."""
+        """A digest of the folder that was written for an environment; empty if it is not there."""
         folder = os.path.join(self._target, name)  # noqa: PTH118
         try:
             files = sorted(os.listdir(folder))  # noqa: PTH208

@@ -39,7 +39,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The error code that the backend names; empty where it names none."""
+        """The error code that the backend names; empty if it names none."""
         try:
             code = json.loads(self.body)["code"]
         except (ValueError, KeyError, TypeError):

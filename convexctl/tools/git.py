@@ -28,7 +28,7 @@ class GitError(Exception):
 def committed(root: Path, files: Sequence[str]) -> dict[str, bytes]:
     """Those of `files` (paths below `root`, which may be gone) that the last commit has.
 
-    Empty outside a Git work tree, without git and without a commit. Raises `GitError` where git refuses.
+    Empty outside a Git work tree, without git and without a commit. Raises `GitError` if git refuses.
     """
     program = shutil.which("git")
     root = root.resolve()

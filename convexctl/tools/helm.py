@@ -22,7 +22,7 @@ class Record:
     revision: int
     """The newest revision, counted from 1."""
     state: str
-    """What Helm says of it, such as `deployed` or `pending-upgrade`."""
+    """What Helm says about it, such as `deployed` or `pending-upgrade`."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Helm:
     namespace: str = ""
 
     def record(self, release: str) -> Record | None:
-        """The record of a release; None where there is none. Raises `HelmError` where that cannot be told."""
+        """The record of a release; None if there is none. Raises `HelmError` if that cannot be known."""
         try:
             status = run.parsed(self._run("status", release, "--output=json"), "helm", HelmError)
         except HelmError as error:

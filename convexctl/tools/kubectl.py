@@ -72,14 +72,14 @@ class Kubectl:
         return f"{context} --namespace={self.namespace}" if self.namespace else context
 
     def server_version(self) -> str:
-        """The version of the API server, such as `v1.34.1`. Raises `KubectlError` where it does not answer."""
+        """The version of the API server, such as `v1.34.1`. Raises `KubectlError` if it does not answer."""
         version = self._raw("/version").get("gitVersion")
         if not isinstance(version, str):
             raise KubectlError("what answers at /version names no version: is it a Kubernetes API server?")
         return version
 
     def kinds(self, api_version: str) -> set[str]:
-        """The kinds that the API server has in a version of an API group; none where it has not that version."""
+        """The kinds that the API server has in a version of an API group; none if it has not that version."""
         try:
             found = self._raw(f"/apis/{api_version}")
         except KubectlError as error:
@@ -92,7 +92,7 @@ class Kubectl:
             raise KubectlError(f"what answers at /apis/{api_version} lists no resources") from None
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
-        """An object; None where there is none of that name. Raises `KubectlError` where that cannot be told."""
+        """An object; None if there is none of that name. Raises `KubectlError` if that cannot be known."""
         return next(iter(self.objects("get", kind, name, "--ignore-not-found")), None)
 
     def all_of(self, kind: str) -> list[dict[str, Any]]:
@@ -100,9 +100,9 @@ class Kubectl:
         return self.objects("get", kind)
 
     def objects(self, *arguments: str, manifests: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
-        """Run kubectl in the namespace, on the manifests where there are any, and return the objects that it prints.
+        """Run kubectl in the namespace, on the manifests if there are any, and return the objects that it prints.
 
-        Each has a name. Raises `KubectlError` where kubectl fails or prints something else.
+        Each has a name. Raises `KubectlError` if kubectl fails or prints something else.
         """
         stdin = as_stream(manifests)
         files = ["--filename=-"] if stdin else []
@@ -110,11 +110,11 @@ class Kubectl:
         return list(_objects(text))
 
     def try_to_create(self, manifest: Mapping[str, Any]) -> None:
-        """Have the API server check and admit an object without making it. Raises `KubectlError` where it does not."""
+        """Have the API server check and admit an object without making it. Raises `KubectlError` if it does not."""
         self.run("create", "--dry-run=server", *self._in_namespace, "--filename=-", stdin=json.dumps(manifest))
 
     def secrets(self, names: Iterable[str]) -> dict[str, ClusterSecret]:
-        """Those of the named Secrets that are there. Raises `KubectlError` where that cannot be told."""
+        """Those of the named Secrets that are there. Raises `KubectlError` if that cannot be known."""
         wanted = list(names)
         if not wanted:
             return {}
@@ -124,7 +124,7 @@ class Kubectl:
     def secrets_without_values(self, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
         """The namespace's Secrets, or those of the named ones that are there: objects with their keys, without values.
 
-        The values stay in kubectl. Raises `KubectlError` where the cluster cannot be asked.
+        The values stay in kubectl. Raises `KubectlError` if the cluster cannot be asked.
         """
         wanted = None if names is None else list(names)
         if wanted == []:
@@ -135,15 +135,15 @@ class Kubectl:
             namespace, _, rest = line.partition("\t")
             name, *keys = rest.split("\t")
             if not name:
-                raise KubectlError("kubectl answered something that is no list of Secrets")
+                raise KubectlError("kubectl answered something that is not a list of Secrets")
             metadata = {"name": name, "namespace": namespace}
             found.append({"kind": "Secret", "metadata": metadata, "data": dict.fromkeys(keys)})
         return found
 
     def read_files(self, pod: str, container: str, *paths: str) -> list[str] | None:
-        """The first line of each file in a container of a pod; None where no such pod runs.
+        """The first line of each file in a container of a pod; None if no such pod runs.
 
-        Raises `KubectlError` where it runs and the files cannot be read.
+        Raises `KubectlError` if it runs and the files cannot be read.
         """
         phase = "--output=jsonpath={.status.phase}"
         if self.run("get", "pod", pod, *self._in_namespace, "--ignore-not-found", phase).strip() != "Running":
@@ -155,7 +155,7 @@ class Kubectl:
         return lines
 
     def wait_for_rollout(self, workload: str, timeout_s: int, waiting: Callable[[], None]) -> None:
-        """Wait until the one pod of a workload (`statefulset/NAME`) is ready; not at all where there is no workload.
+        """Wait until the one pod of a workload (`statefulset/NAME`) is ready; not at all if there is no workload.
 
         `waiting` is called before a wait that takes time. Raises `KubectlError` when the time is over.
         """
@@ -180,7 +180,7 @@ class Kubectl:
     def diff(self, manifests: str) -> tuple[bool, list[tuple[str, str]]]:
         """Whether `apply` would change anything, and each object that it would change, as YAML before and after.
 
-        Raises `KubectlError` where that cannot be told.
+        Raises `KubectlError` if that cannot be known.
         """
         where = ["--context", self.context] if self.context else []
         code, text = run.answer(
@@ -228,7 +228,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         items = answer["items"] if isinstance(answer.get("items"), list) else [answer]
         for item in items:
             if not _well_formed(item):
-                raise KubectlError("kubectl answered something that is no object of Kubernetes")
+                raise KubectlError("kubectl answered something that is not an object of Kubernetes")
             yield item
 
 
@@ -243,7 +243,7 @@ def _well_formed(item: Any) -> bool:
 
 
 def _items(value: Any) -> list[Any]:
-    """The values of a map; nothing of null; what is no map as it is."""
+    """The values of a map; nothing of null; what is not a map as it is."""
     return list(value.values()) if isinstance(value, dict) else [] if value is None else [value, None]
 
 
@@ -256,5 +256,5 @@ def _secret(item: dict[str, Any]) -> ClusterSecret:
         try:
             data[key] = base64.b64decode(value, validate=True)
         except (ValueError, TypeError):
-            raise KubectlError(f"the Secret {name} has something that is no base64 under the key {key}") from None
+            raise KubectlError(f"the Secret {name} has something that is not base64 under the key {key}") from None
     return ClusterSecret(kind, data, annotations)

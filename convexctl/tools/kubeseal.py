@@ -34,7 +34,7 @@ class Kubeseal:
     context: str = ""
 
     def seal(self, secret: Mapping[str, Any]) -> dict[str, Any]:
-        """Seal a Secret for its name and namespace alone. Raises `UserError` where kubeseal is not there or fails."""
+        """Seal a Secret for its name and namespace alone. Raises `UserError` if kubeseal is not there or fails."""
         metadata = {**secret["metadata"], "annotations": ANNOTATIONS}
         said = run.run(
             "kubeseal",
@@ -44,7 +44,7 @@ class Kubeseal:
         )
         sealed = run.parsed(said, "kubeseal")
         if sealed_fault(sealed):
-            raise UserError(f"kubeseal answered something that is no whole {KIND}")
+            raise UserError(f"kubeseal answered something that is not a complete {KIND}")
         return {
             "apiVersion": sealed["apiVersion"],
             "kind": sealed["kind"],
@@ -70,7 +70,7 @@ class Kubeseal:
 
 
 def sealed_fault(manifest: Any) -> str:
-    """Why this is no SealedSecret; empty where it is one."""
+    """Why this is no SealedSecret; empty if it is one."""
     kind = manifest.get("kind") if isinstance(manifest, dict) else None
     if kind == "Secret":
         return "is a Secret in plain text: take it out of the repository, and treat its values as known to others"
@@ -81,4 +81,8 @@ def sealed_fault(manifest: Any) -> str:
     named = isinstance(metadata, dict) and all(isinstance(metadata.get(key), str) for key in ("name", "namespace"))
     data = spec.get("encryptedData") if isinstance(spec, dict) else None
     sealed = isinstance(data, dict) and all(isinstance(value, str) for value in data.values())
-    return "" if named and sealed else f"is no whole {KIND}: it needs metadata.name, .namespace and spec.encryptedData"
+    return (
+        ""
+        if named and sealed
+        else f"is not a complete {KIND}: it needs metadata.name, .namespace and spec.encryptedData"
+    )

@@ -13,7 +13,7 @@ def can_render() -> bool:
 
 
 def render(folder: str) -> str:
-    """The manifests that a folder's kustomization makes. Raises `UserError` where it cannot be rendered."""
+    """The manifests that a folder's kustomization makes. Raises `UserError` if it cannot be rendered."""
     lead = f"{folder} cannot be rendered: "
     if shutil.which("kubectl"):
         return run("kubectl", ["kustomize", folder], lead=lead)

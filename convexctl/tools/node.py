@@ -74,7 +74,7 @@ class _Heard:
         self.all.set()
 
     def reason(self) -> str:
-        """The line that tells most about why Node.js ended; empty where nothing was said."""
+        """The line that tells most about why Node.js ended; empty if nothing was said."""
         self.all.wait(0.5)
         return next((line for line in self.lines if "Error" in line), next(iter(self.lines), ""))
 

@@ -19,7 +19,7 @@ _LISTENS = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 def port_forward(kubectl: Kubectl, service: str, port: int) -> Iterator[str]:
     """Forward a port of a Service to a free one of this machine, until the block ends, and give its URL.
 
-    Raises `KubectlError` where kubectl cannot.
+    Raises `KubectlError` if kubectl cannot.
     """
     program = shutil.which("kubectl")
     if program is None:

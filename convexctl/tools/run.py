@@ -183,4 +183,4 @@ def parsed_all(text: str, name: str, error: type[UserError] = UserError) -> list
 
 
 def _no_object(name: str) -> str:
-    return f"{name} answered something that is no JSON object"
+    return f"{name} answered something that is not a JSON object"

@@ -16,10 +16,10 @@ class Place:
     cloud: str
     site: str
     dashboard: str
-    """Empty where it is not looked at."""
+    """Empty if it is not looked at."""
     key: str = ""
     no_key: str = ""
-    """Why there is no key; empty where there is one."""
+    """Why there is no key; empty if there is one."""
     trust: ssl.SSLContext | None = None
     forwarded: bool = False
     """Whether a port-forward leads there, and no edge."""

@@ -35,7 +35,7 @@ def verify(
 ) -> list[Check]:
     """Check a deployment from outside: through its origins or, with `forward` or local origins, a port-forward.
 
-    Raises `UserError` where the port-forward cannot be opened or `ca` holds no certificate.
+    Raises `UserError` if the port-forward cannot be opened or `ca` holds no certificate.
     """
     origins = Origins.of(values)
     with _place(values, kubectl, origins, forward=forward, trust=_trust(ca)) as (place, instance):

@@ -187,8 +187,8 @@ def test_a_value_that_is_no_parameter_is_told_by_file_and_line(tmp_path: Path) -
     derived = derive(release(tmp_path, values="backend:\n  image: {}\n  extra:\n    deep: 1\nfoo: bar\n"), None)
     file = tmp_path / "my-values.yaml"
     assert derived.unknown == [
-        f"backend.extra ({file}:3), which is no parameter here",
-        f"foo ({file}:5), which is no parameter here",
+        f"backend.extra ({file}:3), which is not a parameter here",
+        f"foo ({file}:5), which is not a parameter here",
     ]
 
 

@@ -1,4 +1,4 @@
-"""`adopt`: what it says of a Secret that is absent, of one that lacks a key, and when it is interrupted."""
+"""`adopt`: what it says about a Secret that is absent, of one that lacks a key, and when it is interrupted."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ def test_an_overlay_must_name_a_rule_of_the_audit_with_a_reason() -> None:
     """Each with its line, and with what was probably meant."""
     overlay = "audit:\n  ignore:\n    memory-limit-lw: x\n    tag-latest: ' '\n    zzz: x\n    short-grace: 3\n"
     assert faults_of(overlay) == [
-        "test.yaml:3: audit.ignore.memory-limit-lw: is no rule of the audit: did you mean memory-limit-low?",
+        "test.yaml:3: audit.ignore.memory-limit-lw: is not a rule of the audit: did you mean memory-limit-low?",
         "test.yaml:4: audit.ignore.tag-latest: is empty: write why the finding is accepted",
-        "test.yaml:5: audit.ignore.zzz: is no rule of the audit: docs/audit.md lists them",
+        "test.yaml:5: audit.ignore.zzz: is not a rule of the audit: docs/audit.md lists them",
         "test.yaml:6: audit.ignore.short-grace: must be a string, not a number: put it in quotes",
     ]

@@ -157,7 +157,7 @@ class TestReading:
     def test_standard_input_that_is_no_text(self, audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         give(monkeypatch, CLEAN.encode() + b"# \xff\xfe\n")
         done = audit("-")
-        assert (done.code, done.stderr) == (1, "stdin: is no text in UTF-8\n")
+        assert (done.code, done.stderr) == (1, "stdin: is not text in UTF-8\n")
 
     def test_a_namespace_in_a_file_without_ending_is_no_part_of_a_folder(self, audit: Any, tmp_path: Path) -> None:
         folder = tmp_path / "dist"
@@ -239,7 +239,7 @@ class TestReading:
 
     def test_binary_files(self, audit: Any, tmp_path: Path) -> None:
         (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
-        assert audit("x.yaml").stderr == "x.yaml: is no text in UTF-8\n"
+        assert audit("x.yaml").stderr == "x.yaml: is not text in UTF-8\n"
 
     def test_manifests_without_convex_are_an_error(self, audit: Any, tmp_path: Path) -> None:
         (tmp_path / "x.yaml").write_text(yaml.safe_dump(config_map("c", {})))

@@ -1,4 +1,4 @@
-"""What `synth` says of its own manifests: the audit's errors and warnings, on overlays that are valid and unusual."""
+"""What `synth` says about its own manifests: the errors and warnings of the audit on valid, unusual overlays."""
 
 from __future__ import annotations
 

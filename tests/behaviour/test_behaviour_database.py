@@ -290,7 +290,7 @@ class TestUrlsThatTheBackendRefuses:
             ("DATABASE_URL", "postgres://u:p@db/convex?x=1", ["DATABASE_URL has a database name in it"]),
             ("POSTGRES_URL", "postgres://:p@db", ["POSTGRES_URL has no user"]),
             ("POSTGRES_URL", "postgres://db", ["POSTGRES_URL has no user"]),
-            ("POSTGRES_URL", "db:5432", ["POSTGRES_URL is no URL"]),
+            ("POSTGRES_URL", "db:5432", ["POSTGRES_URL is not a URL"]),
             ("POSTGRES_URL", "postgres://db?user=u", ["POSTGRES_URL has no user"]),
             ("POSTGRES_URL", "postgres://u:p@db?application_name=a@b", []),
             ("POSTGRES_URL", "postgres://u@/?host=db", []),

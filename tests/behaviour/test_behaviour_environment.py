@@ -164,7 +164,7 @@ class TestOutOfSight:
 
 def test_a_value_that_is_no_string_is_refused_by_the_api_server() -> None:
     (obstacle,) = only_backend(backend({"REDACT_LOGS_TO_CLIENT": True})).obstacles
-    assert obstacle.text == "REDACT_LOGS_TO_CLIENT is no string: the API server refuses it until it is in quotes"
+    assert obstacle.text == "REDACT_LOGS_TO_CLIENT is not a string: the API server refuses it until it is in quotes"
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,7 @@ class TestProbes:
         probe = {"readinessProbe": {"httpGet": {"path": "/version", "port": "http"}}}
         decision = only_backend(backend(container=probe)).readiness_probe
         assert decision is not None
-        assert "http, which is no port here" in decision.text
+        assert "http, which is not a port here" in decision.text
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(shutil.which("rclone") is None, reason="needs rc
 
 @functools.cache
 def versitygw() -> str:
-    """The program of a real S3 server; empty where there is none."""
+    """The program of a real S3 server; empty if there is none."""
     operators = os.environ.get("CONVEX_K8S_OPERATORS")
     if not operators:
         return ""

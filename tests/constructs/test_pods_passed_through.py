@@ -103,7 +103,7 @@ FAULTS = [
     ("dashboard: {env: {NEXT_PUBLIC_ADMIN_KEY: ''}}", "would hand the admin key to everybody"),
     ("dashboard: {env: {PORT: 1}}", "dashboard.env.PORT: is set by the overlay itself"),
     ("backend: {persistence: {enabled: true, sizeLimit: 1Gi}}", "backend.persistence.sizeLimit: is of the emptyDir"),
-    ("backend: {runtimeClassName: gvisor}", "backend.runtimeClassName: is no parameter, and a field of Kub"),
+    ("backend: {runtimeClassName: gvisor}", "backend.runtimeClassName: is not a parameter, and a field of Kub"),
     ("service: {backend: {nodePort: 30000}}", "service.backend.nodePort: needs type NodePort or LoadBalancer"),
     ("service: {dashboard: {loadBalancerClass: a/b}}", "loadBalancerClass: needs type LoadBalancer, not ClusterIP"),
     ("service: {backend: {type: NodePort, nodePort: 30000, actionsNodePort: 30000}}", "is 30000, which service."),

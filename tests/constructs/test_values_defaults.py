@@ -164,7 +164,7 @@ NULLS = [
         "backend: {resources: {limits: {memory: null}}}",
         "backend.resources.limits",
         {"cpu": None, "memory": None, "ephemeralStorage": None},
-        id="null says no limit where there is one by default",
+        id="null says no limit if there is one by default",
     ),
 ]
 

@@ -182,7 +182,7 @@ FORMS = [
         "3: s3.keys.region: must be the key inside the Secret (letters, digits, -, _ and .)",
     ),
     case(
-        "size that is no quantity",
+        "size that is not a quantity",
         "backend:\n  persistence:\n    size: 5 GB\n",
         "3: backend.persistence.size: must be a Kubernetes quantity like 500m, 2 or 5Gi, not '5 GB'",
     ),
@@ -639,13 +639,13 @@ VARIABLES = [
     case(
         "secret by its name",
         "backend:\n  env:\n    STRIPE_API_KEY: abc\n",
-        "3: backend.env.STRIPE_API_KEY: looks like a secret by its name, and an overlay is no place for one: "
+        "3: backend.env.STRIPE_API_KEY: looks like a secret by its name, and an overlay must not hold one: "
         "put it into a Secret and name that under backend.envFrom",
     ),
     case(
         "secret by its value",
         "backend:\n  env:\n    QUEUE: amqp://user:hunter2@queue.example.com\n",
-        "3: backend.env.QUEUE: looks like a URL with a password in it, and an overlay is no place for one: "
+        "3: backend.env.QUEUE: looks like a URL with a password in it, and an overlay must not hold one: "
         "put it into a Secret and name that under backend.envFrom",
     ),
 ]

@@ -99,6 +99,6 @@ def test_what_only_resembles_one_is_taken(name: str, value: str) -> None:
 def test_a_long_text_without_spaces_is_looked_through_in_a_moment() -> None:
     """Kubernetes takes annotations of 256 KiB; a search that tries every length at every place would take minutes."""
     assert faults_of(f"commonAnnotations: {{example.com/ca: {'x' * 200_000}|{HEX}}}") == [
-        'test.yaml:1: commonAnnotations["example.com/ca"]: looks like a Convex admin key, and an overlay is no place '
-        "for one: put it into a Secret"
+        'test.yaml:1: commonAnnotations["example.com/ca"]: looks like a Convex admin key, and an overlay must not '
+        "hold one: put it into a Secret"
     ]

@@ -97,14 +97,14 @@ WARNINGS = [
     case(
         "misspelt variable that a parameter sets",
         "postgres: {enabled: true}\nbackend:\n  env:\n    POSTGRES_MAX_CONNECTION: 8\n",
-        "4: backend.env.POSTGRES_MAX_CONNECTION: is no variable that the backend knows: "
+        "4: backend.env.POSTGRES_MAX_CONNECTION: is not a variable that the backend knows: "
         "did you mean POSTGRES_MAX_CONNECTIONS? That is set by postgres.maxConnections",
     ),
     case(
         "misspelt and dead variables",
         "postgres: {enabled: true}\nbackend:\n  env:\n    APPLICATION_MAX_CONCURENT_QUERIES: 8\n"
         "    ACTIONS_USER_TIMEOUT_SECS: 60\n    MY_OWN: 1\n",
-        "4: backend.env.APPLICATION_MAX_CONCURENT_QUERIES: is no variable that the backend knows: "
+        "4: backend.env.APPLICATION_MAX_CONCURENT_QUERIES: is not a variable that the backend knows: "
         "did you mean APPLICATION_MAX_CONCURRENT_QUERIES?",
         "5: backend.env.ACTIONS_USER_TIMEOUT_SECS: is no longer read by the backend: "
         "use V8_ACTION_USER_TIMEOUT_SECS and NODE_ACTION_USER_TIMEOUT_SECS",

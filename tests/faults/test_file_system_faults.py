@@ -26,7 +26,7 @@ LOCAL = 'releaseName: shop\ns3: {enabled: false}\nbackend: {persistence: {enable
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """The files of a folder that are not hidden; nothing where it is not there."""
+    """The files of a folder that are not hidden; nothing if it is not there."""
     paths = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
     return {str(path): (folder / path).read_text() for path in paths if not str(path).startswith(".")}
 

@@ -33,10 +33,10 @@ YAML_FAULTS = [
         id="second document",
     ),
     pytest.param(
-        b"backend:\n  1: a\n", "test.yaml:2: has a key that is no string: put it in quotes", id="number as key"
+        b"backend:\n  1: a\n", "test.yaml:2: has a key that is not a string: put it in quotes", id="number as key"
     ),
-    pytest.param(b"on: a\n", "test.yaml:1: has a key that is no string: put it in quotes", id="boolean as key"),
-    pytest.param(b"? [a]\n: b\n", "test.yaml:1: has a key that is no string: put it in quotes", id="list as key"),
+    pytest.param(b"on: a\n", "test.yaml:1: has a key that is not a string: put it in quotes", id="boolean as key"),
+    pytest.param(b"? [a]\n: b\n", "test.yaml:1: has a key that is not a string: put it in quotes", id="list as key"),
     pytest.param(
         b"a: !secret b\n",
         "test.yaml:1: has a value that YAML cannot read: put it in quotes",
@@ -77,7 +77,7 @@ YAML_FAULTS = [
     ),
     pytest.param(b"- releaseName: a\n", "test.yaml:1: must be a map of parameters at the top", id="list at the top"),
     pytest.param(b"\n\nconvex\n", "test.yaml:3: must be a map of parameters at the top", id="text at the top"),
-    pytest.param(b"a: {<<: [b]}\n", "test.yaml:1: merges (<<) something that is no map", id="merge of no map"),
+    pytest.param(b"a: {<<: [b]}\n", "test.yaml:1: merges (<<) something that is not a map", id="merge of no map"),
 ]
 
 

@@ -314,7 +314,7 @@ def faults(overlays: Path, *documents: str) -> list[str]:
         ),
         pytest.param(
             ["{apiVersion: bitnami.com/v1alpha1, kind: SealedSecret, metadata: {name: x}}"],
-            ["prod.yaml:1: is no whole SealedSecret: it needs metadata.name, .namespace and spec.encryptedData"],
+            ["prod.yaml:1: is not a complete SealedSecret: it needs metadata.name, .namespace and spec.encryptedData"],
             id="half a SealedSecret",
         ),
         pytest.param(

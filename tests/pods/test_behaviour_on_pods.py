@@ -45,7 +45,7 @@ CANNOT_RUN = {
     ("images", "dashboard"): "its image is not on the node, and Never forbids to pull it: ErrImageNeverPull",
     ("placement", "dashboard"): "no node has another architecture: node.s. didn't match Pod's node affinity/selector",
 }
-"""Pods that no node of ours can run, with the reason, and what Kubernetes says of it."""
+"""Pods that no node of ours can run, with the reason, and what Kubernetes says about it."""
 WITHOUT_DASHBOARD = frozenset({"dashboard-disabled"})
 AT_ONCE = 45
 """How many overlays have pods at one moment: a kubelet takes 110 pods."""
@@ -80,7 +80,7 @@ class Run:
 
     @functools.cached_property
     def components(self) -> dict[str, Component]:
-        """What the model says of backend and dashboard."""
+        """What the model says about backend and dashboard."""
         model = predict([*light(self.environment.manifests), _config_map()])
         return dict(zip(ROLES, [*model.backends, *model.dashboards], strict=False))
 
@@ -153,7 +153,7 @@ def come_up(found: dict[str, list[Object]], name: str, run: Run) -> bool:
 
 
 def ask(node: Node, runs: dict[str, Run]) -> None:
-    """Read what every pod got: its first line, and what the kernel says of its process, found by its container."""
+    """Read what every pod got: its first line, and what the kernel says about its process, found by its container."""
     script = 'for p in /proc/[0-9]*; do echo "#"; cat $p/cgroup $p/status $p/mounts; done 2>/dev/null || true'
     processes = node.tool("in", "bash", "-c", script).stdout.replace("_", "-").split("#\n")
     for name, run in runs.items():

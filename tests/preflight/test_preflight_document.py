@@ -1,4 +1,4 @@
-"""docs/preflight.md tells of every check that there is."""
+"""docs/preflight.md tells about every check that there is."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def test_a_host_that_no_client_takes(settings: S3Settings) -> None:
     first, second = check(replace(settings, endpoint="http://minio_svc:9000"), "files")
     assert (first.name, first.status) == (checks.SETTINGS, Status.FAILED)
     assert first.detail == (
-        "endpoint: minio_svc is no host name for an S3 client: it may have letters, digits, `-` and `.`"
+        "endpoint: minio_svc is not a host name for an S3 client: it may have letters, digits, `-` and `.`"
     )
     assert second == Check("s3 bucket files", Status.SKIPPED, f"rests on `{checks.SETTINGS}`")
 

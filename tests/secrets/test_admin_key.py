@@ -174,10 +174,10 @@ def altered(position: int) -> str:
 @pytest.mark.parametrize(
     ("key", "name", "instance_secret", "message"),
     [
-        pytest.param(SEALED, "convex", SECRET, "this is no admin key", id="no name"),
+        pytest.param(SEALED, "convex", SECRET, "this is not an admin key", id="no name"),
         pytest.param(f'"convex|{SEALED}"', "convex", SECRET, "without quotes", id="quotes"),
         pytest.param(f"convex|{SEALED}\n", "convex", SECRET, "on one line", id="a new line at the end"),
-        pytest.param(f"convex|{SEALED[:-1]}", "convex", SECRET, "this is no admin key", id="half a byte"),
+        pytest.param(f"convex|{SEALED[:-1]}", "convex", SECRET, "this is not an admin key", id="half a byte"),
         pytest.param(f"convex|{SEALED[:40]}", "convex", SECRET, "too short", id="cut off"),
         pytest.param(f"other|{SEALED}", "convex", SECRET, "for the instance 'other'", id="another instance"),
         pytest.param(

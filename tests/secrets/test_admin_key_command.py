@@ -258,8 +258,8 @@ def test_check_says_that_a_key_may_write_and_whose_it_is(admin_key: Runner, clus
     [
         pytest.param(make_admin_key(NAME, OTHER_SECRET), "was not made with this instance secret", id="other secret"),
         pytest.param(make_admin_key("other", SECRET), "is for the instance 'other'", id="other instance"),
-        pytest.param("hunter2", "this is no admin key", id="no key"),
-        pytest.param("", "this is no admin key", id="nothing"),
+        pytest.param("hunter2", "this is not an admin key", id="no key"),
+        pytest.param("", "this is not an admin key", id="nothing"),
     ],
 )
 def test_a_key_that_does_not_belong_fails(admin_key: Runner, cluster: KubectlStub, key: str, message: str) -> None:
@@ -274,7 +274,7 @@ def test_a_key_that_does_not_belong_fails(admin_key: Runner, cluster: KubectlStu
     ("error", "message"),
     [
         pytest.param(EOFError(), "the input ended: nothing was done", id="Ctrl-D"),
-        pytest.param(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), "what was typed is no text", id="no text"),
+        pytest.param(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), "what was typed is not text", id="no text"),
     ],
 )
 def test_a_prompt_without_an_answer(
@@ -291,9 +291,9 @@ def test_a_prompt_without_an_answer(
 
 def test_a_key_that_is_no_text(admin_key: Runner, cluster: KubectlStub) -> None:
     in_cluster(cluster)
-    assert "this is no admin key" in admin_key("production", "--check", **{KEY: os.fsdecode(b"x\xff")}).stderr
+    assert "this is not an admin key" in admin_key("production", "--check", **{KEY: os.fsdecode(b"x\xff")}).stderr
     stdin = io.TextIOWrapper(io.BytesIO(b"x\xff"), encoding="utf-8")
-    assert "what standard input gives is no text" in admin_key("production", "--check", stdin=stdin).stderr
+    assert "what standard input gives is not text" in admin_key("production", "--check", stdin=stdin).stderr
 
 
 @pytest.mark.parametrize("option", ["--read-only", "--env", "--member-id=1"])

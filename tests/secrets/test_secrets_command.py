@@ -426,7 +426,7 @@ def test_a_terminal_is_asked_until_the_answer_is_right(secrets: Runner, monkeypa
     done = secrets("production", INSTANCE_NAME="convex-prod", AWS_REGION="eu-central-1")
     assert done.code == 0, done.stderr
     assert asked == ["POSTGRES_URL"] * 2 + ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
-    assert "S3_ENDPOINT_URL (" in done.stderr, "what is no secret is shown while it is typed"
+    assert "S3_ENDPOINT_URL (" in done.stderr, "what is not a secret is shown while it is typed"
     assert "it names a database" in done.stderr
     assert done.secrets()[POSTGRES]["DATABASE_URL"] == URL
 

@@ -123,7 +123,7 @@ def versions(objects: Mapping[str, Object]) -> dict[str, str]:
 
 
 def uids(objects: Mapping[str, Object]) -> dict[str, str]:
-    """The UIDs of objects: one that is deleted and made anew has another."""
+    """The UIDs of objects: one that is deleted and recreated has another."""
     return {name: thing["metadata"]["uid"] for name, thing in objects.items()}
 
 

@@ -1,4 +1,4 @@
-"""Certificates for servers that tests start: an authority of their own, made anew each time."""
+"""Certificates for servers that tests start: an authority of their own, recreated each time."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ Object = dict[str, Any]
 
 
 def missing_programs(*further: str) -> str:
-    """Why a test that needs a control plane, and further programs, cannot run here; empty where it can.
+    """Why a test that needs a control plane, and further programs, cannot run here; empty if it can.
 
     The control plane's own programs are in the folder that `KUBEBUILDER_ASSETS` names, others there or on `PATH`.
     """

@@ -30,7 +30,7 @@ _NETWORK = Path(__file__).with_name("edge_network.py")
 
 
 def missing_for_an_edge() -> str:
-    """Why no edge can be started here, as one sentence; empty where one can."""
+    """Why no edge can be started here, as one sentence; empty if one can."""
     if reason := missing_programs("traefik"):
         return reason
     if absent := [tool for tool in _TOOLS if not shutil.which(tool)]:

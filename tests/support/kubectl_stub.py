@@ -100,7 +100,7 @@ class KubectlStub:
 
     @property
     def applied(self) -> str:
-        """What was applied last; nothing where nothing was."""
+        """What was applied last; nothing if nothing was."""
         path = self._state / "applied"
         return path.read_text() if path.exists() else ""
 

@@ -46,7 +46,7 @@ rm -rf "$1" "$1.users" "$1.start" "$1.operators"
 
 
 def missing_for_a_node() -> str:
-    """Why no pods can run here; empty where they can."""
+    """Why no pods can run here; empty if they can."""
     if context := os.environ.get(CONTEXT):
         return "" if shutil.which("kubectl", path=_path()) else f"{CONTEXT} is {context}, but kubectl is not installed"
     if not (program := os.environ.get(PROGRAM)):

@@ -1,4 +1,4 @@
-"""Environments on a cluster whose pods run, and what their pods say of themselves."""
+"""Environments on a cluster whose pods run, and what their pods say about themselves."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from tests.support.control_plane import ASSETS
 
 
 def kubeseal() -> Path:
-    """kubeseal of `KUBEBUILDER_ASSETS`. Skips the test where there is none."""
+    """kubeseal of `KUBEBUILDER_ASSETS`. Skips the test if there is none."""
     folder = os.environ.get(ASSETS)
     if not folder or not (Path(folder) / "kubeseal").is_file():
         pytest.skip(f"needs kubeseal in the folder that {ASSETS} names")

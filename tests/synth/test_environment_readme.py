@@ -29,7 +29,7 @@ def test_it_says_after_the_address_of_the_dashboard_how_an_admin_key_is_made(cas
 
 
 def must_exist(environment: Environment) -> dict[str, str]:
-    """What the README says of the Secrets: by the name of each, and of all under the empty name."""
+    """What the README says about the Secrets: by the name of each, and of all under the empty name."""
     section = environment.files["README.md"].partition("\n## What must exist before\n")[2].partition("\n## ")[0]
     intro, *rest = re.split(r"^### Secret ", section, flags=re.MULTILINE)
     return {"": intro.strip()} | {name: text for name, _, text in (part[1:].partition("`") for part in rest)}

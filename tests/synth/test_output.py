@@ -384,7 +384,7 @@ def test_a_copy_of_an_environment_is_the_users_own(dist: Path) -> None:
 
 
 def test_a_record_that_names_no_environment_counts_for_its_own_overlay_alone(dist: Path) -> None:
-    """As version 0.1 wrote it: of a copy it cannot be told apart."""
+    """As version 0.1 wrote it: it cannot be told from a copy."""
     for name in OLD:
         record = dist / name / RECORD
         record.write_text("".join(record.read_text().splitlines(keepends=True)[1:]))

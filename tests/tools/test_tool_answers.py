@@ -88,7 +88,7 @@ def test_a_secret_whose_value_is_no_base64(answers: Answers, value: object) -> N
     answers("kubectl", json.dumps({**SECRET, "data": {"good": "eA==", "bad": value}}))
     with pytest.raises(KubectlError) as caught:
         Kubectl().secrets(["s"])
-    assert str(caught.value) == "the Secret s has something that is no base64 under the key bad"
+    assert str(caught.value) == "the Secret s has something that is not base64 under the key bad"
 
 
 @pytest.mark.parametrize("odd", [{"data": HIDDEN}, {"data": [HIDDEN]}, {"type": 7}], ids=str)
@@ -103,7 +103,7 @@ def test_a_line_that_names_no_secret(answers: Answers) -> None:
     answers("kubectl", f"n\ts\tA\n{HIDDEN}\n")
     with pytest.raises(KubectlError) as caught:
         Kubectl().secrets_without_values(["s"])
-    assert str(caught.value) == "kubectl answered something that is no list of Secrets"
+    assert str(caught.value) == "kubectl answered something that is not a list of Secrets"
 
 
 def test_the_keys_of_secrets(answers: Answers) -> None:
@@ -138,7 +138,7 @@ def test_helm_with_what_it_should_answer(answers: Answers) -> None:
 @pytest.mark.parametrize("text", [*OTHER_ANSWERS, pytest.param("", id="nothing"), pytest.param("{}", id="no fields")])
 def test_kubeseal(answers: Answers, text: str) -> None:
     answers("kubeseal", text)
-    with pytest.raises(UserError, match=r"^kubeseal answered something that is no ") as caught:
+    with pytest.raises(UserError, match=r"^kubeseal answered something that is not a ") as caught:
         Kubeseal().seal(SECRET)
     assert HIDDEN not in str(caught.value)
 
@@ -148,4 +148,4 @@ def test_a_note_of_kubectl_that_somebody_changed(note: str) -> None:
     thing = {"kind": "Service", "metadata": {"name": "x", "annotations": {LAST_APPLIED: note}}}
     with pytest.raises(KubectlError) as caught:
         last_applied(thing)
-    assert str(caught.value) == f"Service/x: its annotation {LAST_APPLIED} is no JSON object"
+    assert str(caught.value) == f"Service/x: its annotation {LAST_APPLIED} is not a JSON object"

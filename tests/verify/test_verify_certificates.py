@@ -1,4 +1,4 @@
-"""`verify` of a deployment behind https: what it says of each kind of certificate."""
+"""`verify` of a deployment behind https: what it says about each kind of certificate."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ class Values(Model):
 
     @property
     def instance_name(self) -> str:
-        """The instance's name; empty where only the database's Secret says it."""
+        """The instance's name; empty if only the database's Secret says it."""
         return self.instance.name or ("" if self.external_database else DEFAULT_INSTANCE_NAME)
 
     @property
@@ -185,7 +185,7 @@ class Values(Model):
 
     @property
     def instance_secret_name(self) -> str:
-        """The Secret with the instance secret; empty where the backend makes one itself and keeps it on its volume."""
+        """The Secret with the instance secret; empty if the backend makes one itself and keeps it on its volume."""
         if self.instance.existing_secret:
             return self.instance.existing_secret
         if self._instance_apart:
@@ -206,7 +206,7 @@ class Values(Model):
 
     @property
     def admin_key_secret_name(self) -> str:
-        """The Secret with the admin key; empty where there is none."""
+        """The Secret with the admin key; empty if there is none."""
         return self.instance_secret_name if self.secrets.provider == "bootstrap" else self.backend.secrets_name
 
     @property

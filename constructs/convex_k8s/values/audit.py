@@ -116,7 +116,7 @@ def _rule(value: str) -> str:
     if value in AUDIT_RULES:
         return value
     close = difflib.get_close_matches(value, AUDIT_RULES, n=1)
-    raise wrong(f"is no rule of the audit: {f'did you mean {close[0]}?' if close else 'docs/audit.md lists them'}")
+    raise wrong(f"is not a rule of the audit: {f'did you mean {close[0]}?' if close else 'docs/audit.md lists them'}")
 
 
 def _reason(value: str) -> str:

@@ -74,7 +74,7 @@ def wrong(message: str) -> PydanticCustomError:
 
 
 def wrong_inside(problems: list[Problem]) -> PydanticCustomError:
-    """Errors inside a value that is no model; their paths begin at the value."""
+    """Errors inside a value that is not a model; their paths begin at the value."""
     return PydanticCustomError("convex_inside", "{count} problems", {"count": len(problems), "all": problems})
 
 

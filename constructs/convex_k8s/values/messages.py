@@ -47,19 +47,19 @@ def message_for(model: type[Model], path: Path, detail: ErrorDetails) -> str:
 
 
 def must_be(kind: str, value: Any) -> str:
-    """What is said of a value of another type than `kind`, which is one of pydantic's kinds of error."""
+    """What is said about a value of another type than `kind`, which is one of pydantic's kinds of error."""
     return f"must be {_KINDS[kind]}{_instead_of(kind, value)}"
 
 
 def meant(key: str, known: Iterable[str]) -> str:
-    """The known key that a wrong one was probably meant to be; empty where none is close."""
+    """The known key that a wrong one was probably meant to be; empty if none is close."""
     lowered = {name.lower(): name for name in known}
     close = difflib.get_close_matches(key.lower().replace("_", "").replace("-", ""), lowered, n=1, cutoff=0.65)
     return lowered[close[0]] if close else ""
 
 
 def not_one_of(value: Any, choices: Sequence[str]) -> str:
-    """What is said of a value that is none of the choices."""
+    """What is said about a value that is none of the choices."""
     close = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.6)
     listed = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
     return f"must be {listed}{shown(value)}" + (f": did you mean {close[0]}?" if close else "")
@@ -94,7 +94,7 @@ def _instead_of(kind: str, value: Any) -> str:
 def _unknown_key(model: type[Model], path: Path) -> str:
     key = str(path[-1])
     if _kubernetes_own(path):
-        return "is no parameter, and a field of Kubernetes' own: set it with patches (docs/extending.md)"
+        return "is not a parameter, and a field of Kubernetes' own: set it with patches (docs/extending.md)"
     same = {name.lower(): name for name, _ in _fields(_model_at(model, path[:-1]))}.get(_plain(key))
     if not same and (place := _credential(path)):
         return f"is not a parameter: credentials stay in the Secret ({place}), and the command `secrets` asks for them"

@@ -92,7 +92,7 @@ class NetworkPolicy(Model):
     """NetworkPolicies: nobody calls the pods but the edge, and the backend calls what it needs."""
 
     enabled: bool = False
-    """Make NetworkPolicies. They do nothing where the cluster's network does not enforce them."""
+    """Make NetworkPolicies. They do nothing if the cluster's network does not enforce them."""
     ingress_ns_match_labels: Annotated[Labels, Field(alias="ingressNSMatchLabels")] = {}
     """Labels of the namespace that the Ingress controller or Gateway runs in, for instance
     `kubernetes.io/metadata.name: traefik`. Empty: every namespace."""

@@ -116,7 +116,7 @@ NOT_HERE = {
 def secret_fault(manifest: dict[str, Any]) -> str:
     """What is wrong with a Secret that holds data; empty for every other object."""
     if manifest.get("kind") == "Secret" and any(manifest.get(key) for key in ("data", "stringData")):
-        return "is a Secret with data, and an overlay is no place for one: see docs/secrets.md for who may make it"
+        return "is a Secret with data, and an overlay must not hold one: see docs/secrets.md for who may make it"
     return ""
 
 

@@ -29,7 +29,7 @@ class PublicHost:
 
 @dataclass(frozen=True)
 class PublicHosts:
-    """The hosts of one edge. A host is empty where there is none."""
+    """The hosts of one edge. A host is empty if there is none."""
 
     edge: Edge
     dashboard: str

@@ -82,7 +82,7 @@ def named_like_a_secret(variable: str) -> bool:
 
 
 def shown(value: object) -> str:
-    """`, not 'value'` for a message; nothing where the value is long, no plain scalar or could be a secret."""
+    """`, not 'value'` for a message; nothing if the value is long, no plain scalar or could be a secret."""
     if not isinstance(value, str | int | float):
         return ""
     text = str(value).lower() if isinstance(value, bool) else str(value)

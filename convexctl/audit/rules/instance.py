@@ -21,7 +21,7 @@ from convexctl.project import PROGRAM
     change="set INSTANCE_SECRET from a Secret, 64 hex digits from `openssl rand -hex 32`",
 )
 def instance_secret_unstable(view: View) -> Iterator[Hit]:
-    """Secrets made anew."""
+    """Backends whose next start may make another instance secret."""
     for backend in view.behaviour.backends:
         if backend.secret_stable.value is False:
             yield hit(backend, backend.secret_stable, backend.secret_stable.text.removeprefix("no: "))

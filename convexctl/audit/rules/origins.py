@@ -265,7 +265,7 @@ def is_cluster_only(parts: SplitResult) -> bool:
 def reached(view: View, origin: Decision, path: str = "/api/x") -> Route | None:
     """The rule, or the open port, that answers a request for a path below an origin.
 
-    None where that cannot be known: an origin with a port is answered by that port, whoever opens it.
+    None if that cannot be known: an origin with a port is answered by that port, whoever opens it.
     """
     parts = split_origin(origin)
     if parts is None or is_local(parts) or is_cluster_only(parts):

@@ -49,7 +49,7 @@ def s3_optional(view: View) -> Iterator[Hit]:
 @rule(
     "s3-endpoint-malformed",
     Severity.ERROR,
-    "An S3 endpoint that is no URL",
+    "An S3 endpoint that is not a URL",
     reason="S3_ENDPOINT_URL must be a URL with its scheme. Not set means AWS. Set to an empty value does not: the "
     "backend takes the empty text for an endpoint.",
     basis="the server's S3 client",

@@ -243,7 +243,7 @@ def _unread(component: Component, name: str) -> tuple[str, Severity | None] | No
 @rule(
     "endpoint-nonsense",
     Severity.ERROR,
-    "An endpoint of the AWS client that is no URL",
+    "An endpoint of the AWS client that is not a URL",
     reason="The AWS client in the backend reads AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 as addresses. A value such "
     'as "true" is not an address.',
     basis="the AWS client in the server",
@@ -270,7 +270,7 @@ def endpoint_nonsense(view: View) -> Iterator[Hit]:
     change="add the key, correct its name, or put the value in quotes",
 )
 def unresolved_variable(view: View) -> Iterator[Hit]:
-    """References to keys that are missing, and values that are no strings."""
+    """References to keys that are missing, and values that are not strings."""
     yield from obstacles(view, "variables")
 
 

@@ -15,7 +15,7 @@ from convexctl.behaviour.database import TITLES
 from convexctl.behaviour.manifests import Manifest, Manifests, dig, items, mapping, sequence, source_of, text
 
 NO_CLAIM = "none"
-"""The value of `claim` and `claim-template` where there is none."""
+"""The value of `claim` and `claim-template` if there is none."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Change:
 class Rule(NamedTuple):
     """One kind of change.
 
-    `value` is what an acknowledgement names, None where the question does not arise; the change counts where it is
+    `value` is what an acknowledgement names, None if the question does not arise; the change counts where it is
     there on both sides, differs, and `counts` says so.
     """
 
@@ -125,7 +125,7 @@ def rule(
 
 
 def side_of(overlay: str, documents: Iterable[Manifest], like: Side | None = None) -> Side | None:
-    """An environment with its backend: of several the one called as that of `like`. None where there is no backend."""
+    """An environment with its backend: of several the one called as that of `like`. None if there is no backend."""
     manifests = list(documents)
     backends = predict(manifests).backends
     named = [backend for backend in backends if like and backend.name == like.backend.name]

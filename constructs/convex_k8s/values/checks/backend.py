@@ -70,9 +70,9 @@ def _environment(values: Values) -> Iterator[Problem]:
         elif name in ON_THE_VOLUME:
             yield Problem(path, "would move data off the volume, which is mounted at /convex/data: leave it out")
         elif kind := secret_in(str(value)):
-            yield Problem(path, f"looks like {kind}, and an overlay is no place for one: {_TO_A_SECRET}")
+            yield Problem(path, f"looks like {kind}, and an overlay must not hold one: {_TO_A_SECRET}")
         elif isinstance(value, str) and value and name not in knobs.knobs() and named_like_a_secret(name):
-            yield Problem(path, f"looks like a secret by its name, and an overlay is no place for one: {_TO_A_SECRET}")
+            yield Problem(path, f"looks like a secret by its name, and an overlay must not hold one: {_TO_A_SECRET}")
         else:
             try:
                 knobs.written(name, value)
@@ -142,7 +142,7 @@ def _doubtful_variables(values: Values) -> Iterator[Problem]:
             yield Problem(path, said, rule="dead-variable")
         elif meant := knobs.meant(name):
             own = f" That is set by {OWN_VARIABLES[meant]}" if meant in OWN_VARIABLES else ""
-            said = f"is no variable that the backend knows: did you mean {meant}?{own}"
+            said = f"is not a variable that the backend knows: did you mean {meant}?{own}"
             yield Problem(path, said, rule="unread-variable")
 
 

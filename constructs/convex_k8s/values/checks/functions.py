@@ -23,7 +23,7 @@ def _environment(values: Values) -> Iterator[Problem]:
         elif name == "CONVEX_DEPLOYMENT":
             yield Problem(path, "would turn the CLI to Convex's cloud: leave it out")
         elif secret_in(value) or (value and named_like_a_secret(name)):
-            yield Problem(path, "looks like a secret, and an overlay is no place for one: set it with `npx convex env`")
+            yield Problem(path, "looks like a secret, and an overlay must not hold one: set it with `npx convex env`")
 
 
 def _command(values: Values) -> Iterator[Problem]:

@@ -46,7 +46,7 @@ def _variables(container: dict[str, Any], path: Path) -> Iterator[Problem]:
         elif variable.get("value") and "$(" not in variable["value"] and named_like_a_secret(variable["name"]):
             yield Problem(
                 place,
-                "looks like a secret by its name, and an overlay is no place for one: put it into a Secret and name "
+                "looks like a secret by its name, and an overlay must not hold one: put it into a Secret and name "
                 "that under valueFrom.secretKeyRef",
             )
 
@@ -112,7 +112,7 @@ def _dashboard_variables(values: Values) -> Iterator[Problem]:
         elif isinstance(value, str) and value and named_like_a_secret(name):
             yield Problem(
                 path,
-                "looks like a secret by its name, and an overlay is no place for one: put it into a Secret and name "
+                "looks like a secret by its name, and an overlay must not hold one: put it into a Secret and name "
                 "that under dashboard.envFrom",
             )
 

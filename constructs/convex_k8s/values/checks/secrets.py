@@ -59,12 +59,12 @@ def _surplus_remote_keys(values: Values) -> Iterator[Problem]:
     needed = needed_keys(values)
     for secret, remote in values.secrets.external_secrets.remote_keys.items():
         if secret not in needed:
-            text = f"is no Secret that is made from the store{_meant(secret, needed)}"
+            text = f"is not a Secret that is made from the store{_meant(secret, needed)}"
             yield Problem((*_REMOTE_KEYS, secret), text, own=True)
         elif isinstance(remote, dict):
             for key in remote:
                 if key not in needed[secret]:
-                    text = f"is no key that the Secret {secret} needs{_meant(key, needed[secret])}"
+                    text = f"is not a key that the Secret {secret} needs{_meant(key, needed[secret])}"
                     yield Problem((*_REMOTE_KEYS, secret, key), text, own=True)
 
 
