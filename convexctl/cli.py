@@ -26,11 +26,11 @@ COMMANDS = {
     "schema": "write overlays/schema.json, which editors use",
     "secrets": "make the Secrets that an environment's manifests refer to",
     "audit": "say what manifests of Convex, ours or anybody's, really do, and what is wrong with it",
-    "adopt": "take over an environment from a Helm release, in place",
+    "adopt": "take over a Helm release in place, as an environment",
     "admin-key": "make or check an admin key of an environment",
     "provision": "print what an environment needs outside: SQL, bucket policy and commands, DNS names",
     "backup": "show when backups of an environment were made, or make one now",
-    "restore": "put a backup into an environment, in the place of everything that it has",
+    "restore": "replace everything in an environment by a backup",
     "verify": "check from outside whether a deployment works",
     "preflight": "check an environment's cluster, Secrets and, with --connect, its database and buckets",
 }

@@ -19,7 +19,7 @@ DEFAULTS: dict[str, Any] = Values().model_dump(by_alias=True)
 """The defaults of all parameters, as an overlay would write them."""
 _WHERE_SECRETS_GO = (
     "put it into a Secret that the overlay names (a variable: under backend.envFrom); until then the environment does "
-    "without it"
+    "not have it"
 )
 
 

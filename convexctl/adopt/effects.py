@@ -59,7 +59,7 @@ def effects(release: Release, environment: Environment, secrets: Iterable[Mappin
 def _absent(
     manifests: list[Mapping[str, Any]], known: list[Mapping[str, Any]], namespace: str
 ) -> Iterable[Mapping[str, Any]]:
-    """The optional Secrets that the cluster has not, as empty ones: they set nothing."""
+    """The optional Secrets that the cluster does not have, as empty ones: they set nothing."""
     there = {text(mapping(secret.get("metadata")).get("name")) for secret in known}
     for secret in needed_secrets(manifests):
         if secret.optional and secret.use == "all keys" and secret.name not in there:
@@ -167,6 +167,6 @@ def _volume(after: Decision) -> str:
 def summary(missing: Iterable[str]) -> str:
     """Missing keys as one sentence."""
     return (
-        f"the new pods do not start without {listed(list(missing), 'and')}, which the cluster has not: put them into "
-        "the Secrets, or name other Secrets or keys in the overlay"
+        f"the new pods do not start without {listed(list(missing), 'and')}, which the cluster does not have: put them "
+        "into the Secrets, or name other Secrets or keys in the overlay"
     )

@@ -44,7 +44,7 @@ class Derived:
             "the defaults.",
             "# From here on this file says what the environment is.",
         ]
-        lines += _paragraph("Read off what the release runs:", [f"{key}: {why}" for key, why in self.notes.items()])
+        lines += _paragraph("Taken from what the release runs:", [f"{key}: {why}" for key, why in self.notes.items()])
         lines += _paragraph("Not taken over:", [*self.unknown, *self.lost])
         body = yaml.safe_dump(self.values, sort_keys=False, width=_WIDTH, allow_unicode=True)
         return "\n".join([*lines, "", body])

@@ -21,7 +21,7 @@ def taken_over(derived: Derived) -> str:
     lines = [f"{key}: {why}" for key, why in derived.notes.items()]
     lost = [*derived.unknown, *derived.lost]
     return "\n".join(
-        [*_list("Read off what the release runs", lines), *(["", *_list("Not taken over", lost)] if lost else [])]
+        [*_list("Taken from what the release runs", lines), *(["", *_list("Not taken over", lost)] if lost else [])]
     )
 
 
@@ -36,9 +36,9 @@ def effects_text(effects: Effects, environment: Environment) -> str:
         ]
         parts.append(_list("What is wrong with the release today (docs/audit.md explains each)", faults))
     if effects.changes:
-        parts.append(["What the pods will do otherwise", *_changes(effects, environment)])
+        parts.append(["What the pods will do differently", *_changes(effects, environment)])
     if effects.leftovers:
-        parts.append(_list("Objects that stay and are no part of the environment", effects.leftovers))
+        parts.append(_list("Objects that stay and are not part of the environment", effects.leftovers))
     return "\n\n".join("\n".join(part) for part in parts)
 
 

@@ -120,7 +120,7 @@ class Adoption:
         losses = irreversible.changes(new, old) if old and new else ()
         return [
             *(f"# Mind: {loss.explanation.consequence}" for loss in losses),
-            "# Put back what Helm has on record, and take away what it has not",
+            "# Put back the objects of Helm's record, and remove the others",
             *(command.text(self.kubectl) for command in (put_back, *added)),
             "# A StatefulSet does not replace a pod that is not ready",
             self._delete_pod.text(self.kubectl),
@@ -136,7 +136,7 @@ class Adoption:
             return []
 
     def _hand_over(self) -> Step:
-        title = "Hand the fields over from Helm to kubectl, so that apply removes what Helm had and we have not"
+        title = "Hand the fields over from Helm to kubectl, so that apply removes what only Helm had"
         if self.release is None:
             return Step(title, ())
         names = self.preview().to_hand_over

@@ -45,7 +45,10 @@ def database(draft: Draft, backend: Backend) -> None:
         draft.put(f"{engine}.existingSecret", found[0], why)
         draft.put(f"{engine}.keys.url", found[1], "the key that the release reads")
     else:
-        draft.lost.append(f"the database's URL, which stands in the manifest: put it into the Secret {_place(engine)}")
+        secret = _place(engine)
+        draft.lost.append(
+            f"the database's URL, which is in plain text in the manifest: put it into the Secret {secret}"
+        )
     connections = backend.database_connections
     if connections and isinstance(connections.value, int) and connections.value != DEFAULT_CONNECTIONS:
         draft.put(f"{engine}.maxConnections", connections.value, "as in the release")
@@ -83,7 +86,7 @@ def instance(draft: Draft, backend: Backend) -> None:
         draft.put("instance.keys.instanceSecret", found[1], "the key that the release reads")
     elif secret.filled:
         draft.lost.append(
-            "the instance secret, which stands in the manifest: put it into a Secret, and name that in "
+            "the instance secret, which is in plain text in the manifest: put it into a Secret, and name that in "
             "instance.existingSecret"
         )
 
@@ -144,7 +147,7 @@ def _key_there(found: tuple[str, str], key: str, secrets: Mapping[str, Mapping[s
     there = mapping(mapping((secrets or {}).get(secret)).get("data"))
     default = text(DEFAULTS["s3"]["keys"][key])
     if there and read not in there and default in there:
-        return default, f"the release reads {read}, which {secret} has not"
+        return default, f"the release reads {read}, which {secret} does not have"
     return read, f"the key in {secret} that the release reads"
 
 

@@ -144,7 +144,7 @@ def nothing_found(documents: Documents | None, count: int = 0, notes: Iterable[s
     number = len(documents.located) if documents else count
     said = (
         f"audit: no Convex backend or dashboard among {number} objects "
-        "(an image of another name is named with --image backend=NAME)"
+        "(if the image has another name: --image backend=NAME)"
     )
     return UserError("\n".join([said, *notes]))
 

@@ -65,11 +65,11 @@ def until_it_asks(api: ConvexApi, import_id: str) -> str:
         state = api.import_state(import_id)
         match state["state"]:
             case "waiting_for_confirmation":
-                return str(state.get("message_to_confirm") or "The server names nothing that it would replace.")
+                return str(state.get("message_to_confirm") or "The server lists nothing that it would replace.")
             case "uploaded":
                 time.sleep(_LOOK_S)
             case "failed":
-                raise UserError(f"the server takes this backup not: {state.get('error_message') or 'no reason given'}")
+                raise UserError(f"the server refuses this backup: {state.get('error_message') or 'no reason given'}")
             case other:
                 raise UserError(f"the import {import_id} is {other} without having asked: look at the dashboard")
 

@@ -81,7 +81,7 @@ def _said_by_arguments(context: Context, entry_point: Decision) -> tuple[str, ..
 def _instance_name(context: Context) -> tuple[Decision, list[Decision]]:
     reading = context.read("INSTANCE_NAME")
     if not reading.filled:
-        why = "INSTANCE_NAME has no value: the name that an earlier start left on the volume, else upstream's default"
+        why = "INSTANCE_NAME has no value: the name left on the volume by an earlier start, else upstream's default"
         return decision(DEFAULT_NAME, DEFAULT_NAME, why, reading), []
     name = decision(reading.shown, reading.shown, "INSTANCE_NAME", reading)
     if reading.text and re.search(r"[:|]", reading.text):
@@ -190,7 +190,7 @@ def _disk(context: Context, disk: Disk, data: str) -> dict[str, Decision]:
         decisions["volume_reach"] = reach
     astray = _claims_astray(context, disk)
     if astray:
-        why = f"a claim is there, and {data} is not on it"
+        why = f"a claim is mounted, and {data} is not on it"
         decisions["claims_astray"] = Decision(
             tuple(claim.name for claim in astray),
             listed([claim.name for claim in astray], "and"),
@@ -255,11 +255,11 @@ def _entry_point(context: Context) -> Decision:
     if start.script:
         sets = [name for name, _, _ in start.assignments]
         what = f"sets {listed(sets, 'and')}" if sets else f"{start.unseen} may set any variable"
-        why = "what it sets itself counts, and what it takes from elsewhere cannot be seen"
+        why = "what the script sets counts, and what it reads from elsewhere cannot be seen"
         return Decision("script", f"a command of its own: {what}", why, context.source.at("command"))
     if "run_backend.sh" in context.command or not context.container.get("command"):
         return Decision("run_backend.sh", "run_backend.sh", "the image's entry point", context.source.at("command"))
     if "convex-local-backend" in context.command:
-        why = "the server itself is called: the entry point's rules on variables do not all hold"
+        why = "the server itself is called, so not all of the entry point's rules on variables hold"
         return Decision("convex-local-backend", "the server itself", why, context.source.at("command"))
     return Decision("other", "another command", "it is not known what it runs", context.source.at("command"))

@@ -63,7 +63,7 @@ def _s3(context: Context) -> dict[str, Decision]:
         "buckets": Decision(
             names,
             listed(list(buckets), "and"),
-            "each kind of file has a bucket; in it everything lies under the instance's own folder",
+            "each kind of file has a bucket, in which everything is under the instance's own folder",
             readings["FILES"].source,
             unless(*readings.values()),
         ),

@@ -98,7 +98,7 @@ def disk_at(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source
     if kind == "unknown":
         why = f"the mount names the volume {name}, which the pod does not have"
         return Disk(kind, "nothing", f"the volume {name}, which is missing", why, where, read_only=read_only)
-    why = f"a {kind} volume lies outside the cluster's objects"
+    why = f"a {kind} volume is outside the cluster's objects"
     return Disk(kind, "delete", f"{kind} volume", why, where, read_only=read_only, volume=volume)
 
 
@@ -260,7 +260,7 @@ def _on_claim(manifests: Manifests, pod: Pod, claim: Claim, mount: Source, read_
                 return Disk("claim", "pod", f"claim {claim.name}", why, source, claim, read_only)
     if claim.made_by != "object" and (namespace := _namespace_of(manifests, pod)):
         why = (
-            f"the Namespace {namespace.name} stands in the manifests: whoever deletes the manifests, or prunes, "
+            f"the Namespace {namespace.name} is among the manifests: whoever deletes the manifests, or prunes, "
             "deletes it with every claim and Secret in it"
         )
         shown = f"claim {claim.name}, in the Namespace {namespace.name} of the manifests"
@@ -269,7 +269,7 @@ def _on_claim(manifests: Manifests, pod: Pod, claim: Claim, mount: Source, read_
         why = "a claim that a StatefulSet made from its template stays when the StatefulSet is deleted"
         return Disk("claim", "delete", f"claim {claim.name}, made from a template", why, claim.source, claim, read_only)
     if claim.made_by == "object":
-        why = "the claim stands in the manifests as an object: whoever deletes the manifests, or prunes, deletes it"
+        why = "the claim is an object of the manifests: whoever deletes the manifests, or prunes, deletes it"
         return Disk("claim", "pod", f"claim {claim.name}, an object of the manifests", why, mount, claim, read_only)
     why = "the claim is not among the manifests: deleting them leaves it"
     return Disk("claim", "delete", f"existing claim {claim.name}", why, mount, claim, read_only)

@@ -144,7 +144,7 @@ def _answered(text: str) -> list[dict[str, Any]]:
     try:
         return [document.plain() for document in load_all(text, "kubectl diff") if isinstance(document.value, dict)]
     except DocumentError:
-        raise UserError("kubectl diff answered something that is no YAML") from None
+        raise UserError("kubectl diff answered something that is not YAML") from None
 
 
 def rendered(found: list[Difference], format: Format, *, colour: bool = False) -> str:

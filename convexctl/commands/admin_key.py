@@ -31,8 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="-",
-        help=f"say what a key is and whether it belongs to this instance; it is read from {ADMIN_KEY}, or asked for "
-        "(-: from standard input)",
+        help="show whose key it is, and whether it belongs to this instance. The key is read from "
+        f"{ADMIN_KEY}, or asked for (-: from standard input)",
     )
     common.add_cluster(parser)
     parser.add_argument("--offline", action="store_true", help="take INSTANCE_SECRET, do not ask the cluster")
@@ -92,7 +92,7 @@ def _wait_for_backend(kubectl: Kubectl, overlay: Overlay) -> None:
 def _key_to_check(given: str) -> str:
     if given not in ("", _ASK):
         print(
-            "warning: the key now stands in the shell's history and, while this runs, in the list of processes: "
+            "warning: the key is now in the shell's history and, while this runs, in the list of processes: "
             f"--check alone takes it from {ADMIN_KEY} or asks for it",
             file=sys.stderr,
         )
@@ -104,7 +104,7 @@ def _key_to_check(given: str) -> str:
     try:
         return sys.stdin.read().strip()
     except UnicodeDecodeError:
-        raise UserError("what standard input gives is not text, so no admin key") from None
+        raise UserError("standard input is not text, so it holds no admin key") from None
 
 
 def _check(key: str, name: str, secret: str, origin: str) -> int:

@@ -1,4 +1,4 @@
-"""`adopt`: take over an environment from a Helm release, in place and with nothing deleted."""
+"""`adopt`: take over a Helm release in place, as an environment and with nothing deleted."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def _preview(adoption: Adoption) -> Preview:
     try:
         return adoption.preview()
     except KubectlError as error:
-        raise UserError(f"the API server would not take it, and nothing was changed: {error}") from None
+        raise UserError(f"the API server refuses it, and nothing was changed: {error}") from None
 
 
 def _secrets(
@@ -239,7 +239,7 @@ def _write_overlay(
     derived = derive(release, secrets)
     file = _overlay_file(arguments, name)
     if file and not arguments.force:
-        print(f"{file}: is there, and is taken as it is (--force overwrites it)\n")
+        print(f"{file}: exists and is used unchanged (--force overwrites it)\n")
         return None
     file = file or _overlays(arguments) / f"{name}.yaml"
     try:

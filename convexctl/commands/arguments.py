@@ -78,7 +78,7 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
     """Declare which cluster is asked."""
     parser.add_argument("--context", default="", help="context of kubectl (default: its current one)")
     parser.add_argument(
-        "-n", "--namespace", default="", help="namespace, where the overlay names none (default: kubectl's current one)"
+        "-n", "--namespace", default="", help="namespace, if the overlay sets none (default: kubectl's current one)"
     )
 
 
@@ -103,7 +103,7 @@ def refuse_other_overlay(kubectl: Kubectl, overlay: Overlay) -> None:
     try:
         check_owner(kubectl, overlay.name, overlay.values.release_name)
     except KubectlError as error:
-        print(f"note: whose objects are in the cluster is not known: {error}", file=sys.stderr)
+        print(f"note: cannot see which overlay the cluster's objects were made from: {error}", file=sys.stderr)
 
 
 def warn_of_other_overlay(kubectl: Kubectl, overlay: Overlay) -> None:

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         jobs.follow(kubectl, name, lambda line: print(printable(line), flush=True), _patience(backup.timeout))
     except KeyboardInterrupt:
-        print(f"the Job {name} goes on: kubectl logs -f job/{name}{kubectl.options()}", file=sys.stderr)
+        print(f"the Job {name} is still running: kubectl logs -f job/{name}{kubectl.options()}", file=sys.stderr)
         raise
     return 0
 

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"Next: edit overlays/production.yaml, then {enter}{program_in(arguments.directory)} synth")
     if source_folder(arguments.directory).startswith("/"):
         print(
-            "The files call convex-k8s where it is now, outside of this repository, where CI does not find it: put it "
+            "The files call convex-k8s at its current place outside this repository, where CI cannot find it: put it "
             "into the repository (docs/using-it.md), remove these files, and run init from there"
         )
     return 0

@@ -1,4 +1,4 @@
-"""`restore`: put a backup into an environment, in the place of everything that it has."""
+"""`restore`: replace everything in an environment by a backup."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rotate", action="store_true", help="replace the instance secret: all admin keys die")
     parser.add_argument("--all", action="store_true", help="also Secrets that something in the manifests makes")
     common.add_cluster(parser)
-    parser.add_argument("--offline", action="store_true", help="do not ask the cluster what is there")
+    parser.add_argument("--offline", action="store_true", help="do not ask the cluster which Secrets exist")
     sealing = parser.add_argument_group("with --seal")
     sealing.add_argument("--cert", type=path, metavar="FILE", help="the controller's certificate (default: ask it)")
     sealing.add_argument("--controller-name", default="", metavar="NAME", help="as for kubeseal")
@@ -148,7 +148,7 @@ def _in_cluster(
     except KubectlError as error:
         if must:
             raise UserError(f"the cluster cannot be asked: {error}") from None
-        print(f"note: the cluster cannot be asked what is there: {error}", file=sys.stderr)
+        print(f"note: cannot ask the cluster which Secrets exist: {error}", file=sys.stderr)
         return {}, None
 
 

@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=path, metavar="DIR", help="folder to write to (default: $CDK8S_OUTDIR, else dist)"
     )
     parser.add_argument(
-        "--allow-irreversible", action="store_true", help="go on, this once, where a change cannot be undone"
+        "--allow-irreversible", action="store_true", help="go on this once, although a change cannot be undone"
     )
     parser.add_argument(
         "--live",
@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="look for irreversible changes against the current cluster, not against the folder that is written",
     )
     parser.add_argument(
-        "--force", action="store_true", help="do the work also where nothing has changed since the last run"
+        "--force", action="store_true", help="do the work even if nothing has changed since the last run"
     )
     parser.add_argument(
         "-j",
@@ -183,7 +183,7 @@ def _ask_whether_never_applied(stop: UserError, *, live: bool) -> None:
         raise stop
     print(f"{stop}\n", file=sys.stderr)
     prompts.confirm(
-        "If this was never applied to a cluster, nothing can be lost. Was it never applied, and shall synth go on?",
+        "If this was never applied to a cluster, nothing can be lost. Was it never applied, and should synth go on?",
         "nothing was written",
         IRREVERSIBLE,
     )

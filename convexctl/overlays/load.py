@@ -255,6 +255,6 @@ def _unfit_texts(node: Located, path: tuple[str | int, ...]) -> Iterable[Problem
 
 
 _MISREAD = (
-    "is a text that kubectl would read as another one (a number like 0o17, odd control characters, "
+    "is a text that kubectl would read differently (a number like 0o17, odd control characters, "
     "or lines of nothing but spaces): change it"
 )

@@ -146,7 +146,7 @@ def _documents(file: Path) -> list[Located]:
         if not fault:
             name = document.plain()["metadata"]["name"]
             first = places.setdefault(name, document.place)
-            fault = f"{name} stands there twice, first in line {first.line}" if first is not document.place else ""
+            fault = f"{name} is in the file twice, first in line {first.line}" if first is not document.place else ""
         if fault:
             faults.append(f"{document.place}: {fault}")
     if faults:

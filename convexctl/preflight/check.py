@@ -74,5 +74,5 @@ def unreachable(name: str, host: str, port: int, error: OSError) -> Check:
     return failed(
         name,
         f"{host}:{port} cannot be reached from here ({reason})",
-        "check host and port, and what stands between: firewall, allowed addresses, network policy",
+        "check host and port, and what is between: firewall, allowed addresses, network policy",
     )

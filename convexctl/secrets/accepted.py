@@ -193,7 +193,7 @@ def s3_endpoint_problems(value: str) -> list[str]:
         return ["its scheme must be https or http"]
     authority, tail = _split(rest, "/?#")
     if "@" in authority:
-        return ["it has a user or password in it: the access keys stand in keys of their own"]
+        return ["it has a user or password in it: the access keys belong in keys of their own"]
     problems = _host_problems(authority, None)
     if re.fullmatch(r"/[^/]+/?|/*[?#].*", tail):
         problems.append(
@@ -320,7 +320,7 @@ def _host_problems(text: str, engine: Engine | None) -> list[str]:
     if re.search(r"[\\<>^|\[\]]", host):
         problems.append("its host has a character in it that no host name has")
     elif not _is_host(unquote(host)):
-        problems.append("its host is not a host name: between its dots stand 1 to 63 characters each")
+        problems.append("its host is not a host name: each part between its dots must have 1 to 63 characters")
     if port and not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65535):
         problems.append(
             "its port is not a number from 1 to 65535"

@@ -232,13 +232,13 @@ _KINDS = (
     _Kind(
         "instance secret",
         _instance_secret,
-        "is that of both, so an admin key of one opens the other too",
+        "is used by both, so an admin key of one also opens the other",
         "give each a Secret of its own (instance.existingSecret, or the database's)",
     ),
     _Kind(
         "database",
         _database,
-        "is that of both, and two backends would fight over it",
+        "is used by both, and two backends would fight over it",
         "set instance.name, after which the database is named, or another existingSecret",
     ),
     _Kind(
@@ -250,19 +250,19 @@ _KINDS = (
     _Kind(
         "backups",
         _backups,
-        "is that of both, so each would remove backups of the other",
+        "is used by both, so each would remove backups of the other",
         "set backup.s3.prefix, or another claim, in one of them",
     ),
     _Kind(
         "made secrets",
         _made_secrets,
-        "is in both, so each would replace that of the other",
+        "is in both, so each would replace the other's",
         "name other Secrets in one of them",
     ),
     _Kind(
         "extra objects",
         _extra_objects,
-        "is in both, so each would replace that of the other, and take it along when it goes",
+        "is in both, so each would replace the other's, and would delete it when it is removed",
         "give it another name in one of them, or keep it in one alone",
     ),
 )

@@ -113,7 +113,7 @@ def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> En
     except ValuesError as error:
         raise OverlayError(overlay.faults(error.problems)) from None
     node.release()
-    note = f"# Made from the overlay {overlay.file_name}: change that, not this file.\n"
+    note = f"# Made from the overlay {overlay.file_name}. Edit that, not this file.\n"
     files = {MANIFESTS: note + manifests, KUSTOMIZATION: note + _KUSTOMIZATION}
     if namespace:
         files[NAMESPACE] = note + namespace

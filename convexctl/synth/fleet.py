@@ -69,7 +69,7 @@ def synthesise_many(
         done = True
     except BrokenProcessPool:
         raise UserError(
-            "a worker process was ended from outside, perhaps for want of memory: try fewer with --jobs; "
+            "a worker process was ended from outside, perhaps because memory ran out: try fewer with --jobs; "
             "nothing was written"
         ) from None
     except BaseException:

@@ -152,7 +152,7 @@ def _in_the_way(root: Path, name: str, written: Collection[str]) -> Iterator[str
     """What is in the place of the folders above an environment's, or would end up within it."""
     for above in reversed((root / name).parents[: name.count("/")]):
         if above.is_symlink() or (above.exists() and not above.is_dir()):
-            yield f"{above}: is in the way: it must be a folder, and no link"
+            yield f"{above}: is in the way: it must be a folder, not a link"
         elif above.relative_to(root).as_posix() in written:
             yield f"{above}: is the folder of another environment, and would hold {root / name}: delete it first"
     for other in sorted(each for each in written if each.startswith(f"{name}/")):
@@ -169,7 +169,7 @@ def _drop_empty_parents(root: Path, names: Collection[str]) -> None:
 def _conflicts(root: Path, environment: str, files: Mapping[str, str]) -> Iterator[str]:
     folder = root / environment
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        yield f"{folder}: is in the way: it must be a folder, and no link"
+        yield f"{folder}: is in the way: it must be a folder, not a link"
         return
     owner, _ = owner_and_files(folder)
     if owner not in ("", environment):

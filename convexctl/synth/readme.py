@@ -42,7 +42,7 @@ def readme(overlay: Overlay, manifests: list[dict[str, Any]], behaviour: Behavio
 
 
 def _head(overlay: Overlay) -> str:
-    text = f"# {overlay.name}\n\nMade from the overlay `{overlay.file_name}`: change that, not this folder."
+    text = f"# {overlay.name}\n\nMade from the overlay `{overlay.file_name}`. Edit that, not this folder."
     if overlay.overlay:
         text += (
             f" It has no overlay of its own: `{PROGRAM} synth {overlay.asked}` makes it again, and a synth of all "
@@ -107,8 +107,8 @@ def _admin_key(name: str, objects: Objects) -> str:
 def _no_longer(name: str, objects: Objects) -> str:
     """What becomes of objects that a later version of the environment does not have."""
     return (
-        "## What it no longer has\n\n"
-        "An object that a change of the overlay takes out stays in the cluster after `kubectl apply`. "
+        "## Objects that a change removes\n\n"
+        "If a change of the overlay removes an object, `kubectl apply` leaves that object in the cluster. "
         f"`{PROGRAM} diff {name}`, run before synth, ends with the line that deletes it "
         f"(`kubectl{objects.in_namespace} delete ...`). Argo CD (`automated.prune: true`) and Flux (`prune: true`) "
         "delete it by themselves."
@@ -138,7 +138,7 @@ def _remove(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace:
             f"```sh\nkubectl{objects.in_namespace} delete persistentvolumeclaim {objects.claim}\n```"
         )
     elif any(volume.get("emptyDir") is not None and volume["name"] == "data" for volume in _volumes(objects)):
-        lines.append("What is at `/convex/data` in the pod is lost with the pod.")
+        lines.append("Everything at `/convex/data` in the pod is lost with the pod.")
     return "\n\n".join(lines)
 
 

@@ -17,7 +17,7 @@ def backups(name: str, objects: Objects) -> str:
     pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     return (
         f"## Backups\n\nThe CronJob `{name_of(job)}` makes one at `{job['spec']['schedule']}` (UTC), {_place(pod)}. "
-        "What is deployed (functions, variables, Secrets) is in none of them.\n\n"
+        "Backups do not contain deployed functions, environment variables or Secrets.\n\n"
         f"```sh\n{PROGRAM} backup {name} --now             # one more, followed to its end\n"
         f"{PROGRAM} backup {name}                   # when the last one was made\n"
         f"{PROGRAM} restore {name} --from latest    # asks before it replaces anything\n```"

@@ -15,7 +15,7 @@ from convexctl.tools.kubectl import BUILT_IN_GROUPS
 from convexctl.wording import cell
 
 Row = tuple[str, str]
-"""What must exist, and how it comes into being."""
+"""What must exist, and who makes it."""
 
 _BRINGS = {
     "external-secrets.io": "External Secrets Operator",
@@ -41,7 +41,7 @@ def besides(name: str, objects: Objects, behaviour: Behaviour) -> str:
     if not rows:
         return ""
     table = "\n".join(f"| {cell(what)} | {cell(how)} |" for what, how in rows)
-    return f"### Besides\n\n| what | how it comes into being |\n|---|---|\n{table}"
+    return f"### Besides\n\n| what | who makes it, and how |\n|---|---|\n{table}"
 
 
 def _outside(name: str, objects: Objects, behaviour: Behaviour) -> Iterator[Row]:
@@ -60,7 +60,7 @@ def _outside(name: str, objects: Objects, behaviour: Behaviour) -> Iterator[Row]
         for container in _containers(manifest):
             for variable in container.get("env") or []:
                 if variable["name"] == "BUCKET" and variable.get("value") not in buckets:
-                    yield f"the bucket `{variable.get('value')}`", "for backups, with keys as docs/backup.md tells"
+                    yield f"the bucket `{variable.get('value')}`", "for backups; docs/backup.md lists its keys"
 
 
 def _of_pods(objects: Objects) -> Iterator[Row]:
@@ -83,7 +83,7 @@ def _storage(objects: Objects) -> Iterator[Row]:
         for volume in _pod(manifest).get("volumes") or []:
             claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
             if claim and not objects.holds("PersistentVolumeClaim", claim):
-                yield f"the volume claim `{claim}`", "it is yours: nothing here makes or deletes it"
+                yield f"the volume claim `{claim}`", "you make it: nothing here makes or deletes it"
         for template in (manifest.get("spec") or {}).get("volumeClaimTemplates") or []:
             storage_class = template["spec"].get("storageClassName")
             if storage_class:
@@ -99,9 +99,9 @@ def _edge(objects: Objects) -> Iterator[Row]:
         annotations = manifest["metadata"].get("annotations") or {}
         named = manifest["spec"].get("ingressClassName") or annotations.get("kubernetes.io/ingress.class")
         what = f"IngressClass `{named}`" if named else "a default IngressClass"
-        yield what, "an Ingress controller brings it"
+        yield what, "installed with an Ingress controller"
     for manifest in objects.gateways:
-        yield f"GatewayClass `{manifest['spec']['gatewayClassName']}`", "a controller of the Gateway API brings it"
+        yield f"GatewayClass `{manifest['spec']['gatewayClassName']}`", "installed with a controller of the Gateway API"
     for manifest in objects.http_routes:
         for parent in manifest["spec"].get("parentRefs") or []:
             if parent.get("namespace") or not objects.holds("Gateway", parent["name"]):
@@ -110,7 +110,7 @@ def _edge(objects: Objects) -> Iterator[Row]:
     for manifest in [*objects.ingresses, *objects.gateways]:
         for key, kind in ISSUERS.items():
             if issuer := (manifest["metadata"].get("annotations") or {}).get(key):
-                yield f"{kind} `{issuer}`", "of cert-manager, which makes the certificates by it"
+                yield f"{kind} `{issuer}`", "cert-manager uses it to make the certificates"
 
 
 def _operators(objects: Objects) -> Iterator[Row]:

@@ -19,9 +19,9 @@ def flows(objects: Objects, behaviour: Behaviour) -> str:
     policies = [manifest for manifest in objects.all if manifest["kind"] == "NetworkPolicy"]
     if policies:
         names = ", ".join(f"`{name_of(policy)}`" for policy in policies)
-        said = f"The NetworkPolicies {names} limit them, where the cluster's network enforces NetworkPolicies."
+        said = f"The NetworkPolicies {names} limit these connections, if the cluster's network enforces them."
     else:
-        said = "No NetworkPolicy limits them: `networkPolicy.enabled` makes some."
+        said = "No NetworkPolicy limits these connections. `networkPolicy.enabled` makes NetworkPolicies that do."
     table = "\n".join(f"| {cell(who)} | {cell(whom)} | {port} |" for who, whom, port in rows)
     return f"## Who calls whom\n\n| from | to | port |\n|---|---|---|\n{table}\n\n{said}"
 

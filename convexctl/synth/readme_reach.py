@@ -28,8 +28,8 @@ def reach(objects: Objects, behaviour: Behaviour) -> str:
     lines = ["## Reach it", together, "```sh\n" + "\n".join(commands) + "\n```", rows]
     if local_api is None:
         lines.append(
-            "The origins are not on localhost, so something of your own must bring them to the Services: without that, "
-            "functions and the dashboard do not reach the API."
+            "The origins are not on localhost, so you must route them to the Services yourself. Otherwise functions "
+            "and the dashboard do not reach the API."
         )
     return "\n\n".join(lines)
 
@@ -45,12 +45,12 @@ def _reach_by_edge(objects: Objects, behaviour: Behaviour) -> str:
     lines = [
         "## Reach it",
         _table(objects, f"{scheme}://{public}" if public else local),
-        f"DNS: {', '.join(f'`{host}`' for host in hosts)} must point to {where}, for the pods too: "
+        f"DNS: {', '.join(f'`{host}`' for host in hosts)} must point to {where}, also inside the pods: "
         "callbacks of Node.js functions go to the API's public URL.",
     ]
     if objects.dashboard and not public:
         lines.append(
-            "The dashboard is not served to the outside. This brings it here:\n\n"
+            "The dashboard is not served to the outside. Forward its port:\n\n"
             f"```sh\n{_dashboard_forward(objects)}\n```"
         )
     return "\n\n".join(lines)

@@ -29,7 +29,7 @@ def secrets(name: str, objects: Objects) -> str:
             f"`{PROGRAM} secrets {name} --apply` asks for the values, checks them and makes {names}{included}. By hand:"
         )
     elif any(not secret.optional for secret in by_hand):
-        lines.append("Of what is not optional here only you know the keys:")
+        lines.append("Only you know the keys of what is not optional here:")
     elif made.keys() & {secret.name for secret in needed}:
         lines.append("You make no Secret: what the backend needs to start is made in the cluster, as described here.")
     else:
@@ -42,8 +42,8 @@ def secrets(name: str, objects: Objects) -> str:
     if needed:
         restart = f"kubectl{objects.in_namespace} rollout restart statefulset/{name_of(objects.backend)}"
         lines.append(
-            "The pods read their Secrets when they start. A change of the manifests restarts them by itself. After "
-            f"a change of a Secret restart them yourself: `{restart}`."
+            "The pods read their Secrets when they start. A change of the manifests restarts them. After a "
+            f"change of a Secret, restart them yourself: `{restart}`."
         )
     certificates = [secret for secret in needed_secrets(objects.all) if secret.use == "certificate"]
     if certificates:
@@ -131,7 +131,7 @@ def _secret(secret: NeededSecret, objects: Objects) -> str:
         if reference.target == "S3_ENDPOINT_URL" and reference.optional:
             paragraphs.insert(
                 -1,
-                f"For Amazon S3 itself delete the line `{key}` from the file: an empty value would be taken for an "
+                f"For Amazon S3 itself, delete the line `{key}` from the file: an empty value would count as an "
                 "endpoint.",
             )
     return "\n\n".join(paragraphs)
@@ -148,7 +148,7 @@ def _meaning(reference: Reference, objects: Objects) -> str:
 def _optional(name: str, secret: NeededSecret, objects: Objects, *, new_instance: bool) -> str:
     jobs = jobs_that_read(secret.name, objects)
     text = f"Only {_and(jobs)} read{'s' if len(jobs) == 1 else ''} it; all else runs without it." if jobs else ""
-    text = text or "Optional: everything starts without it."
+    text = text or "Optional: all pods start without it."
     if not _is_admin_key(secret):
         return text
     if not new_instance:

@@ -79,7 +79,7 @@ class Kubectl:
         return version
 
     def kinds(self, api_version: str) -> set[str]:
-        """The kinds that the API server has in a version of an API group; none if it has not that version."""
+        """The kinds that the API server has in a version of an API group; none if it does not have that version."""
         try:
             found = self._raw(f"/apis/{api_version}")
         except KubectlError as error:

@@ -506,7 +506,7 @@ def test_an_overlay_that_is_there_is_taken_as_it_is(project: Path, capsys: pytes
     edited = overlay.read_text()
     done = adopt(capsys, project)
     assert (done.code, overlay.read_text()) == (0, edited)
-    assert "is taken as it is" in done.stdout
+    assert "is used unchanged" in done.stdout
     assert "The database must offer TLS" not in " ".join(done.stdout.split())
     done = adopt(capsys, project, "--force")
     assert done.code == 0

@@ -287,7 +287,7 @@ CASES = [
         CLUSTER,
         ("20Gi", "10Gi"),
         "20Gi, WAL 5Gi -> 10Gi, WAL 5Gi",
-        ["the operator shrinks no volume", "keep the size"],
+        ["the operator does not shrink a volume", "keep the size"],
         back=False,
     ),
     Case(
@@ -296,7 +296,7 @@ CASES = [
         CLUSTER,
         (" walStorage: {size: 5Gi},", ""),
         "20Gi, WAL 5Gi -> 20Gi",
-        ["removes none of the write-ahead log"],
+        ["or remove the one of the write-ahead log"],
         back=False,
     ),
     Case(
@@ -313,7 +313,7 @@ CASES = [
         CLUSTER,
         ("pg:17.6", "pg:18.0"),
         "17 -> 18",
-        ["never back", "kubectl scale statefulset shop-backend --replicas=0"],
+        ["There is no way back", "kubectl scale statefulset shop-backend --replicas=0"],
     ),
     Case(
         "files-kind",
@@ -399,7 +399,7 @@ CASES = [
         VOLUME,
         ("size: 5Gi", "existingClaim: old"),
         "data-shop-backend-0 -> old",
-        ["would start with what is on old", "Kubernetes lets nobody add or remove a claim template", *ANEW],
+        ["would start with what is on old", "Kubernetes does not allow adding or removing a claim template", *ANEW],
     ),
     Case(
         "claim",
@@ -423,7 +423,7 @@ CASES = [
         EPHEMERAL,
         ("enabled: false,", "enabled: true,"),
         "none -> data-shop-backend-0",
-        ["does not come along to the new claim", "apply would fail", EXPORT, *ANEW, IMPORT],
+        ["the new claim does not get what is at", "apply would fail", EXPORT, *ANEW, IMPORT],
     ),
     Case(
         "claim",
@@ -439,7 +439,7 @@ CASES = [
         VOLUME,
         ("size: 5Gi", "existingClaim: data-shop-backend-0"),
         "data -> none",
-        ["Kubernetes lets nobody add or remove a claim template", *ANEW],
+        ["Kubernetes does not allow adding or removing a claim template", *ANEW],
     ),
     Case(
         "claim-size",
@@ -459,7 +459,7 @@ CASES = [
         VOLUME,
         ("5Gi", "1Gi"),
         "5Gi -> 1Gi",
-        ["Kubernetes shrinks no claim", "keep the size"],
+        ["Kubernetes does not shrink a claim", "keep the size"],
     ),
     Case(
         "claim-class",
@@ -536,12 +536,16 @@ def test_the_lines_of_the_message_let_it_pass_and_do_not_count_for_the_way_back(
 
     project.overlay(after + lines)
     passed = project.synth()
-    assert (passed.code, "changed" in passed.stderr, "nor a change: remove it" in passed.stderr) == (0, True, False)
+    assert (passed.code, "changed" in passed.stderr, "is not a change of this run: remove it" in passed.stderr) == (
+        0,
+        True,
+        False,
+    )
 
     project.overlay(case.before + lines)
     back = project.synth()
     if not case.back:
-        assert (back.code, "nor a change: remove it" in back.stderr) == (0, True)
+        assert (back.code, "is not a change of this run: remove it" in back.stderr) == (0, True)
         return
     assert back.code == 3
     assert f"test: {case.id}: " in back.stderr
@@ -569,7 +573,7 @@ def test_a_field_that_kubernetes_does_not_let_change_is_stopped(
     file.write_text(changed(file.read_text(), (ours, theirs)))
     done = project.synth()
     assert done.code == 3
-    assert f"Kubernetes lets nobody change {field}: apply would fail" in done.stderr
+    assert f"Kubernetes allows no change of {field}: apply would fail" in done.stderr
     assert f"kubectl delete {field.partition(' ')[0].lower()}\n" in done.stderr
     lines = lines_of(done)
     assert list(yaml.safe_load(lines)["acknowledge"]) == ["immutable-field"]
@@ -615,7 +619,7 @@ IMMUTABLE = [
         "10.0.0.8",
         "10.0.0.9",
         f"{SERVICE} clusterIP",
-        "nobody is served in between",
+        "requests fail in between",
         id="another address",
     ),
     pytest.param(
@@ -623,7 +627,7 @@ IMMUTABLE = [
         "[IPv4]",
         "[IPv6, IPv4]",
         f"{SERVICE} ipFamilies",
-        "nobody is served in between",
+        "requests fail in between",
         id="another first family",
     ),
     pytest.param(
@@ -639,7 +643,7 @@ IMMUTABLE = [
         "storage: 5Gi",
         "storage: 4Gi",
         "PersistentVolumeClaim/own resources",
-        "data goes with it",
+        "deleting it deletes data",
         id="a smaller claim",
     ),
     pytest.param(
@@ -647,7 +651,7 @@ IMMUTABLE = [
         "a: b",
         "a: c",
         "ConfigMap/own data",
-        "recreated",
+        "delete the objects and apply again",
         id="a frozen ConfigMap",
     ),
     pytest.param(
@@ -668,7 +672,7 @@ def test_an_immutable_field_that_an_overlay_can_change_is_stopped(
     project.started_as(before).overlay(changed(before, (old, new)))
     done = project.synth()
     assert (done.code, done.stdout) == (3, "")
-    assert f"Kubernetes lets nobody change {field}: apply would fail" in done.stderr
+    assert f"Kubernetes allows no change of {field}: apply would fail" in done.stderr
     assert says in done.stderr
     deletes = f" delete {field.partition(' ')[0].lower()}\n" in done.stderr
     assert deletes == ("PersistentVolumeClaim" not in field)
@@ -843,7 +847,7 @@ def test_an_acknowledgement_that_would_wait_for_its_change_is_warned_of(
     for _ in ("first", "unchanged"):
         done = project.synth()
         assert done.code == 0
-        warning = f"test.yaml: acknowledge.{id}: {value} is neither there nor a change: remove it"
+        warning = f"test.yaml: acknowledge.{id}: {value} is not a change of this run: remove it"
         assert (warning in done.stderr) == warned
 
 

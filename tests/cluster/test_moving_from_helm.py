@@ -89,7 +89,7 @@ def test_the_story(cluster: ControlPlane, project: Path) -> None:
     assert "DO_NOT_REQUIRE_SSL" in screen
     assert "The database must offer TLS" in " ".join(screen.split())
     screen = " ".join(type_in(cluster, project, decide).split())
-    assert "is taken as it is" in screen
+    assert "is used unchanged" in screen
     assert "The database must offer TLS" not in screen
     screen = type_in(cluster, project, move)
     assert "helm get manifest shop --namespace=convex | kubectl apply --namespace=convex" in screen

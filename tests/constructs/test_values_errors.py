@@ -308,7 +308,7 @@ FORMS = [
         case(
             f"text that kubectl reads otherwise: {text}",
             f'backend:\n  env:\n    MY_TEXT: "{text}"\n',
-            "3: backend.env.MY_TEXT: is a text that kubectl would read as another one (a number like 0o17, odd "
+            "3: backend.env.MY_TEXT: is a text that kubectl would read differently (a number like 0o17, odd "
             "control characters, or lines of nothing but spaces): change it",
         )
         for text in (

@@ -319,7 +319,7 @@ def faults(overlays: Path, *documents: str) -> list[str]:
         ),
         pytest.param(
             [*WHOLE, WHOLE[0]],
-            [f"prod.yaml:5: {POSTGRES} stands there twice, first in line 1"],
+            [f"prod.yaml:5: {POSTGRES} is in the file twice, first in line 1"],
             id="twice",
         ),
         pytest.param(

@@ -181,7 +181,7 @@ def test_an_upload_begins_with_the_headers_that_the_backend_sends(
 @pytest.mark.parametrize(
     ("status", "code", "remedy"),
     [
-        (301, "PermanentRedirect", "set the region that the bucket lies in"),
+        (301, "PermanentRedirect", "set the region of the bucket"),
         (403, "RequestTimeTooSkewed", "set the clock"),
         (400, "SomethingOfItsOwn", "see what the service says"),
     ],

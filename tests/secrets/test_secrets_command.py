@@ -550,7 +550,7 @@ def test_without_the_cluster_the_environment_has_the_instance_secret(secrets: Ru
     cluster.fail("The connection to the server was refused")
     done = secrets("production", INSTANCE_SECRET=OTHER_SECRET, **VALUES)
     assert done.secrets()[POSTGRES]["INSTANCE_SECRET"] == OTHER_SECRET
-    assert "note: the cluster cannot be asked what is there: The connection to the server was refused" in done.stderr
+    assert "note: cannot ask the cluster which Secrets exist: The connection to the server was refused" in done.stderr
     assert "WARNING" not in done.stderr
 
 
@@ -820,7 +820,7 @@ def test_without_kubectl_it_still_prints(secrets: Runner, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(tmp_path))
     done = secrets("production", **VALUES)
     assert done.code == 0
-    assert "note: the cluster cannot be asked what is there: kubectl is not installed" in done.stderr
+    assert "note: cannot ask the cluster which Secrets exist: kubectl is not installed" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -39,13 +39,13 @@ SHARED = [
     pytest.param(
         POSTGRES,
         f"releaseName: two\ninstance: {{name: other}}\n{POSTGRES}",
-        ["the instance secret in convex-postgres-secret/INSTANCE_SECRET is that of both"],
+        ["the instance secret in convex-postgres-secret/INSTANCE_SECRET is used by both"],
         id="the instance secret, with two databases on one server",
     ),
     pytest.param(
         f"instance: {{name: a-b, existingSecret: one}}\n{POSTGRES}",
         f"releaseName: two\ninstance: {{name: a_b, existingSecret: two}}\n{POSTGRES}",
-        ["the database of convex-postgres-secret/DATABASE_URL is that of both"],
+        ["the database of convex-postgres-secret/DATABASE_URL is used by both"],
         id="the database, in two spellings of its name",
     ),
     pytest.param(
@@ -58,8 +58,8 @@ SHARED = [
         f"namespace: x\n{POSTGRES}{STORE}}}}}",
         f"namespace: y\n{POSTGRES}{STORE}}}}}",
         [
-            "the instance secret in convex-postgres-secret/INSTANCE_SECRET is that of both",
-            "the database of convex-postgres-secret/DATABASE_URL is that of both",
+            "the instance secret in convex-postgres-secret/INSTANCE_SECRET is used by both",
+            "the database of convex-postgres-secret/DATABASE_URL is used by both",
         ],
         id="one place in a store, for two namespaces",
     ),
@@ -84,19 +84,19 @@ SHARED = [
     pytest.param(
         f"namespace: x\n{LITE}{BUCKET}}}}}",
         f"namespace: y\n{LITE}{BUCKET}}}}}",
-        ["the place backups/backups of the backups is that of both"],
+        ["the place backups/backups of the backups is used by both"],
         id="the bucket, prefix and instance of the backups",
     ),
     pytest.param(
         f"cluster: x\n{LITE}{BUCKET}}}}}",
         f"cluster: y\n{LITE}{BUCKET}}}}}",
-        ["the place backups/backups of the backups is that of both"],
+        ["the place backups/backups of the backups is used by both"],
         id="one bucket of Amazon's for the backups of two clusters",
     ),
     pytest.param(
         f"{LITE}{CLAIM}",
         f"releaseName: two\n{LITE}{CLAIM}",
-        ["the backup claim backups is that of both"],
+        ["the backup claim backups is used by both"],
         id="the claim of the backups",
     ),
 ]

@@ -94,7 +94,7 @@ def test_secrets_that_are_sealed() -> None:
 def test_an_endpoint_that_amazon_does_not_have() -> None:
     told = must_exist(environment_of("{}"))["convex-s3-credentials"]
     assert "AWS_ENDPOINT=https://HOST" in told
-    assert "For Amazon S3 itself delete the line `AWS_ENDPOINT` from the file: an empty value would be taken" in told
+    assert "For Amazon S3 itself, delete the line `AWS_ENDPOINT` from the file: an empty value would count" in told
     assert "delete the line" not in must_exist(environment_of("s3: {provider: minio}"))["convex-s3-credentials"]
 
 
@@ -106,7 +106,7 @@ def test_when_the_admin_key_is_in_the_pod(values: str) -> None:
 
 def test_a_secret_of_which_only_you_know_the_keys() -> None:
     told = must_exist(environment_of("{s3: {enabled: false}, backend: {envFrom: [{secretRef: {name: mine}}]}}"))
-    assert told[""] == "Of what is not optional here only you know the keys:"
+    assert told[""] == "Only you know the keys of what is not optional here:"
     assert "All its keys become variables" in told["mine"]
 
 
@@ -205,7 +205,7 @@ def test_a_default_class_is_needed_where_none_is_named() -> None:
 
 def test_it_tells_how_objects_leave() -> None:
     readme = environment_of("{namespace: n}").files["README.md"]
-    section = readme.partition("\n## What it no longer has\n")[2].partition("\n## ")[0]
+    section = readme.partition("\n## Objects that a change removes\n")[2].partition("\n## ")[0]
     assert "`python3 main.py diff test`" in section
     assert "`kubectl -n n delete ...`" in section
     assert "`prune: true`" in section

@@ -161,7 +161,7 @@ CONFLICTS = [
         "would not: put the object into extraObjects of the overlay, or the file elsewhere",
         id="what -f alone would apply",
     ),
-    pytest.param({"fresh": "mine\n"}, "{dist}/fresh: is in the way: it must be a folder, and no link", id="no folder"),
+    pytest.param({"fresh": "mine\n"}, "{dist}/fresh: is in the way: it must be a folder, not a link", id="no folder"),
 ]
 
 
@@ -179,7 +179,7 @@ def test_a_file_of_the_users_own_in_the_way_is_an_error_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("link", "to", "message"),
     [
-        ("fresh", "a", "{dist}/fresh: is in the way: it must be a folder, and no link"),
+        ("fresh", "a", "{dist}/fresh: is in the way: it must be a folder, not a link"),
         ("a/README.md", "nowhere", conflict("a/README.md")),
         ("a/README.md", "notes.txt", conflict("a/README.md")),
     ],
@@ -358,8 +358,8 @@ def test_a_folder_above_goes_with_its_last_environment(dist: Path) -> None:
             "tenants",
             "tenants/gone: is the folder of another environment, and {dist}/tenants would hold it: delete it first",
         ),
-        ("mine.txt/x", "mine.txt: is in the way: it must be a folder, and no link"),
-        ("link/x", "link: is in the way: it must be a folder, and no link"),
+        ("mine.txt/x", "mine.txt: is in the way: it must be a folder, not a link"),
+        ("link/x", "link: is in the way: it must be a folder, not a link"),
     ],
 )
 @pytest.mark.parametrize("prune", [True, False])

@@ -98,4 +98,5 @@ def test_a_cluster_that_does_not_say_is_noted(
 ) -> None:
     cluster.fail("Error from server (Forbidden)")
     done = called(capsys, tmp_path, ("backup", "staging", "--now"))
-    assert "note: whose objects are in the cluster is not known: Error from server (Forbidden)" in done.stderr
+    note = "note: cannot see which overlay the cluster's objects were made from: Error from server (Forbidden)"
+    assert note in done.stderr

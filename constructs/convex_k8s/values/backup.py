@@ -45,7 +45,7 @@ class BackupS3(Model):
     bucket: OptionalBucket = ""
     """The bucket. Choose one that the instance's own keys cannot delete from, where you can."""
     prefix: Prefix = "backups"
-    """What stands before the object's name: `<prefix>/<instance name>/<UTC time>.zip`."""
+    """The folder of the objects: `<prefix>/<instance name>/<UTC time>.zip`."""
     existing_secret: OptionalObjectName = ""
     """Secret with the keys `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` for this bucket. Empty: the credentials,
     the endpoint and the region of `s3`."""

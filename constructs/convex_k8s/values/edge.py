@@ -37,7 +37,7 @@ class BackendService(Model):
     actions_node_port: Port | None = None
     """Port of the HTTP actions on every node."""
     load_balancer_class: LoadBalancerClass = ""
-    """Which load balancer, for type LoadBalancer. Kubernetes lets nobody change it."""
+    """Which load balancer, for type LoadBalancer. Kubernetes allows no change of it."""
     annotations: dict[AnnotationKey, str] = {}
     """Annotations of the Service."""
 
@@ -54,7 +54,7 @@ class DashboardService(Model):
     node_port: Port | None = None
     """Port on every node, for type NodePort or LoadBalancer. Not set: Kubernetes chooses."""
     load_balancer_class: LoadBalancerClass = ""
-    """Which load balancer, for type LoadBalancer. Kubernetes lets nobody change it."""
+    """Which load balancer, for type LoadBalancer. Kubernetes allows no change of it."""
     annotations: dict[AnnotationKey, str] = {}
     """Annotations of the Service."""
 

@@ -251,7 +251,7 @@ class ServiceAccount(Model):
     """The ServiceAccount of the pods, for cloud roles (IRSA, Workload Identity). Its token is not mounted."""
 
     create: bool = False
-    """Make the ServiceAccount. False: one that you made."""
+    """Make the ServiceAccount. False: use one that you made."""
     name: OptionalObjectName = ""
     """Its name. Empty: `<releaseName>-backend` or `-dashboard` with `create`, else the namespace's default one."""
     annotations: dict[AnnotationKey, str] = {}

@@ -13,7 +13,7 @@ from convexctl.behaviour.environment import START_SCRIPT
 @rule(
     "literal-secret",
     Severity.ERROR,
-    "A secret that stands in the manifest",
+    "A secret in plain text in a manifest",
     reason="Everybody who may read the object, the repository or the release's history reads what `env` or a "
     "ConfigMap contains.",
     basis="Kubernetes: ConfigMaps and pod specs are not protected as Secrets are",

@@ -53,7 +53,7 @@ def s3_optional(view: View) -> Iterator[Hit]:
     reason="S3_ENDPOINT_URL must be a URL with its scheme. Not set means AWS. Set to an empty value does not: the "
     "backend takes the empty text for an endpoint.",
     basis="the server's S3 client",
-    parameter="s3.endpoint, or s3.keys.endpoint where it stands in the Secret",
+    parameter="s3.endpoint, or s3.keys.endpoint if the Secret holds it",
     change="give the URL with https://, or remove the variable",
 )
 def s3_endpoint(view: View) -> Iterator[Hit]:

@@ -138,7 +138,7 @@ def start_too_short(view: View) -> Iterator[Hit]:
         seconds = mapping(probe.value).get("seconds") if probe else None
         least = LEAST_START_S if backend.startup_probe else LEAST_ALONE_S
         if probe and isinstance(seconds, int) and seconds < least:
-            alone = "" if backend.startup_probe else ", and there is no startupProbe beside it"
+            alone = "" if backend.startup_probe else ", and there is no startupProbe"
             yield hit(backend, probe, f"{probe.source.path[-1]} gives up after {seconds} s{alone}")
 
 

@@ -55,7 +55,7 @@ def retention(before: Side, after: Side) -> Explanation:
         )
     else:
         happens = (
-            "where it was ever lowered before, which these manifests do not tell, raising it again can leave the "
+            "where it was ever lowered before, which these manifests do not show, raising it again can leave the "
             "backend's clean-up looping for ever"
         )
     cure = "keep DOCUMENT_RETENTION_DELAY as the instance was started with; choose another for a new instance"

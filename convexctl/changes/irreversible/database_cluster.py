@@ -70,7 +70,7 @@ def _shrinks(before: Side, after: Side) -> bool:
 @rule("database-size", lambda side: _described(side, "size"), _shrinks)
 def database_size(before: Side, after: Side) -> Explanation:
     """A volume of the Cluster gets smaller, or that of its write-ahead log goes."""
-    happens = "the operator shrinks no volume and removes none of the write-ahead log: apply would fail"
+    happens = "the operator does not shrink a volume or remove the one of the write-ahead log: apply would fail"
     cure = "keep the size. A smaller database is a new Cluster: restore a backup into it, or export and import"
     return Explanation(happens, cure)
 
@@ -97,7 +97,7 @@ def database_class(before: Side, after: Side) -> Explanation:
     happens = "instances that exist keep their volumes: the new class is for instances that are made later"
     cure = (
         "if that is meant, acknowledge and apply, then let the operator recreate one instance after the other, each "
-        "when the one before is a replica again. With one instance there is nobody to copy from: keep the class"
+        "when the one before is a replica again. With one instance there is no other to copy from: keep the class"
     )
     claim = f"{after.kubectl} delete pvc/{name}-N pod/{name}-N   # N: one replica, never the primary"
     return Explanation(happens, cure, (f"{after.kubectl} get pods -l cnpg.io/cluster={name} -L role", claim))
@@ -113,8 +113,8 @@ def _version(side: Side) -> str | None:
 def database_version(before: Side, after: Side) -> Explanation:
     """The Cluster gets another major version of PostgreSQL."""
     happens = (
-        "the operator upgrades the data in place, with the database down meanwhile, and never back: a lower major "
-        "version is refused"
+        "the operator upgrades the data in place, with the database down meanwhile. There is no way back: a lower "
+        "major version is refused"
     )
     cure = "back up first. Stop the backend, acknowledge, synth, apply, wait for the Cluster, start the backend"
     stop = f"{before.kubectl} scale {before.workload} --replicas=0"

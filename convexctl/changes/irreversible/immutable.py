@@ -1,4 +1,4 @@
-"""Fields that Kubernetes lets nobody change."""
+"""Fields that Kubernetes allows no change of."""
 
 from __future__ import annotations
 
@@ -71,19 +71,21 @@ def _changed_fields(before: Side, after: Side) -> dict[_Place, list[str]]:
 
 @rule("immutable-field", _digest, lambda before, after: bool(_changed_fields(before, after)))
 def immutable_field(before: Side, after: Side) -> Explanation:
-    """A field changes that the API server lets nobody change."""
+    """A field changes that the API server does not allow to change."""
     changed = _changed_fields(before, after)
     fields = [f"{place} {name}" for place, names in changed.items() for name in names]
-    happens = f"Kubernetes lets nobody change {listed(fields, 'and')}: apply would fail"
+    happens = f"Kubernetes allows no change of {listed(fields, 'and')}: apply would fail"
     kept = [place for place in changed if not KINDS[place.kind].anew]
     anew: dict[_Place, str] = {place: KINDS[place.kind].anew for place in changed if place not in kept}
     cures = []
     if kept:
         names = listed([str(place) for place in kept], "and")
-        cures.append(f"keep {names} as before, because data goes with it. What is wanted is a new one under a new name")
+        cures.append(
+            f"keep {names} as before, because deleting it deletes data. Make a new one under a new name instead"
+        )
     if anew:
         told = listed(list(dict.fromkeys(anew.values())), "and")
-        cures.append(f"keep them, or delete the objects and let them be recreated: {told}")
+        cures.append(f"keep them, or delete the objects and apply again: {told}")
     delete = [f"{after.kubectl} delete {place.kind.lower()}/{place.name}" for place in anew]
     commands = ("# acknowledge and synth, then:", *delete, f"kubectl apply -f dist/{after.overlay}/") if delete else ()
     return Explanation(happens, ". ".join(cures), commands)

@@ -1,4 +1,4 @@
-"""Which fields the API server lets nobody change, by kind, and what it takes to have them otherwise."""
+"""Which fields the API server does not allow to change, by kind, and how to change them nevertheless."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ KINDS: Mapping[str, Kind] = {
     "Service": Kind(
         _service,
         _service_differs,
-        "nobody is served in between, and a LoadBalancer gets another address: change DNS where it names that",
+        "requests fail in between, and a LoadBalancer gets another address: change DNS if it names the old one",
     ),
     "PersistentVolumeClaim": Kind(_claim, _claim_differs, ""),
     "PersistentVolume": Kind(_volume, _differ, ""),

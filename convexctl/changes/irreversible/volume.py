@@ -44,10 +44,10 @@ def volume_claim(before: Side, after: Side) -> Explanation:
     lost = before.on_volume()
     what = listed(lost, "and")
     in_place = (before.from_template or after.from_template) and not moved(before, after)
-    refused = " Kubernetes lets nobody add or remove a claim template: apply would fail" if in_place else ""
+    refused = " Kubernetes does not allow adding or removing a claim template: apply would fail" if in_place else ""
     again = recreate(after) if in_place else ()
     if old is None:
-        happens = f"what is at /convex/data now does not come along to the new claim: {what}." if lost else ""
+        happens = f"the new claim does not get what is at /convex/data now: {what}." if lost else ""
         redone = "recreate the StatefulSet" if in_place else "apply"
         cure = f"export, {redone}, import" if lost else f"{redone}: nothing of value is on the old volume"
         commands = export_and_import(*(again or (SYNTH_AND_APPLY,))) if lost else again
@@ -83,7 +83,7 @@ def _in_place(before: Side, after: Side) -> bool:
 @rule("claim-template", _template_names, _in_place)
 def claim_template(before: Side, after: Side) -> Explanation:
     """A claim template is added, removed or renamed."""
-    happens = "Kubernetes lets nobody add or remove a claim template of a StatefulSet: apply would fail"
+    happens = "Kubernetes does not allow adding or removing a claim template of a StatefulSet: apply would fail"
     cure = "recreate the StatefulSet; its claims stay"
     return Explanation(happens, cure, recreate(after))
 
@@ -107,10 +107,10 @@ def claim_size(before: Side, after: Side) -> Explanation:
     """The claim gets another size."""
     claim, size = _claim(after), value("claim_size")(after)
     if _shrinks(before, after):
-        happens = f"Kubernetes shrinks no claim: {claim} keeps its size, and apply would fail"
+        happens = f"Kubernetes does not shrink a claim: {claim} keeps its size, and apply would fail"
         cure = "keep the size. A smaller volume is a new claim: copy the content, and name it in existingClaim"
         return Explanation(happens, cure)
-    happens = "Kubernetes lets nobody change the size in a claim template: apply would fail, and the claim stays small"
+    happens = "Kubernetes allows no change of the size in a claim template: apply would fail, and the claim stays small"
     cure = "grow the claim itself (its StorageClass must allow that), and recreate the StatefulSet"
     wanted = json.dumps({"spec": {"resources": {"requests": {"storage": size}}}})
     grow = f"{after.kubectl} patch pvc {claim} --type=merge --patch='{wanted}'"
