@@ -102,7 +102,7 @@ def _plain(word: str) -> bool:
 
 
 def _take_paths_for_names(arguments: argparse.Namespace) -> None:
-    """Let the file of an overlay stand for its name: `overlays/production.yaml` is `production`."""
+    """Accept the file of an overlay as its name: `overlays/production.yaml` is `production`."""
     overlays = getattr(arguments, "overlays", None) or folder("overlays")
     for option in ("overlay", "into"):
         given = getattr(arguments, option, None)
@@ -114,7 +114,7 @@ def _take_paths_for_names(arguments: argparse.Namespace) -> None:
 
 
 def _take_values_for_overlay(arguments: argparse.Namespace, overlays: Path) -> None:
-    """With `--name`, let the first values file stand for the overlay, if it is one and no overlay is named."""
+    """With `--name`, take the first values file as the overlay, if it is one and no overlay is named."""
     if getattr(arguments, "overlay", None) != []:
         return
     layers: list[Any] = arguments.values

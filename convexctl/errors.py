@@ -9,13 +9,13 @@ FAILED = 1
 WRONG_USAGE = 2
 """Exit code when the command line is wrong (argparse's own)."""
 TROUBLE = 2
-"""Exit code of `diff` when it cannot tell whether there are differences, as that of `kubectl diff`."""
+"""Exit code of `diff` when it cannot tell whether there are differences. `kubectl diff` has the same."""
 IRREVERSIBLE = 3
 """Exit code when the guard stopped a change that cannot be undone."""
 
 
 class UserError(Exception):
-    """Something the user can mend. The message says what and where, and never holds a secret value."""
+    """A fault that the user can fix. The message says what and where, and never holds a secret value."""
 
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
         super().__init__(printable(message))

@@ -26,7 +26,7 @@ DEEPEST = 100
 
 @dataclass(frozen=True)
 class Place:
-    """A file and a line in it, counted from 1; 0 if there are no lines."""
+    """A file and a line in it, counted from 1; 0 if the file has no lines."""
 
     file: str
     line: int
@@ -51,7 +51,7 @@ class Located:
         return self.value
 
     def at_key(self, key: str) -> Any:
-        """The plain value of a key of a map; None if there is none."""
+        """The plain value of a key of a map; None if the map lacks the key."""
         found = self.value.get(key) if isinstance(self.value, dict) else None
         return found.value if found is not None else None
 

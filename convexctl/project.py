@@ -17,7 +17,7 @@ FROM_SOURCE = "python3 main.py"
 
 
 def repository() -> Path:
-    """The folder with `overlays` and `cdk8s.yaml` at or above the working directory, else that of main.py."""
+    """The folder with `overlays` and `cdk8s.yaml` at or above the working directory, else the folder of main.py."""
     try:
         here = Path.cwd()
     except FileNotFoundError:  # the working directory is gone

@@ -25,8 +25,8 @@ class Bootstrap(Construct):
     """The Job `<release>-bootstrap-<hash>` with its ServiceAccount, Role and RoleBinding.
 
     A Job cannot be changed, so its name holds a hash of its spec: another image makes another Job, which finds the
-    Secret there and does nothing. The backend's pod waits for the Secret by itself; Argo CD is told to wait for
-    the Job.
+    Secret there and does nothing. The backend's pod waits for the Secret by itself. An annotation makes Argo CD
+    wait for the Job.
     """
 
     def __init__(self, scope: Construct, id: str, naming: Naming) -> None:

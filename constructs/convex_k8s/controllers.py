@@ -27,7 +27,7 @@ _BY_WORD = {"nginx": NGINX, "haproxy": HAPROXY, "alb": ALB}
 
 
 def needed_annotations(class_name: str) -> dict[str, str]:
-    """The annotations for a class; without one those of nginx, which the cluster's default class may be."""
+    """The annotations for a class. Without a class: nginx's, because the cluster's default class may be nginx."""
     if not class_name:
         return NGINX
     return next((annotations for word, annotations in _BY_WORD.items() if word in class_name), {})

@@ -21,8 +21,8 @@ IMAGE_PORT = 6791
 class Dashboard(Construct):
     """The Deployment `<release>-dashboard` with its Service.
 
-    Of Convex it is told the API's origin as the browser sees it and nothing else: an admin key here would be handed to
-    everybody who opens the page.
+    From Convex it gets only the API's origin as the browser sees it: an admin key here would go to everybody who opens
+    the page.
     """
 
     def __init__(self, scope: Construct, id: str, naming: Naming, origins: Origins) -> None:

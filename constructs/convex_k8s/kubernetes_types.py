@@ -91,7 +91,7 @@ def _table() -> dict[str, Any]:
 
 @functools.cache
 def fields(type: str) -> Mapping[str, Field]:
-    """The fields of a type by name; none for a plain type, and for one that is not known."""
+    """The fields of a type by name; empty for a plain type and for an unknown type."""
     entry = _table()["types"].get(type)
     return {name: Field.parse(text) for name, text in entry["fields"].items()} if entry else {}
 
@@ -103,7 +103,7 @@ def required(type: str) -> list[str]:
 
 
 def type_of(api_version: str, kind: str) -> str:
-    """The type of an object; empty for a custom kind and for one that is not known here."""
+    """The type of an object; empty for a custom kind and for a kind that is not known here."""
     return str(_table()["kinds"].get(f"{api_version}/{kind}", ""))
 
 
@@ -183,7 +183,7 @@ def _spec(field: Field) -> str:
 
 
 def unknown_field(type: str, key: str) -> str:
-    """What is said about a key that a type does not have."""
+    """The message for a key that a type does not have."""
     names = list(fields(type))
     close = meant(key, names)
     if close:

@@ -107,7 +107,7 @@ def admin_key_of(values: Values, secret: str) -> SecretReference:
 
 
 def backup_bucket_secrets(values: Values) -> list[SecretReference]:
-    """The keys of the bucket of the backups: its own, else those of the files."""
+    """The keys of the bucket of the backups: its own, else the keys of the files."""
     secret = values.backup.s3.existing_secret
     if not secret:
         return _s3(values)

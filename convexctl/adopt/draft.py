@@ -38,7 +38,7 @@ class Draft:
         return dig(self.values, *key.split("."))
 
     def put(self, key: str, value: Any, why: str = "") -> None:
-        """Set a parameter; `why` is told where that changes it."""
+        """Set a parameter. `why` is reported if that changes the parameter."""
         *path, last = key.split(".")
         inner = self.values
         for part in path:
@@ -118,7 +118,7 @@ def split(model: type[Model], given: Located, path: tuple[str, ...]) -> tuple[di
 
 
 def switched_on(values: dict[str, Any]) -> dict[str, Any]:
-    """The chart's own values without those of what is switched off: they say nothing."""
+    """The chart's own values, without the values of parts that are switched off, which have no effect."""
     draft = Draft(dict(values))
     for section in ("ingress", "postgres", "mysql", "backend.persistence"):
         if _as_boolean(draft.get(f"{section}.enabled")) is False:

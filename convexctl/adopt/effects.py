@@ -38,7 +38,7 @@ class Effects:
 
 
 def effects(release: Release, environment: Environment, secrets: Iterable[Mapping[str, Any]] | None) -> Effects:
-    """Compare a release with the environment; `secrets` are those of both, without values, and None if unknown."""
+    """Compare a release with the environment. `secrets` are the Secrets of both, without values, or None if unknown."""
     known = list(secrets or ())
     if secrets is not None:
         known += _absent([*release.manifests, *environment.manifests], known, release.namespace)

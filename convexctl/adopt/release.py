@@ -52,7 +52,7 @@ class Release:
 
 
 def from_helm(helm: Helm, name: str) -> Release | None:
-    """Ask Helm for a release; None if it has none of that name.
+    """Ask Helm for a release; None if it has no release of that name.
 
     Raises `UserError` for one that is not in the state `deployed`, or is not of the chart.
     """

@@ -1,4 +1,4 @@
-"""What an adoption is told about, as text."""
+"""The report of an adoption, as text."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Adoption:
             yield make()
 
     def pending(self) -> list[Step]:
-        """The steps that have something to do as things stand."""
+        """The steps that are still to be done."""
         makers = (self._hand_over, self._apply, self._strip, self._disown, self._forget)
         return [step for step in (make() for make in makers) if step.commands]
 

@@ -142,7 +142,7 @@ def _s3_keys(draft: Draft, backend: Backend, secrets: Mapping[str, Mapping[str, 
 
 
 def _key_there(found: tuple[str, str], key: str, secrets: Mapping[str, Mapping[str, Any]] | None) -> tuple[str, str]:
-    """The key that is in the Secret: the one that the release reads or, where that is not there, the default one."""
+    """The key that the Secret has: the key that the release reads or, if the Secret lacks that, the default key."""
     secret, read = found
     there = mapping(mapping((secrets or {}).get(secret)).get("data"))
     default = text(DEFAULTS["s3"]["keys"][key])
@@ -157,7 +157,7 @@ def _camel(name: str) -> str:
 
 
 def volume(draft: Draft, release: Release, backend: Backend) -> None:
-    """Take over the claim that the backend mounts, or the one that the chart made beside it."""
+    """Take over the claim that the backend mounts, or the claim that the chart made without mounting it."""
     made = f"{release.name}-backend-pvc"
     claim = text(backend.claim.value) if backend.claim else ""
     from_template = backend.claim is not None and "volumeClaimTemplates" in backend.claim.source.path

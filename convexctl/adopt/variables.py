@@ -32,7 +32,7 @@ def our_variables() -> Mapping[str, knobs.Scalar]:
 
 
 def variables(draft: Draft, backend: Backend, defaults: Mapping[str, knobs.Scalar]) -> None:
-    """Variables that stand in the release's manifest, and that no parameter of an overlay sets."""
+    """Variables in the release's manifest that no parameter of an overlay sets."""
     for variable in backend.environment:
         name, value = variable.name, variable.text
         if name == _EXTRA_CA:

@@ -150,7 +150,7 @@ def hit(component: Component, decision: Decision, message: str, severity: Severi
 
 
 def hit_variable(component: Component, reading: Reading, message: str, severity: Severity | None = None) -> Hit:
-    """A hit at a variable; one that is set is certain whatever may set others."""
+    """A hit at a variable. A variable that is set is certain, whatever may set others."""
     unless = reading.variable.unless if reading.variable else reading.unless
     return Hit(component, reading.source, message, severity, unless)
 

@@ -20,7 +20,7 @@ _PLACES = 5
 
 
 class _Block(NamedTuple):
-    """The findings of one rule, and those of other rules that follow from them."""
+    """The findings of one rule, and the findings of other rules that follow from them."""
 
     rule: Rule
     severity: Severity

@@ -57,7 +57,7 @@ def kind_without_manifests(document: Located) -> str:
 
 
 def overlay(file: Path) -> str:
-    """What is said about an overlay of this program, by its name below the folder of the overlays."""
+    """The hint for an overlay of this program, by its name below the folder of the overlays."""
     inside = file.absolute().with_suffix("").parts
     at = next((at for at in range(len(inside) - 2, -1, -1) if inside[at] == "overlays"), None)
     name = file.stem if at is None else "/".join(inside[at + 1 :])
@@ -68,12 +68,12 @@ def overlay(file: Path) -> str:
 
 
 def helm_chart(folder: str) -> str:
-    """What is said about the folder of a Helm chart."""
+    """The hint for the folder of a Helm chart."""
     return f"a Helm chart: render it first (helm template NAME {folder} | {PROGRAM} audit -)"
 
 
 def kustomization(folder: str) -> str:
-    """What is said about the folder of a kustomization."""
+    """The hint for the folder of a kustomization."""
     return f"a kustomization: render it first (kubectl kustomize {folder} | {PROGRAM} audit -)"
 
 

@@ -158,7 +158,7 @@ def concurrency_variable(kind: str) -> str:
 
 
 def _concurrency(context: Context) -> Decision:
-    """One decision on four variables; its place is that of the first one that is set."""
+    """One decision on four variables. Its place is the place of the first variable that is set."""
     found = {kind: context.whole(concurrency_variable(kind), default) for kind, default in CONCURRENCY.items()}
     told = ", ".join(f"{kind.lower().replace('_', ' ')} {outcome.value}" for kind, outcome in found.items())
     there = {kind: context.read(concurrency_variable(kind)).variable is not None for kind in found}

@@ -52,7 +52,7 @@ class Context:
         return dig(self.pod.owner, *keys)
 
     def disk(self, path: str) -> Disk:
-        """What a directory of the container lies on."""
+        """The disk under a directory of the container."""
         return disk_at(self.manifests, self.pod, self.container, self.source, path)
 
     def file(self, path: str) -> str | None:

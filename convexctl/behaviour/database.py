@@ -35,7 +35,7 @@ class Url(NamedTuple):
     path: str
     query: str
     torn: bool
-    """Whether an unescaped `/`, `?` or `#` seems to have cut the password: `@` stands behind what reads as the host."""
+    """Whether an unescaped `/`, `?` or `#` seems to have cut the password: an `@` follows the apparent host."""
 
 
 def url_of(text: str) -> Url | None:

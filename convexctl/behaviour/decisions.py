@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """A container that runs Convex: where it stands, and the decisions that backend and dashboard share."""
+    """A container that runs Convex: its place, and the decisions that backend and dashboard share."""
 
     TITLE: ClassVar[str] = ""
 

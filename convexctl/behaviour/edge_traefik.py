@@ -144,7 +144,7 @@ def _find(manifests: Manifests, qualified: str, namespace: str) -> Manifest | No
 
 
 def _rewrite(spec: Mapping[str, Any]) -> Rewrite | None:
-    """What a Middleware makes of a path; None for one that leaves it."""
+    """The path after a Middleware; None if the Middleware leaves it as it is."""
     if "stripPrefix" in spec:
         prefixes = sequence(mapping(spec["stripPrefix"]).get("prefixes"))
         return Rewrite("strip", patterns=tuple(re.escape(text(prefix)) for prefix in prefixes))

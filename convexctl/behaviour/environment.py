@@ -41,7 +41,7 @@ class Variable:
     reference: str = ""
     """`Secret/name[KEY]` or `ConfigMap/name[KEY]`, where it comes from one; `field …` from the pod's own fields."""
     literal: str = field(default="", repr=False)
-    """What stands as text in a pod or ConfigMap: the value without the pieces that come from elsewhere."""
+    """The text in a pod or ConfigMap: the value without the pieces that come from elsewhere."""
     display: str = field(default="", repr=False)
     """The value with `…` for every piece that is unseen or comes from a Secret."""
     unless: str = ""

@@ -1,4 +1,4 @@
-"""Where files, deployed code, exports and search indexes lie: on S3, all of them, or on a disk, all of them."""
+"""Where files, deployed code, exports and search indexes are: all of them on S3, or all of them on a disk."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _KEPT_OF_A_NAME = 15
 """Letters of a process's name that the kernel keeps."""
 
 Ancestor = Literal["none", "init", "shell", "bash", "unknown"]
-"""What stands between PID 1 and the backend.
+"""The process between PID 1 and the backend.
 
 `none`: PID 1 is the backend. `init`: PID 1 hands every signal on to it. `shell`: PID 1 is a shell, which keeps signals
 to itself. `bash`: the same, but bash becomes its last command by itself. `unknown`: nobody can tell.
@@ -26,7 +26,7 @@ to itself. `bash`: the same, but bash becomes its last command by itself. `unkno
 
 
 def ancestor(words: Sequence[str]) -> Ancestor:
-    """What stands between PID 1 and the backend when a container runs `words`; none is the image's own entry point."""
+    """The process between PID 1 and the backend if a container runs `words`; no words: the image's entry point."""
     if not words or base(words[0]) in SERVER:
         return "none"
     name = base(words[0])
@@ -99,7 +99,7 @@ def _sends_sigint(name: str, arguments: Sequence[str]) -> bool:
 
 
 def _commands(script: str) -> Iterator[tuple[str, list[str]]]:
-    """The simple commands of a script, each with the keyword or the `||` that it stands behind."""
+    """The simple commands of a script, each with the keyword or the `||` before it."""
     script = re.sub(r"`([^`]*)`", r"$(\1)", re.sub(r"(?m)(^|\s)#.*$", "", script))
     start, before = 0, ""
     for separator in [*_SEPARATOR.finditer(script), None]:

@@ -133,7 +133,7 @@ class Route:
         return self.target.role if self.target else ""
 
     def serves(self, host: str) -> bool:
-        """Whether the rule takes requests for a host; a wildcard stands for one label."""
+        """Whether the rule takes requests for a host. A wildcard matches one label."""
         if self.by_label and self.host:
             label, _, rest = host.lower().partition(".")
             return label == self.host.lower() and (not rest or rest.endswith("ts.net"))
@@ -148,7 +148,7 @@ class Route:
         return path if self.rewrite is None else self.rewrite.of(self.path, path)
 
     def takes(self, path: str) -> bool:
-        """Whether the rule's path matches that of a request."""
+        """Whether the rule's path matches a request's path."""
         if any(path.startswith(prefix) for prefix in self.excludes):
             return False
         if self.path_type == "Exact":

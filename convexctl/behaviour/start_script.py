@@ -35,7 +35,7 @@ class Start:
     unseen: str = ""
     """What may set any variable; empty if nothing does."""
     script: bool = False
-    """Whether a script or a program stands before the entry point."""
+    """Whether a script or a program runs before the entry point."""
     reached: bool = False
     """Whether a script was read up to where the backend starts."""
 

@@ -17,7 +17,7 @@ _ARGUMENT = re.compile(r"`([^`]*)`|\"([^\"]*)\"")
 
 
 class Matcher(NamedTuple):
-    """One matcher of a rule: its name, its arguments, and whether `!` stands before it."""
+    """One matcher of a rule: its name, its arguments, and whether `!` is before it."""
 
     name: str
     arguments: tuple[str, ...]
@@ -25,7 +25,7 @@ class Matcher(NamedTuple):
 
 
 def alternatives(rule: str) -> list[tuple[Matcher, ...]] | None:
-    """A rule as alternatives, each a list of matchers that all hold; None for one that cannot be read."""
+    """A rule as alternatives, each a list of matchers that all hold; None if the rule cannot be read."""
     if len(rule) > LONGEST:
         return None
     tokens: list[Matcher | str] = []

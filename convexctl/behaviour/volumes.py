@@ -1,4 +1,4 @@
-"""What lies under a path of a container, and what it survives."""
+"""The volume under a path of a container, and what that volume survives."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Disk:
-    """What a directory of the container lies on."""
+    """The disk under a directory of the container."""
 
     kind: str
     """`none`, `claim`, or the key of the volume in the pod: `emptyDir`, `hostPath`, ..."""
@@ -68,7 +68,7 @@ class Disk:
 
 
 def disk_at(manifests: Manifests, pod: Pod, container: Mapping[str, Any], source: Source, path: str) -> Disk:
-    """What the directory `path` of a container lies on; `source` is the container in its object."""
+    """The disk under the directory `path` of a container; `source` is the container in its object."""
     mount = mount_at(container, source, path)
     if mount is None:
         return Disk(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Kind = Literal["added", "removed", "changed"]
 ABSENT = object()
-"""Stands for a value that is not there, which `None` cannot: manifests may hold null."""
+"""Marks a value that is absent. `None` cannot, because manifests may hold null."""
 
 _IDENTIFIERS = ("name", "mountPath", "containerPort", "port", "host", "path", "secretName", "key", "topologyKey")
 """The fields by which people, and Kubernetes itself, tell the elements of a list apart; the first that fits is used."""

@@ -27,14 +27,14 @@ Format = Literal["text", "markdown", "json"]
 State = Literal["new", "changed", "unchanged", "removed"]
 
 SAME, DIFFERENT = 0, 1
-"""Exit codes, as those of `kubectl diff`; the third is `errors.TROUBLE`."""
+"""Exit codes, the same as of `kubectl diff`. The third is `errors.TROUBLE`."""
 
 _COLOURS = {"added": "\033[32m", "removed": "\033[31m", "changed": "\033[33m"}
 _RESET = "\033[0m"
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _LONGEST_VALUE = 200
 _CHECKSUM = "checksum/"
-"""Annotations that begin so have values of the form of an instance secret, and are none."""
+"""Annotations with this prefix look like instance secrets, and are not."""
 _LEAVING = "what goes stays in the cluster until you delete it, or Argo CD or Flux prunes it:"
 
 

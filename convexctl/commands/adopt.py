@@ -131,7 +131,7 @@ def _adoption(
 
 
 def _adopted(arguments: argparse.Namespace, name: str, kubectl: Kubectl) -> Environment:
-    """The environment of a release that Helm does not know: one that was adopted. Raises `UserError` for any other."""
+    """The environment of an adopted release, which Helm no longer knows. Raises `UserError` for any other."""
     from convexctl.synth.environment import synthesise_all
 
     workload = kubectl.find("statefulset", f"{arguments.release}-backend")

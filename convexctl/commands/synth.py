@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _TOLD_ONE_BY_ONE = 10
-"""So many environments that stay as they are get a line each; more get one line."""
+"""Up to this number, unchanged environments get a line each; more get one line together."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -229,7 +229,7 @@ def _message(located: Located, problem: Problem, own: Collection[str] = ()) -> s
 
 
 def _place(located: Located, problem: Problem, own: Collection[str]) -> Place:
-    """Where the problem is. A key that is missing is told where the overlay itself says what makes it needed."""
+    """Where the problem is. The place of a missing key is the line of the overlay that makes the key needed."""
     nearest = located.at(problem.path)
     if located.has(problem.path) or nearest.file in own:
         return nearest

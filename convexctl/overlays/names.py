@@ -15,7 +15,7 @@ from convexctl.project import PROGRAM
 SEALED_FOLDER = "sealed"
 """The folder of the sealed files, below that of the overlays. It is the only one that holds no overlays."""
 ENDINGS = (".yaml", ".yml")
-"""Endings of overlays' files, the one that is looked for first in front."""
+"""Endings of overlays' files, the preferred one first."""
 _LONGEST_NAME = 255
 """Bytes in the name of a file: the system answers a longer one with an error."""
 _LONGEST_SHOWN = 63
@@ -98,7 +98,7 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 def name_fault(name: str) -> str:
-    """What keeps a name from being that of an environment; empty if nothing does."""
+    """Why a name cannot be an environment's name; empty if it can."""
     parts = name.split("/")
     if all(_NAME.fullmatch(part) for part in parts):
         return "" if parts[0] != SEALED_FOLDER or len(parts) == 1 else f"{SEALED_FOLDER}/ holds sealed files"

@@ -20,7 +20,7 @@ _HEADER = (
 
 
 def sealed_file(folder: Path, name: str) -> Path:
-    """The file with the sealed Secrets of an overlay; `folder` is that of the overlays."""
+    """The file with the sealed Secrets of an overlay; `folder` is the folder of the overlays."""
     return folder / SEALED_FOLDER / f"{name}.yaml"
 
 

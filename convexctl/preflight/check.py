@@ -20,7 +20,7 @@ class Status(StrEnum):
     FAILED = "failed"
     """The backend would not start, or would not do what the overlay says."""
     SKIPPED = "skipped"
-    """Not known: the check could not be made from here, or rests on one that failed."""
+    """Not known: the check could not be made from here, or depends on a check that failed."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What Convex has written into a database: whether its tables are there, and which kind of file storage it began with.
+"""Convex's tables in a database: whether they exist, and which kind of file storage the instance began with.
 
-The layout is upstream's (its persistence version 5, on Postgres and MySQL alike): documents of all tables lie in one
+The layout is upstream's (its persistence version 5, on Postgres and MySQL alike): documents of all tables are in one
 table, `documents`, in every revision, their JSON in `json_value`, under the id of their table. The table of tables is
-found through `persistence_globals`; in it stands `_db`, whose only document holds the kind of storage.
+found through `persistence_globals`; it has `_db`, whose only document holds the kind of storage.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def first_storage(query: Query, *, quote: str) -> FirstStorage | None:
 
 
 def untold(name: str, server: str, reason: str, *, storage: str) -> Check:
-    """A check that a server (`Postgres`, `MySQL`) answered with an error, in its own words.
+    """A check that a server (`Postgres`, `MySQL`) answered with an error, in the server's words.
 
     That named `storage` is no failure: what was written at the first start need not be readable.
     """

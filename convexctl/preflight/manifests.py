@@ -30,7 +30,7 @@ def template_of(manifest: Manifest) -> Manifest:
 
 
 def not_ready(found: Manifest) -> str:
-    """What an object says about itself where it says that it is not ready; else nothing."""
+    """An object's own reason why it is not ready; else nothing."""
     for condition in found.get("status", {}).get("conditions") or []:
         bad = (condition["type"], condition["status"]) in {("Ready", "False"), ("Synced", "False"), ("Failed", "True")}
         if bad:

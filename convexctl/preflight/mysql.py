@@ -144,7 +144,7 @@ def _message(error: Any) -> str:
 def _answers(
     connection: Any, query: Query, login: Check, pool: int, storage: Storage | None, instance_name: str
 ) -> Iterator[Check]:
-    """The checks from the login on, up to one that fails. Raises pymysql's errors."""
+    """The checks from the login on, up to the first that fails. Raises pymysql's errors."""
     if query("SELECT @@global.read_only OR @@global.innodb_read_only", []) != [(0,)]:
         yield failed(
             LOGIN, "the server takes no writes: it is a replica, or set to read-only", "use the primary's address"

@@ -14,7 +14,7 @@ from convexctl.secrets.url_parts import put_together, variables_of
 from convexctl.tools.kubectl import KubectlError
 
 DATABASE, FILES = "database", "files"
-"""The checks where there is nothing outside to connect to."""
+"""The checks if there is nothing outside to connect to."""
 
 _S3_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "S3_ENDPOINT_URL")
 

@@ -166,7 +166,7 @@ def _check_server(
 def _answers(
     query: Query, user: str, database: str, pool: int, storage: Storage | None, instance_name: str
 ) -> Iterator[Check]:
-    """The checks from the login on, up to one that fails. Raises psycopg's errors."""
+    """The checks from the login on, up to the first that fails. Raises psycopg's errors."""
     if query("SHOW transaction_read_only", []) != [("off",)]:
         yield failed(
             LOGIN,
@@ -208,7 +208,7 @@ def _login_failures(session: _Session, database: str, message: str) -> list[Chec
 
 
 def _message(error: Exception) -> str:
-    """The server's or libpq's own words, in one line, without the address that stands in every one of them."""
+    """The server's or libpq's own words, in one line, without the address that all of them contain."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return re.sub(r"^.*?port \d+ failed: ", "", lines[0] if lines else "no reason given").removeprefix("FATAL:").strip()
 

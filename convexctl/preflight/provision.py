@@ -24,7 +24,7 @@ from convexctl.secrets.accepted import Engine, database_name, instance_name_prob
 SectionName = Literal["sql", "policy", "buckets", "dns"]
 
 SPARE_CONNECTIONS = 5
-"""Connections of the role on top of the pool: for the one that upstream keeps beside it, for preflight, for a look."""
+"""Connections of the role on top of the pool: for the connection that upstream keeps besides, preflight, and a look."""
 
 SECTIONS: tuple[SectionName, ...] = ("sql", "policy", "buckets", "dns")
 """What an environment may need, by administrator."""
@@ -175,9 +175,9 @@ ALTER ROLE "{name}" CONNECTION LIMIT {connection_limit(max_connections)};
 def mysql_sql(instance_name: str, *, max_connections: int | None = None, require_ssl: bool = True) -> str:
     """The SQL that makes user and database on MySQL, to be run by an administrator.
 
-    The user is named as the database (its first 32 characters) and may log in from any host. `require_ssl` is what the
-    backend does unless it is told not to. Running it again changes nothing but that and the limit. Raises UserError
-    where the instance name makes no database name.
+    The user has the database's name (its first 32 characters) and may log in from any host. `require_ssl` is what the
+    backend does by default. Running it again changes nothing but that and the limit. Raises UserError where the
+    instance name makes no database name.
     """
     name = _database(instance_name, "mysql")
     user = name[:_LONGEST_MYSQL_USER]
@@ -228,7 +228,7 @@ def aws_commands(buckets: Iterable[str], *, region: str = "", endpoint: str = ""
 
 
 def mc_commands(buckets: Iterable[str], *, endpoint: str, alias: str = "convex", region: str = "") -> list[str]:
-    """Commands of MinIO's `mc` that make the buckets, after one that asks for the keys of an administrator."""
+    """Commands of MinIO's `mc` that ask for an administrator's keys and make the buckets."""
     options = [*(["--region", region] if region else []), "--ignore-existing"]
     return [
         shlex.join(["mc", "alias", "set", alias, endpoint]),

@@ -28,7 +28,7 @@ def volume_questions(manifests: Iterable[Manifest], kubectl: Kubectl) -> list[Qu
 
 @dataclass(frozen=True)
 class _Claim:
-    """A volume claim of a pod: an existing one, or one that a StatefulSet makes from a `template`."""
+    """A volume claim of a pod: an existing claim, or a claim that a StatefulSet makes from a `template`."""
 
     name: str
     template: Manifest | None = None

@@ -74,7 +74,7 @@ class DatabaseUrl:
     database: str
     """What the path names; nothing with Postgres. The backend keeps its tables elsewhere: see `database_name`."""
     parameters: dict[str, str]
-    """Query parameters; of one that stands there twice the last, as upstream has it."""
+    """Query parameters. If a parameter is given twice, the last counts, as it does upstream."""
 
 
 def generate_instance_secret() -> str:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation,
 from convexctl.errors import UserError
 
 GENERIC_ADMIN = 0
-"""The member id that stands for nobody in particular: what upstream's own tools put into a self-hosted key."""
+"""The member id of nobody in particular, which upstream's own tools put into a self-hosted key."""
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12

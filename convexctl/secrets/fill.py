@@ -64,7 +64,7 @@ class Filled:
 
 
 def fill(plan: Plan, known: Known, *, ask: Ask | None = None, rotate: bool = False) -> Filled:
-    """Give every entry of the plan its value: what was given, else what is there, else what is generated or asked for.
+    """Give every entry of the plan its value: the given value, else the current one, else a generated or asked one.
 
     Without `ask`, what would have to be asked for is missing. Raises `UserError`, with all that is missing or wrong and
     without a value, when something is.

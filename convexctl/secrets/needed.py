@@ -20,7 +20,7 @@ class Variable:
 
     meaning: str
     placeholder: str = ""
-    """What stands in the place of a value in what people fill in; empty if the value is the content of a file."""
+    """The placeholder of a value in what people fill in; empty if the value is the content of a file."""
 
     @property
     def question(self) -> str:
@@ -66,7 +66,7 @@ VARIABLES = {
         "ADMIN_KEY",
     ),
 }
-"""Every name, with what it stands for. The admin key is made, and not asked for."""
+"""Every name, with its meaning. The admin key is made, and not asked for."""
 FILES = frozenset(name for name, variable in VARIABLES.items() if not variable.placeholder)
 """Names whose value is the path of a file, of which the content goes into the Secret."""
 
@@ -137,7 +137,7 @@ def file_variable(reference: Reference, engine: str | None) -> str:
 def made_by_job(manifest: Mapping[str, Any]) -> list[str]:
     """The Secrets that a Job makes; none for another object.
 
-    Its containers are told which one by `SECRET_NAME`.
+    `SECRET_NAME` names the Secret to its containers.
     """
     if manifest.get("kind") != "Job":
         return []

@@ -12,7 +12,7 @@ from convexctl.tools import git
 
 
 def check_not_in_git(path: Path) -> None:
-    """Raise `UserError` if the file would lie, links followed, in a Git work tree that does not ignore it."""
+    """Raise `UserError` if the file, links followed, would be in a Git work tree that does not ignore it."""
     folder = Path(os.path.realpath(path.parent))
     tree = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
     if tree is None:

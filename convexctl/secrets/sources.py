@@ -35,10 +35,10 @@ class Known:
     """What is there before anything is asked for."""
 
     sources: Sequence[Source] = ()
-    """The first one that has a name counts."""
+    """The first source that has a name counts."""
     cluster: Mapping[str, ClusterSecret] = field(default_factory=dict)
     sealed: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
-    """Keys that are sealed already, by Secret: their values are out of reach, and stay unless they are given anew."""
+    """Keys that are sealed already, by Secret. Their values cannot be read, and stay unless they are given again."""
     instance: Callable[[], Instance] = no_instance
     """The instance, with its secret found elsewhere: in the running pod, or in a Secret that is not in the plan. Raises
     `UserError`, with the reason, where none is found."""
@@ -83,7 +83,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a source says about an entry. Without a value the entry stays sealed, or is left out."""
+    """A source's answer for an entry. Without a value the entry stays sealed, or is left out."""
 
     origin: str
     value: bytes | None = field(default=None, repr=False)

@@ -143,7 +143,7 @@ def _extra_objects(values: Values) -> Iterator[tuple[Key, str]]:
 
 
 def _value(values: Values, secret: str, key: str) -> Key:
-    """What a key of a Secret stands for: its place in the store where the Secret comes from one, else its own name."""
+    """What a key of a Secret identifies: its place in the store if the Secret comes from one, else its own name."""
     external = values.secrets.external_secrets
     if values.secrets.provider == "external-secrets" and key in needed_keys(values).get(secret, ()):
         of_namespace = values.namespace if external.store_kind == "SecretStore" else ""
@@ -197,7 +197,7 @@ def _backups(values: Values) -> Iterator[tuple[Key, str]]:
 
 
 def _backup_store(values: Values) -> Key:
-    """The S3 service of the backups. One that only a Secret or the cluster's own DNS knows is that of the cluster."""
+    """The S3 service of the backups. If only a Secret or the cluster's own DNS knows it, it is the cluster's own."""
     target = values.backup.s3
     endpoint = target.endpoint or ("" if target.existing_secret else values.s3.endpoint)
     of_secret = not endpoint and not target.existing_secret and values.s3.provider != "aws"

@@ -127,7 +127,7 @@ def _documents(manifests: str) -> list[dict[str, Any]]:
 
 
 def _rendered(overlay: Overlay, sealed: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
-    """The YAML of the environment's objects, and that of its Namespace where it asks for one."""
+    """The YAML of the environment's objects, and the YAML of its Namespace if it asks for one."""
     node.ready()
     import jsii
     from cdk8s import App

@@ -19,7 +19,7 @@ from convexctl.synth.environment import Environment, synthesise
 T = TypeVar("T")
 
 _AT_ONCE = 8
-"""So many environments a worker is given at a time."""
+"""The number of environments that a worker gets at a time."""
 
 Sealed = Mapping[str, Sequence[Mapping[str, Any]]]
 

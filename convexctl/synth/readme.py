@@ -199,7 +199,7 @@ _TOPICS = (
     "tag",
     "out_of_sight",
 )
-"""What the table says about the backend, of everything that the behaviour model decides."""
+"""The rows of the backend's table, from the decisions of the behaviour model."""
 
 
 def _decisions(behaviour: Behaviour) -> str:

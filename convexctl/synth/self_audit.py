@@ -1,4 +1,4 @@
-"""What the audit says about the environments that were just made: on overlays that are valid and yet unusual."""
+"""The audit of the environments that were just made, for overlays that are valid and yet unusual."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from convexctl.synth.environment import Environment
 
 
 class Told(NamedTuple):
-    """What the audit says about an environment: its errors and warnings, and what is accepted, with the reasons."""
+    """The audit's errors and warnings for an environment, and what is accepted, with the reasons."""
 
     warnings: list[str]
     accepted: list[str]

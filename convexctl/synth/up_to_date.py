@@ -23,7 +23,7 @@ from convexctl.overlays.names import ENDINGS, SEALED_FOLDER
 
 _FORMAT = 2
 _KEPT = 100
-"""So many records are kept, the newest ones: one for each repository, folder and command line."""
+"""The number of records that are kept, the newest ones: one for each repository, folder and command line."""
 _PROGRAM = (Path(__file__).parents[1], Path(__file__).parents[2] / "constructs" / "convex_k8s")
 _RECORD = ".convex-k8s"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 _LOOK_EVERY_S = 0.005
 _AT_MOST = 0.1
-"""Looking takes at most this share of the time: with thousands of overlays it is done less often."""
+"""Share of the time that looking for changes may take. With thousands of overlays it looks less often."""
 _QUIET_FOR_S = 0.015
-"""A burst of saves is one run: it begins once nothing has changed for so long."""
+"""Seconds without a change after which a run begins, so that a burst of saves is one run."""
 
 
 def watch(places: Sequence[Path], run: Callable[[], object]) -> None:

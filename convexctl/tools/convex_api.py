@@ -54,7 +54,7 @@ class ConvexApi:
     url: str
     key: str = field(default="", repr=False)
     trust: ssl.SSLContext | None = None
-    """Which authorities of certificates are trusted; None: those of this machine."""
+    """The trusted certificate authorities; None: this machine's."""
 
     def send(
         self,

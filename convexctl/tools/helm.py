@@ -22,7 +22,7 @@ class Record:
     revision: int
     """The newest revision, counted from 1."""
     state: str
-    """What Helm says about it, such as `deployed` or `pending-upgrade`."""
+    """Helm's status of the release, such as `deployed` or `pending-upgrade`."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Helm:
         return self._run("list", "--short").split()
 
     def values(self, release: str, revision: int, *, with_defaults: bool = False) -> str:
-        """The values that the user gave, as YAML; or with those of the chart below them."""
+        """The values that the user gave, as YAML; or these laid over the chart's own."""
         more = ["--all"] if with_defaults else []
         return self._run("get", "values", release, f"--revision={revision}", "--output=yaml", *more)
 

@@ -92,7 +92,7 @@ class Kubectl:
             raise KubectlError(f"what answers at /apis/{api_version} lists no resources") from None
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
-        """An object; None if there is none of that name. Raises `KubectlError` if that cannot be known."""
+        """An object; None if no object has that name. Raises `KubectlError` if that cannot be known."""
         return next(iter(self.objects("get", kind, name, "--ignore-not-found")), None)
 
     def all_of(self, kind: str) -> list[dict[str, Any]]:

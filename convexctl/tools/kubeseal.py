@@ -18,8 +18,8 @@ ANNOTATIONS = {
     "sealedsecrets.bitnami.com/managed": "true",
     "sealedsecrets.bitnami.com/skip-set-owner-references": "true",
 }
-"""What the controller is told, through the unsealed Secret: the Secret outlives the SealedSecret, because it has no
-owner, and the controller updates it all the same, which it does not without `managed`."""
+"""Annotations that reach the controller through the unsealed Secret. The Secret outlives the SealedSecret, because it
+has no owner, and the controller still updates it, which it would not do without `managed`."""
 
 
 @dataclass(frozen=True)

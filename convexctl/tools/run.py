@@ -19,14 +19,14 @@ MOST_BYTES = 256 * 1024 * 1024
 """More than any answer that is asked for; what prints more is broken."""
 _CHUNK = 1 << 20
 _SILENCE_S = 5
-"""After so long a wait is told."""
+"""Seconds after which a wait is reported."""
 INSTALL = {
     "kubectl": "https://kubernetes.io/docs/tasks/tools/",
     "helm": "https://helm.sh/docs/intro/install/",
     "kubeseal": "https://github.com/bitnami-labs/sealed-secrets#kubeseal",
     "git": "https://git-scm.com/downloads",
 }
-"""Where it is told how a program is installed."""
+"""The page that says how to install a program."""
 
 
 def installed(name: str) -> bool:
@@ -62,7 +62,7 @@ def answer(
     accepted: Collection[int] = (0,),
     environment: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
-    """As `run`, for a program whose exit code says something: `accepted` are those that are no failure."""
+    """As `run`, for a program whose exit code says something: the `accepted` exit codes are not failures."""
     program = shutil.which(name)
     if program is None:
         where = f": see {INSTALL[name]}" if name in INSTALL else ""

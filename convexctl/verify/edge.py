@@ -1,4 +1,4 @@
-"""What stands between the world and the pods: names, certificates, websockets, body sizes, closed metrics."""
+"""The edge between the world and the pods: names, certificates, websockets, body sizes, closed metrics."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Place:
     """Empty if it is not looked at."""
     key: str = ""
     no_key: str = ""
-    """Why there is no key; empty if there is one."""
+    """Why there is no admin key; empty if there is one."""
     trust: ssl.SSLContext | None = None
     forwarded: bool = False
     """Whether a port-forward leads there, and no edge."""

@@ -108,7 +108,7 @@ class Values(Model):
     @model_validator(mode="before")
     @classmethod
     def _same_tag(cls, data: Any) -> Any:
-        """Let `image.tag` be the tag of both images; one that a component has itself wins."""
+        """Let `image.tag` be the tag of both images. A component's own tag wins."""
         given = data.get("image") if isinstance(data, Mapping) else None
         tag = given.get("tag") if isinstance(given, Mapping) else None
         if not (isinstance(tag, str) and re.fullmatch(TAG, tag)):

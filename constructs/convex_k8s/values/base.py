@@ -62,7 +62,7 @@ class Model(BaseModel):
 
 @functools.cache
 def _kinds_of_keys(model: type[Model]) -> tuple[frozenset[str], frozenset[str]]:
-    """The keys for which null has no meaning, and those of maps."""
+    """The keys for which null has no meaning, and the keys of maps."""
     annotations = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
     never_null = frozenset(key for key, of in annotations.items() if NoneType not in get_args(of))
     return never_null, frozenset(key for key, of in annotations.items() if get_origin(of) is dict)
@@ -272,7 +272,7 @@ def _quantity(value: str) -> str:
 
 
 def amount(quantity: str) -> Decimal:
-    """The number that a valid quantity stands for: `500m` is 0.5, `2Ki` is 2048."""
+    """The number of a valid quantity: `500m` is 0.5, `2Ki` is 2048."""
     if quantity.endswith("i"):
         return Decimal(quantity[:-2]) * Decimal(1024 ** (1 + "KMGTPE".index(quantity[-2])))
     powers = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}

@@ -47,7 +47,7 @@ def message_for(model: type[Model], path: Path, detail: ErrorDetails) -> str:
 
 
 def must_be(kind: str, value: Any) -> str:
-    """What is said about a value of another type than `kind`, which is one of pydantic's kinds of error."""
+    """The message for a value of another type than `kind`, which is one of pydantic's kinds of error."""
     return f"must be {_KINDS[kind]}{_instead_of(kind, value)}"
 
 
@@ -59,7 +59,7 @@ def meant(key: str, known: Iterable[str]) -> str:
 
 
 def not_one_of(value: Any, choices: Sequence[str]) -> str:
-    """What is said about a value that is none of the choices."""
+    """The message for a value that is not one of the choices."""
     close = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.6)
     listed = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
     return f"must be {listed}{shown(value)}" + (f": did you mean {close[0]}?" if close else "")

@@ -99,7 +99,7 @@ class S3(Model):
 
     @property
     def dialect(self) -> Dialect:
-        """What the client is told: the provider's needs, with what is set one by one on top."""
+        """The client's options: the provider's needs, with the single options on top."""
         preset = DIALECTS[self.provider]
         return Dialect(
             path_style=preset.path_style if self.force_path_style is None else self.force_path_style,

@@ -1,4 +1,4 @@
-"""The rules, a file per family. Each rule stands beside the check that finds it."""
+"""The rules, a file per family. Each rule is beside the check that finds it."""
 
 from __future__ import annotations
 

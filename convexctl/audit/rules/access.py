@@ -57,7 +57,7 @@ def privileged_container(view: View) -> Iterator[Hit]:
     least=Severity.INFORMATION,
 )
 def token_mounted(view: View) -> Iterator[Hit]:
-    """Tokens of backends; that of the account `default`, which may do little, is good to know only."""
+    """Tokens of backends. The token of the account `default`, which may do little, is for information only."""
     for backend in view.behaviour.backends:
         mounted = backend.pod_spec.get("automountServiceAccountToken")
         account = text(backend.pod_spec.get("serviceAccountName")) or "default"

@@ -22,7 +22,7 @@ from convexctl.project import PROGRAM
     change="set it to the value of CONVEX_CLOUD_ORIGIN",
 )
 def deployment_url(view: View) -> Iterator[Hit]:
-    """Dashboards without the API's URL, or with that of no backend here."""
+    """Dashboards without the API's URL, or with a URL that is not of any backend here."""
     for dashboard in view.behaviour.dashboards:
         url = dashboard.deployment_url
         if url.value == "":

@@ -1,4 +1,4 @@
-"""What stands in front of Convex: other workloads, logins, TLS, and what is not read."""
+"""What is in front of Convex: other workloads, logins, TLS, and what is not read."""
 
 from __future__ import annotations
 

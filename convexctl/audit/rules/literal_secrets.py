@@ -1,4 +1,4 @@
-"""Secrets that stand in a manifest for everybody to read."""
+"""Secrets in plain text in a manifest, for everybody to read."""
 
 from __future__ import annotations
 

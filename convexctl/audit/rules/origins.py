@@ -1,4 +1,4 @@
-"""Origins: the URLs that clients are told."""
+"""Origins: the URLs that clients get."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def split_origin(decision: Decision) -> SplitResult | None:
 
 
 def _urls(view: View) -> Iterator[tuple[Component, str, Decision]]:
-    """Every URL of Convex that a pod is told, with its variable."""
+    """Every URL of Convex in a pod's variables, with the variable."""
     for backend in view.behaviour.backends:
         for name, origin in origins(backend):
             yield backend, name, origin
@@ -243,7 +243,7 @@ def is_local(parts: SplitResult) -> bool:
 
 
 def is_public(parts: SplitResult) -> bool:
-    """Whether a host is one that the edge's rules would name: no address, no local name, no cluster DNS."""
+    """Whether the edge's rules would name a host: it is not an address, a local name or a name of the cluster's DNS."""
     host = parts.hostname or ""
     if is_local(parts) or is_cluster_only(parts):
         return False

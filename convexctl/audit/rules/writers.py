@@ -78,7 +78,7 @@ def shared_volume(view: View) -> Iterator[Hit]:
     change="give each backend a claim of its own",
 )
 def shared_claim(view: View) -> Iterator[Hit]:
-    """Backends whose data lie on the same claim."""
+    """Backends whose data is on the same claim."""
     mounting: dict[str, list[Backend]] = {}
     for other in view.behaviour.backends:
         if other.claim is None:

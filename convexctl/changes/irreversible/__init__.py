@@ -74,4 +74,4 @@ RULES: tuple[Rule, ...] = (
     immutable_field,
     retention,
 )
-"""What the guard stops, in the order of its messages."""
+"""The changes that the guard stops, in the order of its messages."""

@@ -18,7 +18,7 @@ _TEMPLATES = "volumeClaimTemplates"
 
 
 class _Place(NamedTuple):
-    """An object, as it is told apart from others."""
+    """What identifies an object."""
 
     kind: str
     namespace: str

@@ -15,7 +15,7 @@ from convexctl.behaviour.database import TITLES
 from convexctl.behaviour.manifests import Manifest, Manifests, dig, items, mapping, sequence, source_of, text
 
 NO_CLAIM = "none"
-"""The value of `claim` and `claim-template` if there is none."""
+"""The value of `claim` and `claim-template` if the environment has no claim."""
 
 
 @dataclass(frozen=True)

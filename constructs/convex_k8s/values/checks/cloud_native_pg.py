@@ -1,4 +1,4 @@
-"""Checks of CloudNativePG: the Cluster that is named, and the one that is made."""
+"""Checks of CloudNativePG: the named Cluster, and the Cluster that the overlay makes."""
 
 from __future__ import annotations
 
