@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 from convex_k8s.backend import Backend
-from convex_k8s.closed import Closed
+from convex_k8s.closed_paths import Closed
 from convex_k8s.dashboard import Dashboard
 from convex_k8s.naming import Naming
 from convex_k8s.services import ComponentService

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from convexctl.audit.model import Finding, Report, Rule, Severity
-from convexctl.audit.oddities import odd_rows
+from convexctl.audit.unusual_decisions import odd_rows
 from convexctl.behaviour import Component, Decision, Row
 from convexctl.errors import printable
 from convexctl.wording import listed

@@ -15,7 +15,7 @@ from convexctl import behaviour as model
 from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare, without_bookkeeping
 from convexctl.changes.irreversible import changes
 from convexctl.changes.irreversible.model import Change, side_of
-from convexctl.changes.leaving import deletions
+from convexctl.changes.removed_objects import deletions
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, load_all
 from convexctl.synth.environment import MANIFESTS, NAMESPACE, Environment

@@ -16,7 +16,7 @@ from convex_k8s.values.database import DEFAULT_INSTANCE_NAME
 
 from convexctl.overlays.load import Overlay, warnings_of
 from convexctl.overlays.names import OverlayError, overlay_file
-from convexctl.overlays.neighbours import relatives
+from convexctl.overlays.related import relatives
 from convexctl.wording import listed
 
 Key = tuple[Hashable, ...]

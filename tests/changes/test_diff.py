@@ -13,7 +13,7 @@ from convex_k8s.values.secrecy import NOT_SHOWN
 from convexctl import cli
 from convexctl.changes.compare_objects import ABSENT, FieldChange, compare
 from convexctl.changes.diff import _LEAVING, _without_secrets
-from convexctl.changes.leaving import deletions
+from convexctl.changes.removed_objects import deletions
 from tests.support.overlay_cases import SAMPLES
 
 SERVICE = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"name": "api", "port": 1}]}}

@@ -22,7 +22,7 @@ from convex_k8s.values.base import (
     UserId,
     wrong,
 )
-from convex_k8s.values.passed import (
+from convex_k8s.values.kubernetes_structures import (
     Affinity,
     Containers,
     HostAliases,
