@@ -24,7 +24,8 @@ PROCESSES = (
     *("preflight/test_preflight_mysql_server.py", "preflight/test_preflight_postgres.py"),
     *("preflight/test_provision_command.py", "project/test_cli.py"),
     *("project/test_package.py", "project/test_pipes.py", "project/test_terminal.py"),
-    *("secrets/test_admin_key_command.py", "secrets/test_secrets_command.py", "synth/test_cdk8s_cli.py"),
+    *("secrets/test_admin_key_command.py", "secrets/test_private_file.py", "secrets/test_secrets_command.py"),
+    "synth/test_cdk8s_cli.py",
     *("synth/test_fleet.py", "synth/test_kustomize.py", "synth/test_output.py", "synth/test_watch.py"),
     *("tools/test_cluster_tools.py", "tools/test_node.py", "tools/test_run.py", "verify/test_verify_command.py"),
 )

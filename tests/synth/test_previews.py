@@ -39,6 +39,7 @@ def repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Repository
     return Repository(tmp_path, capsys)
 
 
+@pytest.mark.process
 def test_an_environment_of_its_own(repository: Repository) -> None:
     given = ["_preview", "--set", "dashboard.replicaCount=2", "--name", "pr-42"]
     done = repository.run("synth", *given)
