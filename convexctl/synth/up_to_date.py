@@ -113,11 +113,9 @@ class Memory:
         """A digest of the files that an environment is made from, and of those that would come in their place."""
         folders = sorted({"", *(os.path.dirname(each) for each in lineage)})  # noqa: PTH120
         stems = [os.path.join(folder, os.path.basename(each)) for each in lineage for folder in folders]  # noqa: PTH118, PTH119
-        places = [
-            str(self._overlays / f"{stem}{ending}")
-            for stem in [*stems, f"{SEALED_FOLDER}/{name}"]
-            for ending in ENDINGS
-        ]
+        stems.append(f"{SEALED_FOLDER}/{name}")
+        root = str(self._overlays)
+        places = [os.path.join(root, f"{stem}{ending}") for stem in stems for ending in ENDINGS]  # noqa: PTH118
         return _digest(self._digests.get(place, f"{place} is not there") for place in places)
 
     def _digest_of_inputs(self) -> str:

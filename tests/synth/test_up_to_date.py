@@ -252,6 +252,18 @@ def test_only_what_changed_is_made(change: str, fleet: Fleet) -> None:
     assert written == {path.name: (path / MANIFESTS).read_text() for path in fleet.target.iterdir()}
 
 
+def test_an_edit_in_the_working_directory_is_noticed(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(fleet.overlays)
+    fleet.overlays = Path()
+    fleet.synth()
+    fleet.made()
+    for edited, made in (("two", ["two"]), ("_base", ["one", "two"])):
+        with Path(f"{edited}.yaml").open("a") as file:
+            file.write("commonLabels: {edited: 'yes'}\n")
+        assert (fleet.synth().code, fleet.made()) == (0, made)
+    assert "edited:" in (fleet.target / "one" / MANIFESTS).read_text()
+
+
 def test_what_is_kept_is_compared_with_what_is_made(fleet: Fleet) -> None:
     fleet.write("four", "releaseName: one\n")
     done = fleet.synth()
