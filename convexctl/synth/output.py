@@ -64,15 +64,15 @@ def write(
 
     With `prune`, folders that an earlier run wrote and that are neither among `environments` nor in `keep` go too,
     except those of environments without an overlay of their own (`made_from` has the overlays of such environments);
-    files of the user's own stay. Raises `UserError`, with all folders as they were, if a file of the user's own is in
-    the way or a folder cannot be written.
+    files of the user's own stay. `keep` are folders that this run found as an earlier one left them. Raises
+    `UserError`, with all folders as they were, if a file of the user's own is in the way or a folder cannot be written.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _locked(root):
             work = root / _WORK
             _recover(root, work)
-            before = written_folders(root)
+            before = written_folders(root, keep)
             known = {*environments, *keep}
             gone = sorted(before - known - named_folders(root, known).keys()) if prune else []
             wanted = {**environments, **{name: {} for name in gone}}

@@ -33,9 +33,12 @@ def recorded(root: Path, name: str) -> dict[str, str]:
     return files if owner in ("", name) else {}
 
 
-def written_folders(root: Path) -> set[str]:
-    """The names of the folders below `root` that earlier runs wrote. A record of old that names no one is in doubt."""
-    return {name for name in _recorded_folders(root, "") if owner_and_files(root / name)[0] == name}
+def written_folders(root: Path, known: Collection[str] = ()) -> set[str]:
+    """The names of the folders below `root` that earlier runs wrote. A record of old that names no one is in doubt.
+
+    Records of folders in `known` are not read: a fleet has thousands.
+    """
+    return {name for name in _recorded_folders(root, "") if name in known or owner_and_files(root / name)[0] == name}
 
 
 def named_folders(root: Path, besides: Collection[str]) -> dict[str, str]:

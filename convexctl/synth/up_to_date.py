@@ -133,12 +133,15 @@ class Memory:
 
     def _output(self, name: str) -> str:
         """A digest of the folder that was written for an environment; empty if it is not there."""
-        folder = os.path.join(self._target, name)  # noqa: PTH118
         try:
-            files = sorted(os.listdir(folder))  # noqa: PTH208
+            with os.scandir(os.path.join(self._target, name)) as found:  # noqa: PTH118
+                entries = sorted(found, key=lambda entry: entry.name)
         except FileNotFoundError:
             return ""
-        return _digest(_line(os.path.join(folder, file), self._target) for file in files)  # noqa: PTH118
+        return _digest(
+            f"{name}/{entry.name} {_content(entry.path) if _is_plain(entry) else entry.is_symlink()}"
+            for entry in entries
+        )
 
 
 def _digest(lines: Iterable[str]) -> str:
@@ -165,8 +168,18 @@ def _line(path: str, folder: Path) -> str:
     name = path.removeprefix(f"{folder}{os.sep}")
     if os.path.islink(path) or not os.path.isfile(path):  # noqa: PTH113, PTH114
         return f"{name} {os.path.islink(path)}"  # noqa: PTH114
-    with open(path, "rb") as file:  # noqa: PTH123
-        return f"{name} {hashlib.sha256(file.read()).hexdigest()}"
+    return f"{name} {_content(path)}"
+
+
+def _content(path: str) -> str:
+    """The digest of a file's content."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return hashlib.sha256(file.readall()).hexdigest()
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a file and no link, which the folder itself knows."""
+    return entry.is_file(follow_symlinks=False)
 
 
 def _files(folder: Path, without: Sequence[str] = (), only: Sequence[str] = ()) -> Iterator[str]:
