@@ -38,9 +38,13 @@ def ask_shown(name: str, about: str = "") -> str:
     return answer.rstrip("\n")
 
 
+_TAKES_THE_TERMINAL = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
+"""The signals after which somebody else has the terminal."""
+
+
 @contextlib.contextmanager
 def _echo_comes_back() -> Iterator[None]:
-    """Let the terminal show again what is typed when a signal ends the program while it does not."""
+    """Let the terminal show again what is typed when a signal ends or stops the program while it does not."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
@@ -49,11 +53,15 @@ def _echo_comes_back() -> Iterator[None]:
     before = termios.tcgetattr(terminal)
 
     def restore(number: int, _: FrameType | None) -> None:
+        hiding = termios.tcgetattr(terminal)
         termios.tcsetattr(terminal, termios.TCSANOW, before)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+        # A stopped program goes on here, still at its prompt.
+        signal.signal(number, restore)
+        termios.tcsetattr(terminal, termios.TCSANOW, hiding)
 
-    handled = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    handled = [number for number in _TAKES_THE_TERMINAL if signal.getsignal(number) is signal.SIG_DFL]
     for number in handled:
         signal.signal(number, restore)
     try:

@@ -459,12 +459,12 @@ def test_what_is_typed_at_a_terminal_is_not_shown(tmp_path: Path) -> None:
     assert decoded(file.read_text())[POSTGRES]["DATABASE_URL"] == URL
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_the_terminal_shows_what_is_typed_after_a_signal_at_a_prompt(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "db.yaml").write_text("{instance: {name: a}, postgres: {enabled: true}, s3: {enabled: false}}")
     program, terminal = pty.fork()
     if program == 0:
-        for each in (signal.SIGTERM, signal.SIGHUP):
+        for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(each, signal.SIG_DFL)
         command = [sys.executable, str(ROOT / "main.py"), "secrets", "db", "--overlays", str(tmp_path), "--offline"]
         os.execv(sys.executable, command)  # noqa: S606
