@@ -60,6 +60,7 @@ def run(argv: list[str]) -> int:
     parser = _Parser(prog=f"{_NAME} {command}", description=COMMANDS[command])
     module.configure(parser)
     arguments = parser.parse_args(rest)
+    _refuse_secrets(parser, rest)
     _take_paths_for_names(arguments)
     try:
         code: int = module.run(arguments)
@@ -92,6 +93,26 @@ class _Parser(argparse.ArgumentParser):
             if len(value) > 1 and secret and value in message:
                 message = message.replace(value, "(not shown)")
         super().error(message)
+
+
+_SECRETS = ("a URL with a password in it", "a private key", "a Convex admin key", "an instance secret")
+"""What is never the name of a file, an overlay or a context."""
+
+
+def _refuse_secrets(parser: argparse.ArgumentParser, words: list[str]) -> None:
+    """End with an error that shows nothing if a word of the command line holds a secret: errors name files."""
+    from convex_k8s.values.secrecy import named_like_a_secret, secret_in
+
+    for word in words:
+        name, given, _ = word.partition("=")
+        kind = secret_in(word)
+        if given and re.fullmatch(r"[A-Z][A-Z0-9_]*", name) and named_like_a_secret(name):
+            kind = _SECRETS[-1] if name == "INSTANCE_SECRET" else "a secret with its name"
+        if kind in (*_SECRETS, "a secret with its name"):
+            parser.error(
+                f"an argument (not shown) looks like {kind}: the shell's history and the list of processes keep it. "
+                "Values come from the environment, a file or a prompt"
+            )
 
 
 def _plain(word: str) -> bool:

@@ -223,6 +223,25 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: list[str], m
     assert message in done.stderr
 
 
+SECRETS_AS_ARGUMENTS = [
+    pytest.param(["audit", "postgresql://u:hunter2@h:5432"], "a URL with a password in it", id="a file"),
+    pytest.param(["secrets", "x", "--from-env-file=POSTGRES_URL=postgres://u:hunter2@h"], "a URL", id="an option"),
+    pytest.param(["synth", "-o", f"hunter2|{'0123456789' * 5}"], "a Convex admin key", id="a folder"),
+    pytest.param(["secrets", "AWS_SECRET_ACCESS_KEY=hunter2"], "a secret with its name", id="an overlay"),
+    pytest.param(["audit", "--secret", f"INSTANCE_SECRET={'0a' * 31}hunter2"], "an instance secret", id="an assignment"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "kind"), SECRETS_AS_ARGUMENTS)
+def test_a_secret_as_an_argument_is_refused_unseen(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], kind: str
+) -> None:
+    done = run(capsys, *arguments)
+    assert (done.code, done.stdout) == (2, "")
+    assert f"an argument (not shown) looks like {kind}" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
 WRONG_INPUT = [
     pytest.param(
         ["synth", "prodution"], "there is no overlay prodution in overlays: did you mean production?", id="overlay"
