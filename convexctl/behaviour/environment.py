@@ -143,7 +143,10 @@ class Reading:
             return ""
         if self.hidden:
             return self.variable.reference
-        return _USER_INFO.sub(lambda match: f"{match['scheme'] or ''}…@", self.variable.display)
+        # Searched no further than the last @, so that it never looks in vain for one after each scheme.
+        text = self.variable.display
+        end = text.rfind("@") + 1
+        return _USER_INFO.sub(lambda match: f"{match['scheme'] or ''}…@", text[:end]) + text[end:]
 
     @property
     def said(self) -> str:

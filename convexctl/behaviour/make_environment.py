@@ -27,7 +27,7 @@ from convexctl.behaviour.manifests import Manifests, items, mapping, sequence, t
 from convexctl.behaviour.source import Source
 from convexctl.behaviour.start_script import QUOTED, File, start_of, used_names
 
-_EXPANSION = re.compile(r"\$(?:\$|\((?P<name>[^)]{0,1024})\))")
+_EXPANSION = re.compile(r"\$(?:\$|\((?P<name>[^)]{0,256})\))")
 _SHELL = re.compile(
     r"\$(?:\{(?P<braced>\w+)(?P<rest>[^}]{0,1024})\}|\((?P<kubelet>\w*)\)|(?P<plain>[A-Za-z_]\w*)|(?P<special>.))"
 )
@@ -188,7 +188,9 @@ class _Builder:
     def _expanded(self, name: str, value: str, source: Source) -> Variable:
         pieces: list[Variable | str] = []
         end = 0
-        for match in _EXPANSION.finditer(value):
+        # Behind the last one that ends, each `$(` would look for an end in vain.
+        last = max(value.rfind(")") + 1, value.rfind("$$") + 2)
+        for match in _EXPANSION.finditer(value, 0, last):
             pieces.append(value[end : match.start()])
             end = match.end()
             other = match["name"]

@@ -47,6 +47,7 @@ WORDS = {
     "dashes": "a-" * (KILOBYTES_80 // 2),
     "dots": "a." * (KILOBYTES_80 // 2),
     "schemes": "://" * (KILOBYTES_80 // 3),
+    "URLs": "http://" * (KILOBYTES_80 // 7),
     "logins": "http://" + "a:" * (KILOBYTES_80 // 2),
     "assignments": "a=" * (KILOBYTES_80 // 2),
     "references": "$(A" * (KILOBYTES_80 // 3),
@@ -63,7 +64,8 @@ def test_a_word_of_80_kilobytes(word: str, script: bool) -> None:
     for document in documents:
         if document["kind"] == "StatefulSet":
             container = document["spec"]["template"]["spec"]["containers"][0]
-            container["env"] = [*(container.get("env") or []), {"name": "LONG", "value": word}]
+            read = [{"name": name, "value": word} for name in ("LONG", "S3_ENDPOINT_URL", "CONVEX_CLOUD_ORIGIN")]
+            container["env"] = [*(container.get("env") or []), *read]
             container["args"] = [word]
             container["command"] = ["sh", "-c", f"export A={word}; exec ./run_backend.sh"] if script else None
     documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "long"}, "data": {"A": word}})

@@ -52,6 +52,7 @@ def test_a_prefix_stands_before_each_key() -> None:
     [
         ("$(HOST):5432", "db:5432"),
         ("$$(HOST)", "$(HOST)"),
+        ("$(HOST)$$", "db$"),
         ("$(LATER)", "$(LATER)"),
         ("$(NOBODY)", "$(NOBODY)"),
         ("$HOST and $", "$HOST and $"),

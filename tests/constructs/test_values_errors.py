@@ -703,6 +703,10 @@ LOST = [
         "backend: {resources: {limits: {memory: 4096}}}",
         "is 4096 bytes, which is too little for anything: write 4096Mi",
     ),
+    (
+        "backend: {resources: {requests: {cpu: 2Gi}}}",
+        "is 2147483648 cores, because Gi counts bytes: write 500m or 2",
+    ),
     ("backend: {resources: {requests: {cpu: 500}}}", "is 500 cores: write 500m for 0.5 of a core"),
     ("dashboard: {resources: {requests: {memory: 128m}}}", "is 0.128 bytes, because m means a thousandth: write 128Mi"),
 ]

@@ -228,7 +228,9 @@ SECRETS_AS_ARGUMENTS = [
     pytest.param(["secrets", "x", "--from-env-file=POSTGRES_URL=postgres://u:hunter2@h"], "a URL", id="an option"),
     pytest.param(["synth", "-o", f"hunter2|{'0123456789' * 5}"], "a Convex admin key", id="a folder"),
     pytest.param(["secrets", "AWS_SECRET_ACCESS_KEY=hunter2"], "a secret with its name", id="an overlay"),
-    pytest.param(["audit", "--secret", f"INSTANCE_SECRET={'0a' * 31}hunter2"], "an instance secret", id="an assignment"),
+    pytest.param(
+        ["audit", "--secret", f"INSTANCE_SECRET={'0a' * 31}hunter2"], "an instance secret", id="an assignment"
+    ),
 ]
 
 

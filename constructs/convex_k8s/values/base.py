@@ -288,18 +288,20 @@ _MOST_CORES = 100
 
 def _bytes(value: str) -> str:
     """Refuse an amount of bytes that lost its suffix."""
-    if value.endswith("m"):
-        raise wrong(f"is {amount(value)} bytes, because m means a thousandth: write {value[:-1]}Mi")
+    if value.endswith("m") and amount(value) < _FEWEST_BYTES:
+        raise wrong(f"is {amount(value):f} bytes, because m means a thousandth: write {value[:-1]}Mi")
     if 0 < amount(value) < _FEWEST_BYTES:
         number = re.match(r"[0-9.]+", value)
         unit = "Gi" if amount(value) < 64 else "Mi"
         meant = f"{number[0]}{unit}" if number and value == number[0] else "5Gi"
-        raise wrong(f"is {amount(value)} bytes, which is too little for anything: write {meant}")
+        raise wrong(f"is {amount(value):f} bytes, which is too little for anything: write {meant}")
     return value
 
 
 def _cores(value: str) -> str:
-    """Refuse an amount of CPU that lost its suffix."""
+    """Refuse an amount of CPU that lost its suffix, or has one of memory."""
+    if value[-1] in "iMGTPE":
+        raise wrong(f"is {amount(value):f} cores, because {value.lstrip('0123456789.')} counts bytes: write 500m or 2")
     if value[-1].isdigit() and amount(value) >= _MOST_CORES:
         cores = f"{amount(value):f}"
         raise wrong(f"is {cores} cores: write {cores}m for {amount(value) / 1000:f} of a core")

@@ -48,10 +48,13 @@ def _secret_arguments(component: Component) -> Iterator[tuple[Source, str]]:
 
 _REFERENCES = re.compile(r"\$\{[^}]{0,4096}\}|\$\([^)]{0,4096}\)|\$\w+|`[^`]{0,4096}`")
 
+_VARIABLE = re.compile(r"\$\w+")
+
 
 def _plain(text: str) -> str:
     """A text without what a shell or the kubelet puts in from elsewhere."""
-    return _REFERENCES.sub("", text)
+    end = max(text.rfind(closing) for closing in ")}`") + 1
+    return _REFERENCES.sub("", text[:end]) + _VARIABLE.sub("", text[end:])
 
 
 _SECRET_NAMES = re.compile(
@@ -81,9 +84,12 @@ _ADMIN_KEY = re.compile(r"[\w-]\|01[0-9a-f]{40}")
 def _is_secret(name: str, literal: str) -> bool:
     if not literal:
         return False
-    url = _URL_WITH_PASSWORD.search(literal)
+    # The expressions look far behind each scheme: not without the character that they end with.
+    url = _URL_WITH_PASSWORD.search(literal) if "@" in literal else None
     if url:
         return bool(url["password"])
-    if _PASSWORD_IN_QUERY.search(literal) or _ADMIN_KEY.search(literal):
+    if "=" in literal and _PASSWORD_IN_QUERY.search(literal):
+        return True
+    if _ADMIN_KEY.search(literal):
         return True
     return bool(_SECRET_NAMES.fullmatch(name)) and not _NOT_SECRETS.fullmatch(name)
