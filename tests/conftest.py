@@ -15,6 +15,8 @@ os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="convex-k8s-cache-")
 HERE = Path(__file__).parent
 FOLDERS = {"cluster": "cluster", "pods": "pods", "fuzz": "fuzz"}
 """Folder -> marker of all its tests."""
+LONGEST = ("pods/test_behaviour_on_pods.py", "cluster/test_adopt.py", "cluster/test_apply.py")
+"""Files that several workers begin with, so that none of them is what a run waits for at its end."""
 PROCESSES = (
     *("audit/test_audit_command.py", "constructs/test_backup_bucket.py", "constructs/test_backup_scripts.py"),
     *("backups/test_restore_command.py", "changes/test_diff.py", "constructs/test_construct_monitoring.py"),
@@ -32,16 +34,25 @@ PROCESSES = (
 """Files whose tests run other programs, or this one in a process of its own."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder or file."""
-    if gone := [name for name in PROCESSES if not (HERE / name).is_file()]:
-        raise pytest.UsageError(f"tests/conftest.py: PROCESSES names files that are gone: {', '.join(gone)}")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by their folder or file. Several workers take what needs long first, then what needs a cluster."""
+    if gone := [name for name in (*PROCESSES, *LONGEST) if not (HERE / name).is_file()]:
+        raise pytest.UsageError(f"tests/conftest.py: PROCESSES or LONGEST names files that are gone: {', '.join(gone)}")
     for item in items:
         place = item.path.relative_to(HERE)
         if marker := FOLDERS.get(place.parts[0]):
             item.add_marker(marker)
         if place.as_posix() in PROCESSES:
             item.add_marker("process")
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    place = item.path.relative_to(HERE)
+    if place.as_posix() in LONGEST:
+        return 0
+    return {"cluster": 1, "pods": 2}.get(place.parts[0], 3)
 
 
 def pytest_xdist_auto_num_workers() -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,31 +13,75 @@ from tests.support.control_plane import ControlPlane, control_plane, missing_pro
 from tests.support.edge import Edge, missing_for_an_edge
 from tests.support.edge import edge as start_edge
 
+HERE = Path(__file__).parent
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[ControlPlane]:
+
+class Shared:
+    """What runs until this process has no more tests of this folder: at rest it takes some percent of a core."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._clusters: list[ControlPlane] = []
+        self._edges: list[Edge] = []
+        self.with_crds = False
+
+    def cluster(self) -> ControlPlane:
+        """The control plane, started if it does not run."""
+        if not self._clusters:
+            self._clusters.append(self._stack.enter_context(control_plane()))
+        return self._clusters[0]
+
+    def edge(self) -> Edge:
+        """The edge, started if it does not run."""
+        if not self._edges:
+            self._edges.append(self._stack.enter_context(start_edge()))
+        return self._edges[0]
+
+    def stop(self) -> None:
+        """Stop what runs."""
+        self._stack.close()
+        self._clusters.clear()
+        self._edges.clear()
+        self.with_crds = False
+
+
+SHARED = Shared()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """Stop what runs behind the last test of this folder."""
+    try:
+        yield
+    finally:
+        if nextitem is None or HERE not in nextitem.path.parents:
+            SHARED.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> ControlPlane:
     """A real API server with the controllers of Kubernetes. Each worker of pytest-xdist that needs one has its own."""
     if reason := missing_programs():
         pytest.skip(reason)
-    with control_plane() as running:
-        yield running
+    return SHARED.cluster()
 
 
-@pytest.fixture(scope="session")
-def edge() -> Iterator[Edge]:
+@pytest.fixture(scope="module")
+def edge() -> Edge:
     """A real Ingress controller, with a cluster of its own: `edge.cluster`."""
     if reason := missing_for_an_edge():
         pytest.skip(reason)
-    with start_edge() as running:
-        yield running
+    return SHARED.edge()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def crds(cluster: ControlPlane) -> Path:
     """The folder of CustomResourceDefinitions that `CRD_DIR` names; the cluster serves their kinds."""
     if not (folder := os.environ.get("CRD_DIR")):
         pytest.skip("CRD_DIR is not set: it names a folder with the CustomResourceDefinitions of the kinds used")
-    cluster.install_crds(Path(folder))
+    if not SHARED.with_crds:
+        cluster.install_crds(Path(folder))
+        SHARED.with_crds = True
     return Path(folder)
 
 
