@@ -14,8 +14,9 @@ from convexctl.adopt.release import from_helm
 from convexctl.tools.helm import Helm
 from convexctl.tools.kubectl import Kubectl
 from tests.support.adoption import Adopter, content, snapshot, uids, versions
+from tests.support.api_client import Object
 from tests.support.command_line import Done, assert_none_of
-from tests.support.control_plane import ControlPlane, Object, missing_programs
+from tests.support.control_plane import ControlPlane, missing_programs
 from tests.support.helm_chart import CHART, EXAMPLE_VALUES, PORT_FORWARD_VALUES, SECRETS, install
 
 pytestmark = pytest.mark.skipif(bool(missing_programs("helm")), reason=missing_programs("helm"))
@@ -158,12 +159,15 @@ def adopter(cluster: ControlPlane, namespace: str, tmp_path: Path) -> Adopter:
 
 EVERY_STEP = [
     *(("", "apply set-last-applied", moment) for moment in ("before", "halfway", "after")),
-    *(("", "apply --namespace", moment) for moment in ("before", "halfway", "after")),
-    *(("", "annotate", moment) for moment in ("before", "after")),
-    *(("", "patch", moment) for moment in ("before", "after")),
-    *(("delete", "delete", moment) for moment in ("before", "after", "before", "after")),
+    *(("", "apply --namespace", moment) for moment in ("halfway", "after")),
+    ("", "annotate", "after"),
+    ("", "patch", "after"),
+    *[("delete", "delete", "after")] * 2,
 ]
-"""The verb to be killed at (empty: whichever changes something first), the command that it is, and the moment."""
+"""The verb to be killed at (empty: whichever changes something first), the command that it is, and the moment.
+
+Before a step the cluster is as after the one before it.
+"""
 
 
 @pytest.mark.parametrize(

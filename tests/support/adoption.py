@@ -8,24 +8,33 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from tests.support.command_line import Done
-from tests.support.control_plane import ControlPlane, Object
+from tests.support.api_client import Object
+from tests.support.command_line import Done, program
+from tests.support.control_plane import ControlPlane
 from tests.support.processes import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("configmaps", "services", "statefulsets", "deployments", "ingresses", "persistentvolumeclaims")
+_BETWEEN_LOOKS_S = 0.2
 _SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 _CONTROLLERS_OWN = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
 
-_KILLER = """#!{python} -IS
+_WRAPPER = """#!/bin/sh
+for word; do case $word in -*) ;; *) break ;; esac; done
+case $word in {changing}) exec {python} -IS {killer} "$@" ;; *) exec {kubectl} "$@" ;; esac
+"""
+"""Instead of kubectl: hands what changes nothing on to it at once, without the time that Python takes to start."""
+_CHANGING = ("apply", "annotate", "label", "patch", "delete")
+_KILLER = """
 import os, signal, subprocess, sys
 arguments = sys.argv[1:]
 verbs = [a for a in arguments if not a.startswith("-")]
-changes = verbs[0] in ([{verb!r}] if {verb!r} else ["apply", "annotate", "label", "patch", "delete"])
 def run(arguments, stdin=None):
     return subprocess.run([{kubectl!r}, *arguments], input=stdin, check=False).returncode
 def die():
@@ -34,8 +43,6 @@ def die():
 def half(text):
     documents = [d for d in text.split(b"---\\n") if b"kind" in d]
     return b"---\\n".join(documents[:len(documents) // 2])
-if not changes:
-    os.execv({kubectl!r}, ["kubectl", *arguments])
 if {moment!r} == "before":
     die()
 if {moment!r} == "halfway" and verbs[0] == "apply":
@@ -57,14 +64,18 @@ class Adopter:
         self.folder = project / "dist" / release
 
     def __call__(self, *arguments: str, kill: str = "", verb: str = "", kubelet: bool = True) -> Done:
-        """Run it to its end, and meanwhile let the pods become ready.
+        """Run it to its end, and meanwhile let the pods become ready: in this process, where nothing is to kill it.
 
         `kill` ends it `before`, `halfway` or `after` its first call of kubectl that changes something, or that has this
         verb.
         """
         where = ("--overlays", str(self.project / "overlays"), "-o", str(self.project / "dist"))
-        command = [sys.executable, str(ROOT / "main.py"), "adopt", self.release, "-n", self.namespace, *where]
-        return self._run([*command, *arguments], self._environment(kill, verb), kubelet=kubelet)
+        words = ["adopt", self.release, "-n", self.namespace, *where, *arguments]
+        if kill:
+            command = [sys.executable, str(ROOT / "main.py"), *words]
+            return self._run(command, self._killing(kill, verb), kubelet=kubelet)
+        with self._kubelet() if kubelet else nullcontext():
+            return program(*words, environment=self.cluster.environment)
 
     def shell(self, script: str) -> Done:
         """Run commands in a shell, and meanwhile let the pods become ready."""
@@ -74,15 +85,31 @@ class Adopter:
         """Put acknowledgements into the overlay."""
         self.overlay.write_text(f"{self.overlay.read_text()}acknowledge: {json.dumps(changes)}\n")
 
-    def _environment(self, kill: str, verb: str) -> Mapping[str, str]:
-        if not kill:
-            return self.cluster.environment
+    @contextmanager
+    def _kubelet(self) -> Iterator[None]:
+        ended = threading.Event()
+
+        def run() -> None:
+            while not ended.wait(_BETWEEN_LOOKS_S):
+                self.cluster.be_kubelet(self.namespace)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _killing(self, kill: str, verb: str) -> Mapping[str, str]:
         programs = self.project / f"kill-{kill}-{verb}"
         programs.mkdir(exist_ok=True)
-        kubectl = programs / "kubectl"
+        kubectl, killer = programs / "kubectl", programs / "killer.py"
         real = str(self.cluster.assets / "kubectl")
         # The program calls kubectl with options in front of the verb, which kubectl itself takes anywhere.
-        kubectl.write_text(_KILLER.format(python=sys.executable, kubectl=real, moment=kill, verb=verb))
+        killer.write_text(_KILLER.format(kubectl=real, moment=kill))
+        changing = verb or "|".join(_CHANGING)
+        kubectl.write_text(_WRAPPER.format(changing=changing, python=sys.executable, killer=killer, kubectl=real))
         kubectl.chmod(0o755)
         path = f"{programs}{os.pathsep}{self.cluster.environment['PATH']}"
         return {**self.cluster.environment, "PATH": path}
@@ -91,7 +118,8 @@ class Adopter:
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=environment)
             try:
-                wait_until(lambda: self._ended(process, kubelet=kubelet), f"the end of {command}")
+                what = f"the end of {command}"
+                wait_until(lambda: self._ended(process, kubelet=kubelet), what, _BETWEEN_LOOKS_S)
             finally:
                 process.kill()
                 process.wait()
@@ -101,7 +129,7 @@ class Adopter:
 
     def _ended(self, process: subprocess.Popen[bytes], *, kubelet: bool) -> bool:
         if kubelet:
-            self.cluster.make_ready(self.namespace)
+            self.cluster.be_kubelet(self.namespace)
         return process.poll() is not None
 
 
