@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.control_plane import ControlPlane, Object
+from tests.support.api_client import Object
+from tests.support.control_plane import ControlPlane
 from tests.support.deployment import (
     containers,
     key,
@@ -92,7 +93,8 @@ def test_the_api_server_warns_of_nothing(applied: Applied) -> None:
 
 def test_a_second_apply_changes_nothing(applied: Applied) -> None:
     where = ("--namespace", applied.namespace, "--filename", applied.folder)
-    applied.cluster.kubectl(*APPLY, *where)
+    for manifest in applied.case.environment().manifests:
+        applied.cluster.api.apply(manifest, applied.namespace, manager="test")
     now = live(applied.cluster, applied.namespace, applied.case)
     assert as_compared(now) == as_compared(applied.objects)
     difference = applied.cluster.kubectl("diff", "--server-side", "--field-manager=test", *where)

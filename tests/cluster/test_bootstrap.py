@@ -13,8 +13,9 @@ import pytest
 from convexctl.secrets.admin_key import open_admin_key
 from convexctl.secrets.needed import needed_secrets
 from convexctl.synth.environment import Environment
+from tests.support.api_client import Object
 from tests.support.bootstrap_pod import SCRIPT, STEPS, Pod
-from tests.support.control_plane import ControlPlane, Object
+from tests.support.control_plane import ControlPlane
 from tests.support.deployment import write_files
 from tests.support.overlay_cases import environment_of
 
@@ -29,7 +30,9 @@ def pod_of(cluster: ControlPlane, namespace: str, folder: Path, rules: list[dict
     """The pod of a ServiceAccount with these rights."""
     where = ("--namespace", namespace)
     pod = pod_with(cluster, namespace, folder, cluster.service_account_token(namespace, "bootstrap"))
-    cluster.create("rbac.authorization.k8s.io/v1", "Role", {"metadata": {"name": "bootstrap"}, "rules": rules}, *where)
+    cluster.create(
+        "rbac.authorization.k8s.io/v1", "Role", {"metadata": {"name": "bootstrap"}, "rules": rules}, namespace
+    )
     account = f"--serviceaccount={namespace}:bootstrap"
     cluster.kubectl("create", "rolebinding", "bootstrap", "--role=bootstrap", account, *where)
     return pod

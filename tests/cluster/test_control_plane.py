@@ -35,7 +35,7 @@ def workload(**spec: Any) -> dict[str, Any]:
 
 def test_a_pod_beyond_baseline_is_refused(cluster: ControlPlane, namespace: str) -> None:
     with pytest.raises(AssertionError, match='violates PodSecurity "baseline:latest": host namespaces'):
-        cluster.create("v1", "Pod", template(hostNetwork=True), "--namespace", namespace)
+        cluster.create("v1", "Pod", template(hostNetwork=True), namespace)
 
 
 def test_an_account_may_do_what_its_role_says(cluster: ControlPlane, namespace: str) -> None:
@@ -50,8 +50,8 @@ def test_an_account_may_do_what_its_role_says(cluster: ControlPlane, namespace: 
 
 def test_pods_become_ready_and_are_replaced_when_their_template_changes(cluster: ControlPlane, namespace: str) -> None:
     where = ("--namespace", namespace)
-    cluster.create("apps/v1", "StatefulSet", workload(serviceName="it", replicas=2), *where)
-    cluster.create("apps/v1", "Deployment", workload(replicas=1), *where)
+    cluster.create("apps/v1", "StatefulSet", workload(serviceName="it", replicas=2), namespace)
+    cluster.create("apps/v1", "Deployment", workload(replicas=1), namespace)
     cluster.make_ready(namespace)
     before = {pod["metadata"]["uid"] for pod in cluster.objects(namespace, "pods")}
     for kind in ("statefulset", "deployment"):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from convexctl.synth.environment import NAMESPACE
-from tests.support.control_plane import ControlPlane, Object
+from tests.support.api_client import Object
+from tests.support.control_plane import ControlPlane
 from tests.support.deployment import key, kinds, make_prerequisites, write_files
 from tests.support.overlay_cases import Case, case
 

@@ -30,22 +30,21 @@ API, ACTIONS, DASHBOARD, ELSEWHERE = "api.example.com", "site.example.com", "das
 def served(edge: Edge) -> Iterator[Edge]:
     """Two hosts; `/metrics` of the API's goes to the dashboard."""
     namespace = edge.cluster.namespace()
-    where = ("--namespace", namespace)
     names = {"api": 3210, "actions": 3211, "http": 6791}
     ports = [{"name": name, "containerPort": port} for name, port in names.items()]
     containers = [{"name": "c", "image": "i", "ports": ports}]
     pod = {"metadata": {"name": "it", "labels": {"app": "it"}}, "spec": {"containers": containers}}
-    edge.cluster.create("v1", "Pod", pod, *where)
+    edge.cluster.create("v1", "Pod", pod, namespace)
     for name in names:
         spec = {"selector": {"app": "it"}, "ports": [{"name": name, "port": 80, "targetPort": name}]}
-        edge.cluster.create("v1", "Service", {"metadata": {"name": name}, "spec": spec}, *where)
+        edge.cluster.create("v1", "Service", {"metadata": {"name": name}, "spec": spec}, namespace)
     rules = [
         rule(API, {"/": "api", "/metrics": "http"}),
         rule(ACTIONS, {"/": "actions"}),
         rule(DASHBOARD, {"/": "http"}),
     ]
     ingress = {"metadata": {"name": "it"}, "spec": {"ingressClassName": "nginx", "rules": rules}}
-    edge.cluster.create("networking.k8s.io/v1", "Ingress", ingress, *where)
+    edge.cluster.create("networking.k8s.io/v1", "Ingress", ingress, namespace)
     edge.serve(namespace)
     yield edge
     edge.leave(namespace)

@@ -15,7 +15,8 @@ from convexctl.audit import Severity, audit
 from convexctl.behaviour import predict
 from convexctl.overlays.names import OverlayError
 from convexctl.synth.environment import Environment
-from tests.support.control_plane import ControlPlane, Object
+from tests.support.api_client import Object
+from tests.support.control_plane import ControlPlane
 from tests.support.overlay_cases import environment_of
 from tests.support.pairwise import covering
 

@@ -234,7 +234,7 @@ def test_a_namespace_that_the_overlay_makes_itself(setting: Setting) -> None:
 def test_a_namespace_that_is_being_deleted(setting: Setting) -> None:
     name = setting.cluster.namespace()
     keep = {"metadata": {"name": "keep", "finalizers": ["example.com/keep"]}}
-    setting.cluster.create("v1", "ConfigMap", keep, "--namespace", name)
+    setting.cluster.create("v1", "ConfigMap", keep, name)
     setting.cluster.kubectl("delete", "namespace", name, "--wait=false")
     check = asked(base_questions(Kubectl("", name), "make it"))["namespace"]
     assert (check.status, check.remedy) == (Status.FAILED, "wait until it is gone, then make it")
@@ -629,8 +629,7 @@ def claim(setting: Setting, name: str, storage_class_name: str) -> None:
         "storageClassName": storage_class_name,
         "resources": {"requests": {"storage": "5Gi"}},
     }
-    where = ("--namespace", setting.namespace)
-    setting.cluster.create("v1", "PersistentVolumeClaim", {"metadata": {"name": name}, "spec": spec}, *where)
+    setting.cluster.create("v1", "PersistentVolumeClaim", {"metadata": {"name": name}, "spec": spec}, setting.namespace)
 
 
 @pytest.mark.parametrize("persistence", ["existingClaim: data-convex-backend-0", "storageClassName: gone"])
@@ -783,7 +782,7 @@ def test_a_pod_that_the_namespace_refuses(
     setting: Setting, kind: str, spec: dict[str, Any], reason: str, remedy: str
 ) -> None:
     where = ("--namespace", setting.namespace)
-    setting.cluster.create("v1", kind, {"metadata": {"name": "test"}, "spec": spec}, *where)
+    setting.cluster.create("v1", kind, {"metadata": {"name": "test"}, "spec": spec}, setting.namespace)
     if kind == "ResourceQuota":
         wait = ("wait", "resourcequota/test", *where, "--for=jsonpath={.status.hard}", "--timeout=60s")
         setting.cluster.kubectl(*wait)
@@ -796,7 +795,7 @@ def test_a_pod_that_the_namespace_refuses(
 def test_a_quota_that_is_used_up_by_the_environment_itself_is_no_failure(setting: Setting) -> None:
     where = ("--namespace", setting.namespace)
     _apply(setting, SQLITE, "StatefulSet")
-    setting.cluster.create("v1", "ResourceQuota", {"metadata": {"name": "test"}, "spec": QUOTA}, *where)
+    setting.cluster.create("v1", "ResourceQuota", {"metadata": {"name": "test"}, "spec": QUOTA}, setting.namespace)
     setting.cluster.kubectl("wait", "resourcequota/test", *where, "--for=jsonpath={.status.hard}", "--timeout=60s")
     check = pod_checks(setting)["pod convex-backend"]
     assert check.status is Status.SKIPPED

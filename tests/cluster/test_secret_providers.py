@@ -15,7 +15,8 @@ from convexctl.secrets.sources import Known, Source
 from convexctl.secrets.write import secret_manifests
 from convexctl.synth.environment import Environment, synthesise
 from convexctl.tools.kubeseal import Kubeseal
-from tests.support.control_plane import ControlPlane, Object
+from tests.support.api_client import Object
+from tests.support.control_plane import ControlPlane
 from tests.support.deployment import key as key_of
 from tests.support.deployment import kinds, write_files
 from tests.support.overlay_cases import overlay_of

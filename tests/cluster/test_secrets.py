@@ -18,8 +18,9 @@ import yaml
 from convexctl.secrets.accepted import generate_instance_secret
 from convexctl.secrets.admin_key import open_admin_key
 from convexctl.secrets.needed import VARIABLES, needed_secrets
+from tests.support.api_client import Object
 from tests.support.command_line import Done, assert_none_of, on_samples, run
-from tests.support.control_plane import ControlPlane, Object
+from tests.support.control_plane import ControlPlane
 from tests.support.deployment import write_files
 from tests.support.overlay_cases import ROOT, case
 

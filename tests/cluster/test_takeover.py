@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from convexctl.synth.environment import Environment, synthesise_all
-from tests.support.control_plane import ControlPlane, Object, missing_programs
+from tests.support.api_client import Object
+from tests.support.control_plane import ControlPlane, missing_programs
 from tests.support.deployment import containers, key, pod_specs, write_files
 from tests.support.helm_chart import CHART, EXAMPLE_VALUES, PORT_FORWARD_VALUES, SECRETS, install, manifest
 

@@ -20,10 +20,10 @@ import pytest
 from botocore.config import Config  # type: ignore[import-untyped]
 
 from convexctl.synth.environment import synthesise_all
-from tests.support.command_line import Done
+from tests.support.command_line import Done, program
 from tests.support.convex_standin import PROGRAM
 from tests.support.node import ADDRESS, Node
-from tests.support.pods import apply, program
+from tests.support.pods import apply
 
 TAG = "9" * 40
 IMAGE = f"ghcr.io/get-convex/convex-backend:{TAG}"

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
+from tests.support.command_line import program
 from tests.support.deployment import write_files
 from tests.support.node import Node
 from tests.support.overlay_cases import ROOT, case
-from tests.support.pods import VALUES, program, wait_for_pods, wait_until
+from tests.support.pods import VALUES, wait_for_pods, wait_until
 from tests.support.processes import free_ports
 
 

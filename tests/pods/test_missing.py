@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.control_plane import Object
+from tests.support.api_client import Object
+from tests.support.command_line import program
 from tests.support.node import Node
 from tests.support.overlay_cases import environment_of
-from tests.support.pods import apply, light, pods, program, reasons, wait_for_pods, wait_until
+from tests.support.pods import apply, light, pods, reasons, wait_for_pods, wait_until
 
 SECRET = base64.b64encode(b"0" * 64).decode()
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from convexctl.secrets.admin_key import open_admin_key
+from tests.support.command_line import program
 from tests.support.node import DATABASE, Node
-from tests.support.pods import lines, program, start, wait_for_pods, wait_until
+from tests.support.pods import lines, start, wait_for_pods, wait_until
 
 OVERLAY = """\
 releaseName: shop

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import Done
+from tests.support.command_line import Done, program
 from tests.support.node import Node
 from tests.support.overlay_cases import environment_of
-from tests.support.pods import apply, light, lines, log, pods, program, reasons, start, wait_for_pods, wait_until
+from tests.support.pods import apply, light, lines, log, pods, reasons, start, wait_for_pods, wait_until
 
 OVERLAY = """\
 releaseName: shop

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import contextlib
+import io
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +52,22 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Done:
         code = int(error.code or 0)
     captured = capsys.readouterr()
     return Done(code, captured.out, captured.err)
+
+
+def program(*arguments: object, environment: Mapping[str, str] | None = None) -> Done:
+    """Run the program in this process, with these variables set."""
+    before = dict(os.environ)
+    out, errors = io.StringIO(), io.StringIO()
+    os.environ.update(environment or {})
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+            code = cli.run([str(argument) for argument in arguments])
+    except SystemExit as error:
+        code = int(error.code or 0)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return Done(code, out.getvalue(), errors.getvalue())
 
 
 def assert_none_of(values: Sequence[str], text: str) -> None:

@@ -11,17 +11,17 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.client import CREATED, OK, HTTPConnection
+from http.client import CREATED, OK
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.support.api_client import Api, Object
 from tests.support.certificates import Authority
 from tests.support.processes import PATIENCE_S, Processes, folder_that_goes, free_ports, wait_until
 
@@ -40,7 +40,6 @@ _NO_NODES = "--controllers=*,-node-lifecycle-controller,-taint-eviction-controll
 """Without these, which would take the pods off a node that never reports."""
 
 Command = subprocess.CompletedProcess[str]
-Object = dict[str, Any]
 
 
 def missing_programs(*further: str) -> str:
@@ -68,6 +67,8 @@ class ControlPlane:
         self.assets = assets or Path(os.environ[ASSETS])
         self.socket = folder / _SOCKET
         """Where `kubectl proxy` listens."""
+        self.api = Api(self.socket)
+        """The API server, asked as administrator without kubectl."""
         self.environment = {
             "KUBECONFIG": str(self.kubeconfig),
             "HOME": str(folder),
@@ -103,14 +104,11 @@ class ControlPlane:
 
     def objects(self, namespace: str, *kinds: str, selector: str = "") -> list[Object]:
         """The objects of these kinds in a namespace, as the API server has them."""
-        where = ("--namespace", namespace, f"--selector={selector}")
-        found: list[Object] = json.loads(self.kubectl("get", ",".join(kinds), *where, "--output=json").stdout)["items"]
-        return found
+        return [thing for kind in kinds for thing in self.api.list(kind, namespace, selector)]
 
     def object(self, namespace: str, kind: str, name: str) -> Object:
         """One object as the API server has it."""
-        found: Object = json.loads(self.kubectl("get", kind, name, "--namespace", namespace, "--output=json").stdout)
-        return found
+        return self.api.get(kind, namespace, name)
 
     def namespace(self, name: str = "", **labels: str) -> str:
         """Make a namespace that enforces Pod Security `baseline`, with further labels, and return its name.
@@ -130,17 +128,16 @@ class ControlPlane:
         """Delete a namespace where it is there, and wait until it is gone."""
         for pod in self._items(f"/api/v1/namespaces/{name}/pods"):
             self._delete_pod(pod)
-        self.kubectl("delete", "namespace", name, "--ignore-not-found", f"--timeout={PATIENCE_S}s")
+        self.api.delete("namespaces", "", name)
 
     def wait_for_namespace(self, name: str) -> None:
         """Wait until pods can be made in a namespace: its default ServiceAccount is there."""
         account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
         wait_until(lambda: self._request("GET", account)[0] == OK, f"the default ServiceAccount of {name}")
 
-    def create(self, version: str, kind: str, content: Mapping[str, Any], *where: str) -> None:
-        """Create an object."""
-        manifest = json.dumps({"apiVersion": version, "kind": kind, **content})
-        self.kubectl("create", *where, "--filename=-", input=manifest)
+    def create(self, version: str, kind: str, content: Mapping[str, Any], namespace: str = "default") -> None:
+        """Create an object, in this namespace if it names none."""
+        self.api.create({"apiVersion": version, "kind": kind, **content}, namespace)
 
     def service_account_token(self, namespace: str, name: str) -> str:
         """A token of a ServiceAccount, which is made where it is not there."""
@@ -160,6 +157,8 @@ class ControlPlane:
         account = copy.copy(self)
         account.kubeconfig = self.kubeconfig.with_name(f"kubeconfig-{namespace}-{name}")
         _write_private(account.kubeconfig, json.dumps(content))
+        account.socket = folder_of_nothing = self.kubeconfig.with_name("no-socket")
+        account.api = Api(folder_of_nothing)
         account.environment = {**self.environment, "KUBECONFIG": str(account.kubeconfig)}
         return account
 
@@ -173,9 +172,10 @@ class ControlPlane:
 
         Pods that are to go are gone at once; new ones get a node and are ready, those of Jobs have succeeded.
         """
-        wait_until(lambda: self._be_kubelet(namespace), f"the workloads of {namespace}")
+        wait_until(lambda: self.be_kubelet(namespace), f"the workloads of {namespace}")
 
-    def _be_kubelet(self, namespace: str) -> bool:
+    def be_kubelet(self, namespace: str) -> bool:
+        """Be scheduler and kubelet for a moment. Says whether all of the namespace is where it should be."""
         for pod in self._items(f"/api/v1/namespaces/{namespace}/pods"):
             if "deletionTimestamp" in pod["metadata"]:
                 self._delete_pod(pod)
@@ -201,12 +201,7 @@ class ControlPlane:
 
     def read(self, path: str) -> str:
         """The API server's answer to a GET: the log of a pod, say."""
-        connection = _Connection(self.socket)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().read().decode(errors="replace")
-        finally:
-            connection.close()
+        return self.api.ask("GET", path).body.decode(errors="replace")
 
     def _items(self, path: str) -> list[Object]:
         status, answer = self._request("GET", path)
@@ -215,29 +210,9 @@ class ControlPlane:
         return items
 
     def _request(self, method: str, path: str, body: Object | None = None) -> tuple[int, Object]:
-        """Ask the API server as administrator, without the 50 milliseconds that kubectl takes to start."""
-        connection = _Connection(self.socket)
-        try:
-            kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-            connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": kind})
-            response = connection.getresponse()
-            answer: Object = json.load(response)
-            return response.status, answer
-        finally:
-            connection.close()
-
-
-class _Connection(HTTPConnection):
-    """HTTP over the socket of `kubectl proxy`, which is reached from outside of a network namespace, too."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost")
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect."""
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(str(self._path))
+        """Ask the API server for JSON."""
+        answer = self.api.ask(method, path, body)
+        return answer.status, answer.json()
 
 
 @contextmanager
@@ -259,9 +234,6 @@ def control_plane(prefix: Sequence[str] = ()) -> Iterator[ControlPlane]:
 def _start(cluster: ControlPlane, processes: Processes, folder: Path, prefix: Sequence[str]) -> None:
     def start(program: str, *flags: str) -> None:
         processes.start(program, [*prefix, str(cluster.assets / program), *flags], cluster.environment)
-
-    def wait_for(answers: Callable[[], Command], answer: str, what: str) -> None:
-        processes.wait_until(lambda: answer in answers().stdout, what)
 
     client, peer, api = free_ports(3)
     authority = Authority("control plane")
@@ -300,9 +272,8 @@ def _start(cluster: ControlPlane, processes: Processes, folder: Path, prefix: Se
         f"--service-account-key-file={keys}",
         f"--service-account-signing-key-file={keys}",
     )
-    wait_for(lambda: cluster.kubectl("get", "--raw", "/readyz", check=False), "ok", "the API server")
     start("kubectl", "proxy", f"--unix-socket={cluster.socket}")
-    processes.wait_until(cluster.socket.exists, "the API server's socket")
+    processes.wait_until(cluster.api.is_ready, "the API server")
     start(
         "kube-controller-manager",
         "--leader-elect=false",
@@ -313,8 +284,8 @@ def _start(cluster: ControlPlane, processes: Processes, folder: Path, prefix: Se
         f"--service-account-private-key-file={keys}",
         _NO_NODES,
     )
-    get = ("get", "configmap/kube-root-ca.crt", "serviceaccount/default", "--output=name")
-    wait_for(lambda: cluster.kubectl(*get, check=False), "serviceaccount/default", "the controllers")
+    made = [f"/api/v1/namespaces/default/{name}" for name in ("configmaps/kube-root-ca.crt", "serviceaccounts/default")]
+    processes.wait_until(lambda: all(cluster.api.ask("GET", path).status == OK for path in made), "the controllers")
     cluster.create("v1", "Node", {"metadata": {"name": _NODE}})
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from convexctl.synth.environment import Environment
-from tests.support.control_plane import ControlPlane, Object
+from tests.support.api_client import Object
+from tests.support.control_plane import ControlPlane
 
 WORKLOADS = ("StatefulSet", "Deployment", "Job")
 
@@ -29,14 +30,13 @@ def make_prerequisites(cluster: ControlPlane, namespace: str, manifests: Iterabl
     """Make what the pods of these manifests need so that they can be made, and what only the user can bring."""
     manifests = list(manifests)
     accounts = {manifest["metadata"]["name"] for manifest in manifests if manifest["kind"] == "ServiceAccount"}
-    where = ("--namespace", namespace)
     for pod in pod_specs(manifests):
         account, priority = pod.get("serviceAccountName"), pod.get("priorityClassName")
         if account and account not in accounts:
-            cluster.kubectl("create", "serviceaccount", account, *where)
+            cluster.create("v1", "ServiceAccount", {"metadata": {"name": account}}, namespace)
         if priority:
-            cluster.kubectl("delete", "priorityclass", priority, "--ignore-not-found")
-            cluster.kubectl("create", "priorityclass", priority, "--value=1000")
+            cluster.api.delete("priorityclasses", "", priority)
+            cluster.create("scheduling.k8s.io/v1", "PriorityClass", {"metadata": {"name": priority}, "value": 1000})
         for volume in pod.get("volumes", []):
             if claim := volume.get("persistentVolumeClaim"):
                 make_claim(cluster, namespace, claim["claimName"])
@@ -45,7 +45,7 @@ def make_prerequisites(cluster: ControlPlane, namespace: str, manifests: Iterabl
 def make_claim(cluster: ControlPlane, namespace: str, name: str) -> None:
     """Make a volume claim that nothing binds."""
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}, "storageClassName": "any"}
-    cluster.create("v1", "PersistentVolumeClaim", {"metadata": {"name": name}, "spec": spec}, "--namespace", namespace)
+    cluster.create("v1", "PersistentVolumeClaim", {"metadata": {"name": name}, "spec": spec}, namespace)
 
 
 def pod_specs(objects: Iterable[Object]) -> list[Object]:

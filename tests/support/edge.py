@@ -95,13 +95,9 @@ class Edge:
         wait_until(lambda: self.get(host, path).port != 0, f"a pod behind {host}{path}")
 
     def _follow(self, ingress_class: str) -> None:
-        manifest = {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "IngressClass",
-            "metadata": {"name": ingress_class},
-            "spec": {"controller": "traefik.io/ingress-controller"},
-        }
-        self.cluster.kubectl("apply", "--filename=-", input=json.dumps(manifest))
+        content = {"metadata": {"name": ingress_class}, "spec": {"controller": "traefik.io/ingress-controller"}}
+        self.cluster.api.delete("ingressclasses", "", ingress_class)
+        self.cluster.create("networking.k8s.io/v1", "IngressClass", content)
 
 
 @contextmanager

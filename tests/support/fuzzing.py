@@ -32,7 +32,7 @@ from convexctl.overlays.load import Overlay
 from convexctl.overlays.names import OverlayError
 from convexctl.synth.environment import Environment, synthesise
 from convexctl.tools import helm, kubectl, kubeseal
-from tests.support.control_plane import Object
+from tests.support.api_client import Object
 from tests.support.overlay_cases import CASES, DATA, overlay_of
 
 HIDDEN = "hunter2-of-the-fuzzer"

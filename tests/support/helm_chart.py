@@ -33,8 +33,7 @@ SECRETS = {
 def make_secrets(cluster: ControlPlane, namespace: str) -> None:
     """Make the Secrets as a user of the chart does."""
     for name, data in SECRETS.items():
-        literals = [f"--from-literal={key}={value}" for key, value in data.items()]
-        cluster.kubectl("create", "secret", "generic", name, *literals, "--namespace", namespace)
+        cluster.create("v1", "Secret", {"metadata": {"name": name}, "stringData": data}, namespace)
 
 
 def install(cluster: ControlPlane, namespace: str, release: str, values: Path, *, server_side: bool) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
 
-from convexctl import cli
 from convexctl.secrets.needed import VARIABLES
 from convexctl.synth.environment import Environment, synthesise_all
+from tests.support.api_client import Object
 from tests.support.certificates import Authority
-from tests.support.command_line import Done
-from tests.support.control_plane import Object
+from tests.support.command_line import program
 from tests.support.deployment import containers, pod_specs
 from tests.support.node import DATABASE, Node
 from tests.support.overlay_cases import Case, environment_of
@@ -46,22 +42,6 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not there after {PATIENCE_S} seconds"
         time.sleep(0.3)
-
-
-def program(*arguments: object, environment: Mapping[str, str] | None = None) -> Done:
-    """Run the program in this process, with these variables set."""
-    before = dict(os.environ)
-    out, errors = io.StringIO(), io.StringIO()
-    os.environ.update(environment or {})
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-            code = cli.run([str(argument) for argument in arguments])
-    except SystemExit as error:
-        code = int(error.code or 0)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    return Done(code, out.getvalue(), errors.getvalue())
 
 
 def secrets_for(case: Case, folder: Path, *options: object) -> list[Object]:

@@ -64,22 +64,20 @@ class Setting:
 
     def secret(self, name: str, values: Mapping[str, str], *, type: str = "Opaque") -> None:
         """Make a Secret, or replace it."""
-        manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": type}
-        text = json.dumps({**manifest, "stringData": dict(values)})
-        self.cluster.kubectl("delete", "secret", name, "--namespace", self.namespace, "--ignore-not-found")
-        self.cluster.kubectl("create", "--namespace", self.namespace, "--filename=-", input=text)
+        content = {"metadata": {"name": name}, "type": type, "stringData": dict(values)}
+        self.cluster.api.delete("secrets", self.namespace, name)
+        self.cluster.create("v1", "Secret", content, self.namespace)
 
     @contextmanager
     def there(self, version: str, kind: str, name: str, **content: object) -> Iterator[None]:
         """Have an object in the cluster for a while."""
         annotations = content.pop("annotations", {})
         metadata = {"name": name, "annotations": annotations}
-        where = ("--namespace", self.namespace)
-        self.cluster.create(version, kind, {"metadata": metadata, **content}, *where)
+        self.cluster.create(version, kind, {"metadata": metadata, **content}, self.namespace)
         try:
             yield
         finally:
-            self.cluster.kubectl("delete", f"{kind}.{version.rpartition('/')[0]}".rstrip("."), name, *where)
+            self.cluster.api.delete(f"{kind}.{version.rpartition('/')[0]}".rstrip("."), self.namespace, name)
 
     @contextmanager
     def kind(self, group: str, kind: str, *, scope: str, version: str = "v1") -> Iterator[None]:

@@ -82,12 +82,12 @@ class Processes:
         return self._folder / f"{name}.log"
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
+def wait_until(condition: Callable[[], bool], what: str, pause_s: float = 0.05) -> None:
     """Wait for a condition, and fail the test where it does not come true."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not there after {PATIENCE_S} seconds"
-        time.sleep(0.05)
+        time.sleep(pause_s)
 
 
 @contextmanager
