@@ -114,9 +114,7 @@ def _secret_stable(context: Context, data: str) -> Decision:
     disk = context.disk(context.directory("CREDENTIALS_DIR", f"{data}/credentials"))
     made = "without INSTANCE_SECRET the secret is made once and kept on the volume"
     if disk.outlives in ("pod", "delete"):
-        return Decision(
-            True, f"yes, as long as {disk.text} is there", f"{made}: {disk.why}", disk.source, reading.unless
-        )
+        return Decision(True, f"yes, as long as {disk.text} exists", f"{made}: {disk.why}", disk.source, reading.unless)
     when = {"nothing": "each restart", "container": "each new pod", "node": "each change of the node"}[disk.outlives]
     why = f"{made}, and {disk.why}: with a new secret all admin keys are void"
     return Decision(False, f"no: {when} makes a new one", why, disk.source, reading.unless)

@@ -106,7 +106,7 @@ def _server(
         "database_connections": connections.decides(connections.value, f"at most {connections.value}"),
         "database_outlives": Decision(
             "everything",
-            "everything here: it is outside",
+            "all objects here (the database is outside)",
             f"the documents are in the {title} server",
             reading.source,
             unless(*before, reading),
@@ -145,9 +145,11 @@ def _place(reading: Reading) -> tuple[str, str]:
 
 def _name(context: Context, instance_name: Decision) -> Decision:
     value = str(instance_name.value)
-    why = "the database is named after the instance, with every - as _"
+    why = "the database is named after the instance, with _ in place of every -"
     if context.read("INSTANCE_NAME").hidden:
-        return Decision(value, f"as {value}, with every - as _", why, instance_name.source, instance_name.unless)
+        return Decision(
+            value, f"the value of {value}, with _ in place of every -", why, instance_name.source, instance_name.unless
+        )
     named = value.replace("-", "_")
     return Decision(named, named, why, instance_name.source, instance_name.unless)
 

@@ -77,7 +77,7 @@ def _s3(context: Context) -> dict[str, Decision]:
         "s3_credentials": _credentials(context),
         "files_outlive": Decision(
             "everything",
-            "everything here: they are outside",
+            "all objects here (the buckets are outside)",
             "the files are in the buckets",
             endpoint.source,
             otherwise,

@@ -45,7 +45,7 @@ VARIABLES = {
         "PASSWORD",
     ),
     "INSTANCE_NAME": Variable(
-        "name of the instance; the database has the same name, with every `-` written as `_`", "NAME"
+        "name of the instance; the database has the same name, with `_` in place of every `-`", "NAME"
     ),
     "INSTANCE_SECRET": Variable(
         "instance secret: 64 hex digits, as `openssl rand -hex 32` makes them", "64_HEX_DIGITS"

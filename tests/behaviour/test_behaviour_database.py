@@ -130,7 +130,7 @@ class TestName:
         decision = only_backend(backend([POSTGRES, secret_variable("INSTANCE_NAME", "db", "NAME")])).database_name
         assert decision is not None
         assert decision.value == "Secret/db[NAME]"
-        assert decision.text == "as Secret/db[NAME], with every - as _"
+        assert decision.text == "the value of Secret/db[NAME], with _ in place of every -"
 
     def test_sqlite_has_none(self) -> None:
         assert only_backend(backend()).database_name is None

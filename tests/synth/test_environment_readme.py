@@ -170,7 +170,7 @@ def besides(environment: Environment) -> list[str]:
 
 def test_everything_that_the_manifests_name_and_do_not_hold_is_listed() -> None:
     assert besides(environment_of(NAMED)) == [
-        "the database (as Secret/convex-postgres-secret[INSTANCE_NAME], with every - as _)",
+        "the database (the value of Secret/convex-postgres-secret[INSTANCE_NAME], with _ in place of every -)",
         "the bucket `files`",
         "the bucket `backups`",
         "ServiceAccount `cloud`",

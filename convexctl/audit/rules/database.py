@@ -61,8 +61,8 @@ def _in_the_pod(backend: Backend) -> bool:
     "database-in-url",
     Severity.ERROR,
     "A database name in the URL",
-    reason="The database is named after INSTANCE_NAME, with every - as _. The backend refuses a Postgres URL with a "
-    "path other than / at the start.",
+    reason="The database is named after INSTANCE_NAME, with _ in place of every -. The backend refuses a Postgres URL "
+    "with a path other than / at the start.",
     basis="the server's Postgres client",
     parameter="instance.name (or the key INSTANCE_NAME of postgres.existingSecret)",
     change="end the URL after host and port, and name the instance after the database",
@@ -201,8 +201,8 @@ def database_ca_unknown(view: View) -> Iterator[Hit]:
     "database-not-made",
     Severity.ERROR,
     "A database that nobody makes",
-    reason="The database is named after the instance, with every - as _, and the backend makes none. A Cluster of "
-    "CloudNativePG makes the one that spec.bootstrap.initdb names, `app` without a word.",
+    reason="The database is named after the instance, with _ in place of every -, and the backend makes none. A "
+    "Cluster of CloudNativePG makes the one that spec.bootstrap.initdb names, `app` without a word.",
     basis="the server's Postgres client; CloudNativePG's bootstrap",
     parameter="postgres.cloudNativePG.create (names it right), or instance.name",
     change="name the instance after the database, or set spec.bootstrap.initdb before the first start",
@@ -216,8 +216,8 @@ def database_not_made(view: View) -> Iterator[Hit]:
     "shared-database",
     Severity.ERROR,
     "Two backends in one database",
-    reason="The database is named after the instance, with every - as _: `a-b` and `a_b` use the same one. Two "
-    "backends in one database fight over its lease: the loser ends with code 0 at its next transaction.",
+    reason="The database is named after the instance, with _ in place of every -: `a-b` and `a_b` use the same one. "
+    "Two backends in one database fight over its lease: the loser ends with code 0 at its next transaction.",
     basis="the server's lease in Postgres and MySQL",
     parameter="instance.name: another for each environment",
     change="name the instances differently, or use another server",
