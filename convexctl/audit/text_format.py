@@ -105,18 +105,23 @@ class _Text:
     def _block(self, block: _Block) -> str:
         rule = block.rule
         lines = [f"{block.severity} [{rule.id}] {rule.title}"]
-        shown = block.found if self.verbose else block.found[:_PLACES]
-        for finding in shown:
+        found = _differing(block.found)
+        for finding in found if self.verbose else found[:_PLACES]:
             if finding.place:
                 lines.append(f"  at {finding.place}")
             less = "" if finding.severity is block.severity else f" ({finding.severity})"
             said = f"{finding.source}: {self._hedged(finding.component, finding.said, finding.unless)}{less}"
             lines += _wrapped("    " if finding.place else "  at ", said)
-        if len(block.found) > len(shown):
-            lines.append(f"  ... and {len(block.found) - len(shown)} more places (--verbose shows them)")
-        for finding in block.following:
-            said = self._hedged(finding.component, finding.said, finding.unless)
-            lines += _wrapped("  so:   ", f"{said} [{finding.rule.id}]")
+        if not self.verbose and len(found) > _PLACES:
+            lines.append(f"  ... and {len(found) - _PLACES} more places (--verbose shows them)")
+        follows = dict.fromkeys(
+            f"{self._hedged(finding.component, finding.said, finding.unless)} [{finding.rule.id}]"
+            for finding in block.following
+        )
+        for said in follows if self.verbose else list(follows)[:_PLACES]:
+            lines += _wrapped("  so:   ", said)
+        if not self.verbose and len(follows) > _PLACES:
+            lines.append(f"  ... and {len(follows) - _PLACES} more of these (--verbose shows them)")
         for title, said in self._remarks(block):
             lines += _wrapped(f"  {title:<6}", said)
         return "\n".join(lines)
@@ -161,6 +166,11 @@ class _Text:
             f"{errors} error{'' if errors == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}, "
             f"{informations} for information"
         )
+
+
+def _differing(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that read differently: a route that leads to several backends is one place with one fault."""
+    return list({(each.place, each.source, each.said, each.unless): each for each in findings}.values())
 
 
 def _blocks(findings: Sequence[Finding]) -> list[_Block]:

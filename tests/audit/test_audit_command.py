@@ -331,6 +331,12 @@ class TestFormats:
         assert found["instance-secret-unstable"]["follows"] == "data-lost-with-pod"
         assert found["no-clean-stop"]["follows"] is None
 
+    def test_what_follows_for_many_is_told_once(self, audit: Any, tmp_path: Path) -> None:
+        names = [f"convex-{number}" for number in range(7)]
+        (tmp_path / "x.yaml").write_text(yaml.safe_dump_all([backend(name=name) for name in names]))
+        text = audit("x.yaml").stdout
+        assert len(re.findall(r"^  so: .*\[instance-secret-unstable\]$", text, re.MULTILINE)) == 1
+
     def test_parameters_are_named_for_manifests_made_here(self, audit: Any, tmp_path: Path) -> None:
         ours = backend({"DO_NOT_REQUIRE_SSL": "false"}, name="ours")
         ours["metadata"]["annotations"] = {"convex-k8s/overlay": "production"}
