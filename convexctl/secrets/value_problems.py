@@ -8,7 +8,6 @@ from cryptography import x509
 
 from convexctl.secrets.accepted import (
     Engine,
-    database_url_problems,
     instance_name_problems,
     instance_secret_problems,
     s3_access_key_id_problems,
@@ -16,6 +15,7 @@ from convexctl.secrets.accepted import (
     s3_region_problems,
     s3_secret_access_key_problems,
 )
+from convexctl.secrets.database_url import database_url_problems
 from convexctl.secrets.needed import FILES, PULL_CONFIG
 from convexctl.secrets.url_parts import url_part_problems
 

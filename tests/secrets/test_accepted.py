@@ -11,19 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convexctl.secrets.accepted import (
-    DatabaseUrl,
     Engine,
     database_name,
-    database_url_problems,
     generate_instance_secret,
     instance_name_problems,
     instance_secret_problems,
-    parse_database_url,
     s3_access_key_id_problems,
     s3_endpoint_problems,
     s3_region_problems,
     s3_secret_access_key_problems,
 )
+from convexctl.secrets.database_url import DatabaseUrl, database_url_problems, parse_database_url
 
 HIDDEN = "hunter2"
 """Stands for what must never be shown."""

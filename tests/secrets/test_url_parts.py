@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convexctl.secrets.accepted import database_url_problems, parse_database_url
+from convexctl.secrets.database_url import database_url_problems, parse_database_url
 from convexctl.secrets.url_parts import put_together, url_part_problems
 from convexctl.secrets.value_problems import value_problems
 from tests.support.overlay_cases import case
