@@ -10,11 +10,11 @@ from constructs import Construct
 from convex_k8s import pods
 from convex_k8s.config import CA_FOLDER, EXTRA_CA_FOLDER, Config
 from convex_k8s.naming import Naming
-from convex_k8s.secret_references import backend_variables_from_secrets, database_ca, extra_ca
 from convex_k8s.service_account import ServiceAccount, account_name
 from convex_k8s.services import ComponentService, Port
 from convex_k8s.values import Values
 from convex_k8s.values.checks.metadata import CHECKSUM_ANNOTATION, CLOUD_NATIVE_PG
+from convex_k8s.values.secret_references import backend_variables_from_secrets, database_ca, extra_ca
 
 SCRAPED = {"convex-k8s/scrape": "true"}
 """The label of the one Service through which the backend is scraped: the headless one selects the same pod."""

@@ -9,9 +9,9 @@ from convex_k8s import pods
 from convex_k8s.flux import LITERALLY
 from convex_k8s.job_scripts import MOUNT, SCRIPTS, script
 from convex_k8s.naming import Component, Naming
-from convex_k8s.secret_references import SecretReference, admin_key_of, backup_bucket_secrets
 from convex_k8s.values import Values
 from convex_k8s.values.backup import seconds
+from convex_k8s.values.secret_references import SecretReference, admin_key_of, backup_bucket_secrets
 
 WORK = "/work"
 """Where the ZIP is inside the pod: an emptyDir, or the claim."""

@@ -8,7 +8,7 @@ from cdk8s import ApiObject, JsonPatch
 
 from constructs import Construct
 from convex_k8s.naming import Naming
-from convex_k8s.secret_references import needed_keys
+from convex_k8s.values.secret_references import needed_keys
 
 
 class ExternalSecrets(Construct):

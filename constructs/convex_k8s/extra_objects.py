@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from convex_k8s import kubernetes_types
 from convex_k8s.naming import Naming
+from convex_k8s.values import kubernetes_types
 
 
 def complete(naming: Naming, manifest: dict[str, Any]) -> dict[str, Any]:

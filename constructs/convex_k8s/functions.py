@@ -12,7 +12,7 @@ from constructs import Construct
 from convex_k8s import pods
 from convex_k8s.bootstrap import ARGO_WAVE
 from convex_k8s.naming import Naming
-from convex_k8s.secret_references import admin_key_of
+from convex_k8s.values.secret_references import admin_key_of
 
 _HASH_DIGITS = 6
 _PUSH_WITHIN_S = 1800

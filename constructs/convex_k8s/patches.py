@@ -9,11 +9,12 @@ from typing import Any
 
 from cdk8s import ApiObject, ApiObjectMetadata, Chart, JsonPatch, Testing
 
-from convex_k8s import json_patch, kubernetes_types, strategic_merge
+from convex_k8s import json_patch, strategic_merge
 from convex_k8s.extra_objects import complete
 from convex_k8s.json_patch import PatchError
 from convex_k8s.naming import Naming
 from convex_k8s.problems import Path, Problem, ValuesError, dotted
+from convex_k8s.values import kubernetes_types
 from convex_k8s.values.labels import selects
 from convex_k8s.values.patches import Patch, PatchTarget, secret_fault
 

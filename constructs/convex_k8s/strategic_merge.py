@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from convex_k8s import kubernetes_types
 from convex_k8s.json_patch import PatchError
-from convex_k8s.kubernetes_types import Field
 from convex_k8s.problems import Path
+from convex_k8s.values import kubernetes_types
+from convex_k8s.values.kubernetes_types import Field
 
 _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"

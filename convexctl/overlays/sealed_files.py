@@ -102,7 +102,7 @@ def sealed_secrets(folder: Path, overlays: Iterable[Overlay]) -> dict[str, list[
 
 
 def _lacking(overlay: Overlay, file: Path, documents: list[Located]) -> list[str]:
-    from convex_k8s.secret_references import needed_keys
+    from convex_k8s.values.secret_references import needed_keys
 
     cure = f"run `{PROGRAM} secrets {overlay.asked} --seal`"
     needed = needed_keys(overlay.values)

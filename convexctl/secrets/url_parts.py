@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from convex_k8s.secret_references import composed_url
 from convex_k8s.values import Values
 from convex_k8s.values.database import URL_PARTS
+from convex_k8s.values.secret_references import composed_url
 
 _SAFE = r"[A-Za-z0-9._~!$&'()*+,;=-]"
 _ENCODED = (

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from convex_k8s.kubernetes_types import cluster_wide
 from convex_k8s.origins import Origins
-from convex_k8s.secret_references import needed_keys
 from convex_k8s.values import Values
 from convex_k8s.values.database import DEFAULT_INSTANCE_NAME
+from convex_k8s.values.kubernetes_types import cluster_wide
+from convex_k8s.values.secret_references import needed_keys
 
 from convexctl.overlays.load import Overlay, warnings_of
 from convexctl.overlays.names import OverlayError, overlay_file

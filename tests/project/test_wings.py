@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,45 @@ def test_the_list_has_no_circle() -> None:
     for wing, below in WINGS.items():
         assert below <= set(above), wing
         above.append(wing)
+
+
+def _at_the_top(body: Iterable[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports that run with the module, not in a function and not for types alone."""
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.If):
+            yield from _at_the_top([] if ast.unparse(node.test) == "TYPE_CHECKING" else node.body)
+            yield from _at_the_top(node.orelse)
+        elif isinstance(node, ast.Try | ast.ClassDef | ast.With):
+            yield from _at_the_top(node.body)
+
+
+def _needed(name: str, files: dict[str, Path]) -> Iterator[str]:
+    """The modules that must be ready before `name`: the packages above an imported module too, but not its own."""
+    for node in _at_the_top(ast.parse(files[name].read_text(encoding="utf-8")).body):
+        if isinstance(node, ast.ImportFrom):
+            whole = [f"{node.module}.{each.name}" for each in node.names]
+            imported = [each if each in files else str(node.module) for each in whole]
+        else:
+            imported = [each.name for each in node.names]
+        for each in imported:
+            parts = each.split(".")
+            above = [".".join(parts[:end]) for end in range(1, len(parts))]
+            yield from (module for module in above if module in files and not f"{name}.".startswith(f"{module}."))
+            yield from [each] if each in files else []
+
+
+def test_no_file_imports_itself_through_others() -> None:
+    """Any module can be the first that somebody imports."""
+    places = [(PROGRAM.parent, PROGRAM), (PROGRAM.parent / "constructs", PROGRAM.parent / "constructs" / "convex_k8s")]
+    files = {
+        ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): file
+        for root, folder in places
+        for file in folder.rglob("*.py")
+    }
+    order = list(TopologicalSorter({name: set(_needed(name, files)) for name in files}).static_order())
+    assert sorted(order) == sorted(files)
 
 
 def test_the_ground_floor_imports_no_wing() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from convex_k8s import kubernetes_types
+from convex_k8s.values import kubernetes_types
 from convex_k8s.values.base import wrong_inside
 
 

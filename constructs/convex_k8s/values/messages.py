@@ -112,7 +112,7 @@ def _unknown_key(model: type[Model], path: Path) -> str:
 
 def _kubernetes_own(path: Path) -> bool:
     """Whether Kubernetes has a field of that name in what the section of the overlay makes."""
-    from convex_k8s import kubernetes_types
+    from convex_k8s.values import kubernetes_types
 
     types = {
         "backend": ("PodSpec", "Container", "StatefulSetSpec"),

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from convex_k8s import kubernetes_types
 from convex_k8s.problems import Path, Problem
+from convex_k8s.values import kubernetes_types
 from convex_k8s.values.base import Model, wrong, wrong_inside
 from convex_k8s.values.labels import SELECTOR
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.secret_references import needed_keys
+from convex_k8s.values.secret_references import needed_keys
 
 if TYPE_CHECKING:
     from convex_k8s.values import Values

@@ -84,7 +84,7 @@ class Field:
 
 @functools.cache
 def _table() -> dict[str, Any]:
-    text = resources.files("convex_k8s").joinpath("kubernetes_types.json").read_text(encoding="utf-8")
+    text = resources.files("convex_k8s.values").joinpath("kubernetes_types.json").read_text(encoding="utf-8")
     table: dict[str, Any] = json.loads(text)
     return table
 
