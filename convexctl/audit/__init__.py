@@ -12,7 +12,7 @@ from convexctl.audit.causes import explained
 from convexctl.audit.model import Finding, Hit, Report, Rule, Severity, View
 from convexctl.audit.reading import Documents
 from convexctl.audit.rules import RULES
-from convexctl.behaviour import Role, predict
+from convexctl.behaviour import Behaviour, Role, predict
 from convexctl.behaviour.manifests import Manifests, dig, flat, mapping, source_of
 
 __all__ = ["RULES", "Finding", "Report", "Rule", "Severity", "audit"]
@@ -25,14 +25,16 @@ def audit(
     images: Mapping[str, Role] | None = None,
     complete: Iterable[str] = (),
     notes: Iterable[str] = (),
+    model: Behaviour | None = None,
 ) -> Report:
     """Judge manifests.
 
     `documents` knows their lines, `images` are further image names (see `predict`), `complete` the kinds of which
-    every object that exists is among the manifests, `notes` is what was not read.
+    every object that exists is among the manifests, `notes` is what was not read, and `model` is what the manifests
+    do, if `predict` was asked before.
     """
     index = Manifests(sorted(flat(manifests), key=_order), complete=complete)
-    model = predict(index, images=images)
+    model = model or predict(index, images=images)
     view = View(index, model)
     findings = [_finding(index, rule, found, documents) for rule in RULES for found in rule.check(view)]
     findings.sort(key=lambda finding: finding.severity.rank)

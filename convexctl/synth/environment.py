@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from convex_k8s.problems import ValuesError
 
-from convexctl.behaviour import predict
+from convexctl.behaviour import Behaviour, predict
 from convexctl.located_yaml import Loader
 from convexctl.overlays.load import Overlay, load_overlays
 from convexctl.overlays.names import OverlayError, named_overlays
@@ -48,6 +48,8 @@ class Environment:
     files: dict[str, str]
     parsed: list[dict[str, Any]] | None = field(default=None, repr=False, compare=False)
     """The manifests as data; not kept of an environment that is one of many, where they would fill the memory."""
+    behaviour: Behaviour | None = field(default=None, repr=False, compare=False)
+    """What the manifests will do; kept as long as `parsed`."""
 
     @property
     def manifests(self) -> list[dict[str, Any]]:
@@ -118,8 +120,9 @@ def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> En
     if namespace:
         files[NAMESPACE] = note + namespace
     documents = _documents(manifests)
-    files[README] = readme(overlay, documents, predict(documents), has_namespace=bool(namespace))
-    return Environment(overlay, files, documents)
+    behaviour = predict(documents)
+    files[README] = readme(overlay, documents, behaviour, has_namespace=bool(namespace))
+    return Environment(overlay, files, documents, behaviour)
 
 
 def _documents(manifests: str) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ class Told(NamedTuple):
 def told(environment: Environment, overlays: Path) -> Told:
     """Audit an environment. `collisions` compares several with each other."""
     file = overlay_file(overlays, environment.overlay.file_name)
-    findings = audit(environment.manifests).findings
+    findings = audit(environment.manifests, model=environment.behaviour).findings
     warnings = [_line(file, finding) for finding in _open(environment, findings)]
     warnings += _surplus(environment, file, findings)
     warnings += (f"{file}: {problem}" for problem in unknown(environment.manifests, set(AUDIT_RULES)))
