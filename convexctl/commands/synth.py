@@ -135,7 +135,8 @@ def _synthesise(
 
     loaded = load_overlays(overlays, [name for name in names if name not in kept], arguments.values)
     shared = check_collisions(overlays, loaded, {name: its.shares for name, its in kept.items()})
-    built = build(overlays, loaded, arguments.jobs, lambda environment: self_audit.told(environment, overlays))
+    quiet = arguments.quiet
+    built = build(overlays, loaded, arguments.jobs, lambda each: self_audit.told(each, overlays), quiet=quiet)
     environments = [environment for environment, _ in built]
     guarded = [] if arguments.allow_irreversible else _guarded(environments, target, overlays, live=arguments.live)
     made = {

@@ -17,6 +17,7 @@ from convexctl.overlays.names import OverlayError, named_overlays
 from convexctl.overlays.sealed_files import sealed_secrets
 from convexctl.overlays.settings import Setting
 from convexctl.synth.collisions import check_collisions
+from convexctl.synth.progress import progress
 from convexctl.synth.readme import readme
 from convexctl.tools import node
 
@@ -81,25 +82,28 @@ def synthesise_all(
 
 
 def build(
-    folder: Path, overlays: Sequence[Overlay], jobs: int, look: Callable[[Environment], T]
+    folder: Path, overlays: Sequence[Overlay], jobs: int, look: Callable[[Environment], T], *, quiet: bool = False
 ) -> list[tuple[Environment, T]]:
     """Build the environments of overlays that were read and compared, each with what `look` says about it.
 
-    Many are built in worker processes: `jobs` of them, or as many as there are cores. Raises `OverlayError` with the
-    faults of all overlays, and `UserError` when cdk8s or Node.js fails.
+    Many are built in worker processes: `jobs` of them, or as many as there are cores. On a terminal a line tells how
+    far they are, unless `quiet`. Raises `OverlayError` with the faults of all overlays, and `UserError` when cdk8s or
+    Node.js fails.
     """
     sealed = sealed_secrets(folder, overlays)
-    if len(overlays) > node.MANY and jobs != 1 and node.leave_to_workers():
-        from convexctl.synth import fleet
+    with progress(0 if quiet else len(overlays)) as step:
+        if len(overlays) > node.MANY and jobs != 1 and node.leave_to_workers():
+            from convexctl.synth import fleet
 
-        return fleet.synthesise_many(overlays, sealed, jobs or fleet.default_jobs(), look)
-    environments, faults = [], []
-    for overlay in overlays:
-        try:
-            environment = synthesise(overlay, sealed.get(overlay.name, ()))
-            environments.append((environment, look(environment)))
-        except OverlayError as error:
-            faults += error.messages
+            return fleet.synthesise_many(overlays, sealed, jobs or fleet.default_jobs(), look, step)
+        environments, faults = [], []
+        for overlay in overlays:
+            try:
+                environment = synthesise(overlay, sealed.get(overlay.name, ()))
+                environments.append((environment, look(environment)))
+            except OverlayError as error:
+                faults += error.messages
+            step()
     if faults:
         raise OverlayError(faults)
     return environments

@@ -44,12 +44,16 @@ def default_jobs() -> int:
 
 
 def synthesise_many(
-    overlays: Sequence[Overlay], sealed: Sealed, jobs: int, look: Callable[[Environment], T]
+    overlays: Sequence[Overlay],
+    sealed: Sealed,
+    jobs: int,
+    look: Callable[[Environment], T],
+    step: Callable[[], None],
 ) -> list[tuple[Environment, T]]:
     """Build the environments in `jobs` worker processes, in the order of the overlays, each with what `look` says.
 
-    Must be called before this process uses cdk8s or starts a thread. Raises `OverlayError` with the faults of all
-    overlays, and `UserError` if cdk8s, Node.js or a worker fails.
+    `step` is called after each. Must be called before this process uses cdk8s or starts a thread. Raises `OverlayError`
+    with the faults of all overlays, and `UserError` if cdk8s, Node.js or a worker fails.
     """
     global _work  # noqa: PLW0603
     _work = (overlays, sealed, look)
@@ -66,6 +70,7 @@ def synthesise_many(
             faults += made.wrong
             if not faults:
                 environments.append((Environment(overlay, made.files), made.said))
+            step()
         done = True
     except BrokenProcessPool:
         raise UserError(
