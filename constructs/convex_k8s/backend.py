@@ -10,7 +10,7 @@ from constructs import Construct
 from convex_k8s import pods
 from convex_k8s.config import CA_FOLDER, EXTRA_CA_FOLDER, Config
 from convex_k8s.naming import Naming
-from convex_k8s.service_account import ServiceAccount, account_name
+from convex_k8s.service_account import ServiceAccount
 from convex_k8s.services import ComponentService, Port
 from convex_k8s.values import Values
 from convex_k8s.values.checks.metadata import CHECKSUM_ANNOTATION, CLOUD_NATIVE_PG
@@ -96,7 +96,7 @@ class Backend(Construct):
         return k8s.PodSpec(
             automount_service_account_token=False,
             enable_service_links=False,
-            service_account_name=values.service_account_name or account_name(self._naming, "backend", values) or None,
+            service_account_name=self._naming.values.backend_account or None,
             image_pull_secrets=pods.pull_secrets(self._naming.values.image_pull_secrets),
             termination_grace_period_seconds=values.termination_grace_period_seconds,
             security_context=pods.pod_security(values.security_context),

@@ -97,7 +97,7 @@ def _policy(values: Values, instance_name: str, environment: Mapping[str, str]) 
         region=values.s3.dialect.region or environment.get("AWS_REGION", ""),
     )
     whose = (
-        f"the role of the ServiceAccount {values.backend.service_account_name or 'default'}"
+        f"the role of the ServiceAccount {values.backend_account or 'default'}"
         if values.s3.credentials == "ambient"
         else "the access key"
     )

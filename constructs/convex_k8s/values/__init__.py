@@ -205,6 +205,13 @@ class Values(Model):
         return self.instance.keys.instance_secret
 
     @property
+    def backend_account(self) -> str:
+        """The ServiceAccount of the backend's pod; empty for the namespace's default one."""
+        account = self.backend.service_account
+        made = f"{self.release_name}-backend" if account.create else ""
+        return self.backend.service_account_name or account.name or made
+
+    @property
     def admin_key_secret_name(self) -> str:
         """The Secret with the admin key; empty if there is none."""
         return self.instance_secret_name if self.secrets.provider == "bootstrap" else self.backend.secrets_name
