@@ -92,8 +92,42 @@ def _faults(old: Manifest, new: Any, type: str, patch: Any, path: Path) -> list[
         return [Problem(path, f"changes apiVersion, kind, name or namespace of {_title(old)}, which others refer to")]
     if fault := secret_fault(new):
         return [Problem(path, fault)]
+    if lost := list(_lost(old, new)):
+        return [Problem(path, f"takes {' and '.join(lost)} away from {_title(old)}, which needs it")]
     found = kubernetes_types.faults(type, new, (), newest="") if type else ()
     return [_placed(problem, patch, path, _title(old)) for problem in found]
+
+
+_KEPT = {
+    "ConfigMap": ("data", "data.CONVEX_CLOUD_ORIGIN", "data.CONVEX_SITE_ORIGIN"),
+    "CronJob": ("spec.jobTemplate.spec.template.spec.volumes",),
+    "ExternalSecret": ("spec.data", "spec.secretStoreRef", "spec.target"),
+    "Gateway": ("spec.gatewayClassName",),
+    "HTTPRoute": ("spec.parentRefs",),
+    "StatefulSet": ("spec.template.spec.volumes",),
+}
+
+
+def _lost(old: Manifest, new: Manifest) -> Iterator[str]:
+    """What a patch takes away, and the object, or one that refers to it, is nothing without."""
+    for place in ("spec", *_KEPT.get(old["kind"], ())):
+        if _at(old, place) and not _at(new, place):
+            yield place
+            return
+    if old["kind"] == "Service":
+        left = [_port(port) for port in _at(new, "spec.ports") or ()]
+        yield from (f"the port {port}" for port in map(_port, _at(old, "spec.ports") or ()) if port not in left)
+
+
+def _port(port: Any) -> Any:
+    """What others call a port of a Service: its name, or its number."""
+    return port.get("name", port.get("port")) if isinstance(port, dict) else None
+
+
+def _at(value: Any, place: str) -> Any:
+    for key in place.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _placed(problem: Problem, patch: Any, path: Path, title: str) -> Problem:
@@ -129,8 +163,10 @@ def _fits(target: PatchTarget, manifest: Manifest) -> bool:
         (target.name, metadata["name"]),
         (target.namespace, metadata.get("namespace", "")),
     )
-    return all(not pattern or re.fullmatch(pattern, text) for pattern, text in pairs) and selects(
-        target.label_selector, metadata.get("labels") or {}
+    return (
+        all(not pattern or re.fullmatch(pattern, text) for pattern, text in pairs)
+        and selects(target.label_selector, metadata.get("labels") or {})
+        and selects(target.annotation_selector, metadata.get("annotations") or {})
     )
 
 

@@ -54,6 +54,17 @@ def test_what_is_not_patched_stays_as_it_is_to_the_letter() -> None:
     assert before.replace("replicas: 1", "replicas: 2") == after
 
 
+def test_a_patch_finds_its_objects_by_their_annotations() -> None:
+    text = patched(
+        "{kind: Service, annotationSelector: 'team in (web, data)'}",
+        "{spec: {sessionAffinity: ClientIP}}",
+        "service: {dashboard: {annotations: {team: web}}}",
+    )
+    services = [each for each in environment_of(text).manifests if each["kind"] == "Service"]
+    sticky = [each["metadata"]["name"] for each in services if "sessionAffinity" in each["spec"]]
+    assert sticky == ["convex-dashboard-svc"]
+
+
 def test_extra_objects_get_what_they_leave_out() -> None:
     environment = case("extra-objects").environment()
     config = one(environment, "ConfigMap", "motd")
@@ -87,6 +98,17 @@ REFUSED = [
      "4: patches[0].patch[0].path: leads nowhere: there is no foo in /spec"),
     ("{kind: Deployment}", "{$patch: delete}", "4: patches[0].patch.$patch: deletes the whole object"),
     ("{kind: StatefulSet}", "{metadata: {name: other}}", "4: patches[0].patch: changes apiVersion, kind, name"),
+    ("{kind: Deployment}", "{spec: {template: {spec: {containers: [{name: convex-dashboard, $patch: delete}]}}}}",
+     "4: patches[0].patch.spec.template.spec: has no containers"),
+    ("{kind: StatefulSet}", "[{op: remove, path: /spec}]",
+     "4: patches[0].patch: takes spec away from StatefulSet convex-backend, which needs it"),
+    ("{kind: StatefulSet}", "{spec: {template: {spec: {volumes: null}}}}",
+     "4: patches[0].patch: takes spec.template.spec.volumes away from StatefulSet convex-backend"),
+    ("{kind: ConfigMap}", "{data: {CONVEX_CLOUD_ORIGIN: null}}",
+     "4: patches[0].patch: takes data.CONVEX_CLOUD_ORIGIN away from ConfigMap convex-config"),
+    ("{kind: Service, name: convex-backend-svc}", "[{op: remove, path: /spec/ports/0}]",
+     "4: patches[0].patch: takes the port api away from Service convex-backend-svc"),
+    ("{kind: Service, annotationSelector: 'team=web'}", "{spec: {}}", "3: patches[0].target: fits no object"),
     ("{kind: Deployment}", "[{op: replace, path: /metadata, value: 1}]", "4: patches[0].patch: changes apiVersion"),
 ]  # fmt: skip
 

@@ -119,6 +119,21 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
+_NOT_EMPTY = {
+    "ConfigMapEnvSource": ("name",),
+    "ConfigMapKeySelector": ("name",),
+    "ConfigMapVolumeSource": ("name",),
+    "HTTPIngressRuleValue": ("paths",),
+    "NodeSelector": ("nodeSelectorTerms",),
+    "PodSpec": ("containers",),
+    "PodTemplateSpec": ("spec",),
+    "SecretEnvSource": ("name",),
+    "SecretKeySelector": ("name",),
+    "SecretVolumeSource": ("secretName",),
+}
+"""Fields without which the API server refuses an object, though its schema lets them be missing or empty."""
+
+
 def faults(spec: str, value: Any, path: Path = (), newest: str = OLDEST) -> Iterator[Problem]:
     """What is wrong with a value that must be of the type `spec` (`Affinity`, `[]Volume`), by paths below `path`.
 
@@ -174,6 +189,7 @@ def _faults_of_struct(type: str, value: Any, path: Path, newest: str) -> Iterato
         elif item is not None:
             yield from faults(_spec(known[key]), item, (*path, key), newest)
     missing = [name for name in required(type) if value.get(name) is None]
+    missing += [name for name in _NOT_EMPTY.get(type, ()) if name not in missing and not value.get(name)]
     if missing:
         yield Problem(path, f"has no {' and no '.join(missing)}")
 

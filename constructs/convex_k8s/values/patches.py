@@ -57,6 +57,8 @@ class PatchTarget(Model):
     """Namespace of the object."""
     label_selector: LabelSelector = ""
     """Labels of the object, as `kubectl get -l` takes them."""
+    annotation_selector: LabelSelector = ""
+    """Annotations of the object, in the same form."""
 
 
 def _body(value: Any) -> Any:
