@@ -145,6 +145,30 @@ REFUSED = [
         "listeners out",
         id="a host that no listener takes",
     ),
+    *(
+        pytest.param(
+            GATEWAY.replace("parentRefs: [{name: public}]", f"create: {{className: c, listeners: [{listeners}]}}"),
+            f"test.yaml:4: gateway.create.listeners[1].{message}",
+            id=id,
+        )
+        for listeners, message, id in (
+            (
+                "{name: a}, {name: b}",
+                "port: has the same host and port as listener a: remove one of them",
+                "two listeners for every host",
+            ),
+            (
+                "{name: a, hostname: '*.example.com'}, {name: b, hostname: '*.example.com'}",
+                "hostname: has the same host and port as listener a: remove one of them",
+                "two listeners for one host",
+            ),
+            (
+                "{name: a}, {name: b, port: 443, protocol: HTTP}",
+                "port: is 443, which listener a has with protocol HTTPS: a port has one protocol",
+                "two protocols on one port",
+            ),
+        )
+    ),
 ]
 
 

@@ -8,11 +8,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, model_validator
 
 from convex_k8s.values.base import Count, Model, OptionalObjectName, Quantity, TextLike, wrong
+from convex_k8s.values.schedule import Schedule
 from convex_k8s.values.storage import Endpoint, OptionalBucket, Region
 from convex_k8s.values.workload import Amounts, Digest, Image, Repository, Resources, Tag
 
-_CRON = r"[-0-9A-Za-z*/,?]+( +[-0-9A-Za-z*/,?]+){4}|@(hourly|daily|midnight|weekly|monthly|yearly|annually)"
-Schedule = Annotated[str, TextLike(_CRON, "a schedule of five fields like `0 3 * * *`, or @daily")]
 Prefix = Annotated[
     str,
     TextLike(

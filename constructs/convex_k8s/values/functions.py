@@ -10,8 +10,9 @@ from convex_k8s.values.workload import PullPolicy
 ImageReference = Annotated[
     str,
     TextLike(
-        r"[a-z0-9][a-zA-Z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})(@sha256:[0-9a-f]{64})?",
-        "an image with a tag, like registry.example.com/team/functions:1f2e3d4",
+        r"[a-z0-9][a-zA-Z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64}|"
+        r":[A-Za-z0-9_][A-Za-z0-9._-]{0,127}@sha256:[0-9a-f]{64})",
+        "an image with a tag or digest, like registry.example.com/team/functions:1f2e3d4",
         optional=True,
     ),
 ]

@@ -5,16 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from convex_k8s.values.base import Model, TextLike
+from convex_k8s.values.schedule import OptionalSchedule
 
-_FIELD = r"[0-9A-Za-z*,/?-]+"
-Schedule = Annotated[
-    str,
-    TextLike(
-        rf"@(hourly|daily|midnight|weekly|monthly|yearly|annually)|{_FIELD}( {_FIELD}){{4}}",
-        "a schedule of cron with five fields like `0 4 * * 0`, or @daily or @weekly",
-        optional=True,
-    ),
-]
 TimeZone = Annotated[
     str, TextLike(r"[A-Za-z0-9+_-]+(/[A-Za-z0-9+_-]+)*", "the name of a time zone like Europe/Berlin", optional=True)
 ]
@@ -23,7 +15,7 @@ TimeZone = Annotated[
 class Maintenance(Model):
     """Maintenance on a schedule."""
 
-    restart_schedule: Schedule = ""
+    restart_schedule: OptionalSchedule = ""
     """When the backend is restarted, as cron has it: its memory grows with deploys and Node actions until a restart.
     `0 4 * * 0` is each Sunday at four. Clients reconnect by themselves. Empty: never."""
     time_zone: TimeZone = ""

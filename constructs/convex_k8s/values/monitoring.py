@@ -9,6 +9,9 @@ from pydantic import BeforeValidator, Field
 from convex_k8s.values.base import LabelKey, LabelValue, Model, TextLike
 
 Duration = Annotated[str, TextLike(r"[1-9][0-9]*(ms|s|m|h|d)", "a time of Prometheus's like 30s or 5m")]
+AlertLabel = Annotated[
+    str, TextLike(r"(?!__)[A-Za-z_][A-Za-z0-9_]*", "the name of a label of Prometheus's like team (letters, digits, _)")
+]
 Percent = Annotated[int, Field(ge=1, le=99)]
 
 
@@ -30,7 +33,7 @@ class Rules(Model):
     """Make them, where monitoring is on."""
     labels: dict[LabelKey, LabelValue] = {}
     """Labels by which your Prometheus selects the PrometheusRule."""
-    alert_labels: dict[LabelKey, LabelValue] = {}
+    alert_labels: dict[AlertLabel, str] = {}
     """Labels of each alert, for instance a team."""
     memory_percent: Percent = 90
     """Part of the memory limit at which the backend counts as near it."""

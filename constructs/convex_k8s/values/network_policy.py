@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from convex_k8s.values.base import LabelKey, LabelValue, Model, Port, wrong
+from convex_k8s.problems import Problem
+from convex_k8s.values.base import LabelKey, LabelValue, Model, Port, wrong, wrong_inside
 from convex_k8s.values.secrecy import shown
 
 
@@ -40,6 +41,15 @@ class IpBlock(Model):
     except_: Annotated[list[Cidr], Field(alias="except")] = []
     """Networks in it that are left out."""
 
+    @model_validator(mode="after")
+    def _inside(self) -> IpBlock:
+        whole = ipaddress.ip_network(self.cidr, strict=False)
+        for index, text in enumerate(self.except_):
+            part = ipaddress.ip_network(text, strict=False)
+            if part.version != whole.version or part == whole or not part.subnet_of(whole):  # type: ignore[arg-type]
+                raise wrong_inside([Problem(("except", index), f"is {text}, which is not a part of {self.cidr}")])
+        return self
+
 
 class PolicyPeer(Model):
     """Pods or addresses, as Kubernetes writes them."""
@@ -50,6 +60,15 @@ class PolicyPeer(Model):
     """Pods of these namespaces."""
     pod_selector: LabelSelector | None = None
     """Pods with these labels; without `namespaceSelector` those of the environment's own namespace."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> PolicyPeer:
+        selectors = (self.namespace_selector, self.pod_selector)
+        if self.ip_block is None and selectors == (None, None):
+            raise wrong("is empty: name an ipBlock, a namespaceSelector or a podSelector")
+        if self.ip_block is not None and selectors != (None, None):
+            raise wrong("has an ipBlock beside a selector, which Kubernetes refuses: make two items of it")
+        return self
 
     @property
     def manifest(self) -> dict[str, Any]:

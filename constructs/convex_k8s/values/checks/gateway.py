@@ -11,7 +11,7 @@ from convex_k8s.values.public_hosts import PublicHosts
 
 if TYPE_CHECKING:
     from convex_k8s.values import Values
-    from convex_k8s.values.gateway import GatewayHost
+    from convex_k8s.values.gateway import GatewayHost, Listener
 
 
 def _parents(values: Values) -> Iterator[Problem]:
@@ -84,6 +84,7 @@ def _listeners(values: Values) -> Iterator[Problem]:
         path: Path = ("gateway", "create", "listeners", index)
         if listener.name in names[:index]:
             yield Problem((*path, "name"), f"is {listener.name}, which another listener has already")
+        yield from _conflict(gateway.create.listeners[:index], listener, path)
         if listener.protocol == "HTTP" and listener.tls.certificate_refs:
             yield Problem((*path, "tls"), "goes with protocol HTTPS only", ((*path, "protocol"),))
         for number, reference in enumerate(listener.tls.certificate_refs):
@@ -93,6 +94,22 @@ def _listeners(values: Values) -> Iterator[Problem]:
                     "needs a ReferenceGrant, which must name the environment's namespace: set namespace",
                     (("namespace",),),
                 )
+
+
+def _conflict(before: list[Listener], listener: Listener, path: Path) -> Iterator[Problem]:
+    """What keeps a listener from sharing its port with one before it."""
+    for other in before:
+        if other.port == listener.port and other.protocol != listener.protocol:
+            yield Problem(
+                (*path, "port"),
+                f"is {listener.port}, which listener {other.name} has with protocol {other.protocol}: a port has one "
+                "protocol",
+            )
+            return
+        if other.port == listener.port and other.hostname == listener.hostname:
+            place = "hostname" if listener.hostname else "port"
+            yield Problem((*path, place), f"has the same host and port as listener {other.name}: remove one of them")
+            return
 
 
 def _unserved(values: Values) -> Iterator[Problem]:
