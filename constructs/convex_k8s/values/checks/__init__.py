@@ -58,7 +58,7 @@ def errors(values: Values) -> list[Problem]:
 
 def warnings(values: Values) -> list[Problem]:
     """What is allowed and probably not meant."""
-    families = (pods, workload, edge, ingress, gateway, policies, backend, backup, effects)
+    families = (pods, workload, edge, ingress, gateway, policies, services, backend, backup, effects)
     return [problem for family in families for check in family.WARNINGS for problem in check(values)]
 
 

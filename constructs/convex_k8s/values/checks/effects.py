@@ -117,6 +117,45 @@ EFFECTS: tuple[Effect, ...] = (
         "has no effect while ingress.enabled and gateway.enabled are false: remove it, or set one to true",
     ),
     _while_enabled("gateway", ("parentRefs", "create", "dashboard", "backend", "site")),
+    _while_enabled(
+        "networkPolicy",
+        (
+            *("ingressNSMatchLabels", "ingressNSPodMatchLabels", "metricsNSMatchLabels", "egress"),
+            *("database", "s3", "origins", "extraIngress", "extraEgress"),
+        ),
+    ),
+    _while_enabled("podDisruptionBudget", ("dashboard", "backend")),
+    _while_enabled("monitoring", ("serviceMonitor", "rules")),
+    _while_enabled("monitoring.serviceMonitor", ("interval", "labels")),
+    _while_enabled("monitoring.rules", ("labels", "alertLabels", "memoryPercent", "volumePercent", "certificateDays")),
+    Effect(
+        ("maintenance.timeZone",),
+        lambda values: values.maintenance.restart_schedule,
+        "has no effect without maintenance.restartSchedule: set that, or remove it",
+    ),
+    _while_enabled(
+        "backup",
+        (
+            *("schedule", "includeFiles", "destination", "s3", "claim", "keep", "timeout"),
+            *("adminKeySecret", "resources", "rclone"),
+        ),
+    ),
+    Effect(
+        ("backup.s3", "backup.rclone"),
+        lambda values: values.backup.destination == "s3",
+        "has no effect while backup.destination is claim: remove it, or set that to s3",
+    ),
+    Effect(
+        ("backup.claim",),
+        lambda values: values.backup.destination == "claim",
+        "has no effect while backup.destination is s3: remove it, or set that to claim",
+    ),
+    Effect(
+        tuple(f"functions.{field}" for field in ("pullPolicy", "command", "env", "adminKeySecret")),
+        lambda values: values.functions.image,
+        "has no effect without functions.image: set that, or remove it",
+    ),
+    _while_enabled("dashboard", ("replicaCount", "env", "envFrom")),
     Effect(
         ("ingress.site.paths",),
         lambda values: values.ingress.site.host,

@@ -41,6 +41,12 @@ def _no_budget(values: Values) -> Iterator[Problem]:
             "makes nothing: the dashboard has one pod, and a budget for one pod could only block the drain of a node; "
             "set dashboard.replicaCount to 2",
         )
+    if budget.enabled and several and budget.dashboard.max_unavailable >= values.dashboard.replica_count:
+        yield Problem(
+            ("podDisruptionBudget", "dashboard", "maxUnavailable"),
+            f"is {budget.dashboard.max_unavailable}, all pods of the dashboard, so the budget keeps none of them: set "
+            "it lower, or dashboard.replicaCount higher",
+        )
 
 
 ERRORS = ()

@@ -32,4 +32,22 @@ def _services(values: Values) -> Iterator[Problem]:
             taken[number] = f"{component}.{key}"
 
 
+def _unusual_ports(values: Values) -> Iterator[Problem]:
+    """Ports that an API server refuses unless it was told to take them."""
+    for component, key, number in (
+        ("backend", "nodePort", values.service.backend.node_port),
+        ("backend", "actionsNodePort", values.service.backend.actions_node_port),
+        ("dashboard", "nodePort", values.service.dashboard.node_port),
+    ):
+        if number is not None and number not in _NODE_PORTS:
+            yield Problem(
+                ("service", component, key),
+                f"is {number}, and a cluster refuses ports of nodes outside {_NODE_PORTS.start}-{_NODE_PORTS.stop - 1} "
+                "unless its API server has another --service-node-port-range",
+            )
+
+
+_NODE_PORTS = range(30000, 32768)
+
 ERRORS = (_services,)
+WARNINGS = (_unusual_ports,)
