@@ -68,7 +68,7 @@ class Backup(Construct):
             spec=k8s.CronJobSpec(
                 schedule=backup.schedule,
                 time_zone="Etc/UTC",
-                suspend=suspend or None,
+                suspend=suspend or self._values.backend.paused or None,
                 concurrency_policy="Forbid",
                 starting_deadline_seconds=_START_UP_TO_S,
                 successful_jobs_history_limit=3,
@@ -92,7 +92,7 @@ class Backup(Construct):
             restart_policy="Never",
             automount_service_account_token=False,
             enable_service_links=False,
-            service_account_name=(backend.service_account_name or None) if _ambient(values) else None,
+            service_account_name=(values.backend_account or None) if _ambient(values) else None,
             image_pull_secrets=pods.pull_secrets(values.image_pull_secrets),
             security_context=pods.pod_security(backend.security_context),
             node_selector=backend.node_selector or None,

@@ -44,6 +44,8 @@ class Functions(Construct):
         spec = json.dumps(job.to_json()["spec"], sort_keys=True)
         suffix = hashlib.sha256(spec.encode()).hexdigest()[:_HASH_DIGITS]
         job.add_json_patch(JsonPatch.replace("/metadata/name", f"{name}-{suffix}"))
+        if naming.values.backend.paused:
+            job.add_json_patch(JsonPatch.add("/spec/suspend", True))
 
     def _pod(self) -> k8s.PodSpec:
         values = self._naming.values

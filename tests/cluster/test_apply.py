@@ -70,7 +70,11 @@ def as_compared(objects: dict[str, Object]) -> dict[str, Object]:
     return without
 
 
-@pytest.fixture(scope="module", params=CASES, ids=str)
+RUNNING = [case for case in CASES if not case.overlay().values.backend.paused]
+"""What is applied is about pods, which a paused backend does not have."""
+
+
+@pytest.fixture(scope="module", params=RUNNING, ids=str)
 def applied(request: pytest.FixtureRequest, cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Applied:
     case: Case = request.param
     environment = case.environment()

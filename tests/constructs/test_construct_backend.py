@@ -31,7 +31,7 @@ def container_of(overlay: str) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_there_is_one_writer(case: Case) -> None:
     spec = one(case.environment(), "StatefulSet")["spec"]
-    assert spec["replicas"] == 1
+    assert spec["replicas"] == (0 if case.overlay().values.backend.paused else 1)
     own = spec.get("updateStrategy")
     assert own in (None, {"type": "OnDelete"}), "both end the old pod before they start the new one"
 

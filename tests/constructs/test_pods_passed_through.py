@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -59,12 +60,32 @@ def test_a_service_account_that_exists_is_named_and_not_made() -> None:
 
 
 def test_a_paused_backend_has_no_pod_and_says_so() -> None:
-    environment = environment_of("backend: { paused: true }")
+    environment = case("paused").environment()
     assert one(environment, "StatefulSet")["spec"]["replicas"] == 0
     assert any("backend.paused: is true: no pod" in warning for warning in environment.overlay.warnings)
     (backend,) = predict(environment.manifests).backends
     assert {row.name: row.decision.value for row in backend.rows()}["writers"] == "none"
     assert "nothing runs" in environment.files["README.md"]
+
+
+def test_jobs_wait_while_the_backend_is_paused() -> None:
+    paused = case("paused").environment()
+    text = (OPTIONS / "paused.yaml").read_text(encoding="utf-8")
+    running = environment_of(text.replace("paused: true", "paused: false"))
+    for kind, name in (("CronJob", "convex-backup"), ("Job", None)):
+        before, after = copy.deepcopy(one(paused, kind, name)), one(running, kind, name)
+        assert before["metadata"]["name"] == after["metadata"]["name"]
+        assert before["spec"].pop("suspend") is True
+        assert before["spec"] == after["spec"]
+
+
+def test_a_backup_uses_the_role_of_the_account_that_is_made() -> None:
+    environment = environment_of(
+        "postgres: {enabled: true}\ns3: {credentials: ambient, region: eu-central-1}\n"
+        "backend: {serviceAccount: {create: true}}\nbackup: {enabled: true, s3: {bucket: team-backups}}\n"
+    )
+    job = one(environment, "CronJob", "convex-backup")["spec"]["jobTemplate"]["spec"]
+    assert job["template"]["spec"]["serviceAccountName"] == "convex-backend"
 
 
 def test_one_tag_for_both_images_and_a_tag_of_its_own_wins() -> None:
