@@ -103,6 +103,7 @@ class NamespaceChart(Chart):
         metadata = _namespace(naming)["metadata"]
         k8s.KubeNamespace(self, "namespace", metadata=k8s.ObjectMeta(**metadata))
         apply_patches(self, naming)
+        keep_literally(self, values)
 
 
 def _namespace(naming: Naming) -> dict[str, Any]:

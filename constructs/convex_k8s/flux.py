@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from cdk8s import ApiObject, Chart
 
@@ -20,3 +21,11 @@ def keep_literally(chart: Chart, values: Values) -> None:
         if isinstance(node, ApiObject) and "${" in json.dumps(node.to_json()):
             for name, value in LITERALLY.items():
                 node.metadata.add_annotation(name, value)
+
+
+def literally(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest with the annotation, if it holds `${`."""
+    if "${" not in json.dumps(manifest):
+        return manifest
+    metadata = manifest["metadata"]
+    return {**manifest, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **LITERALLY}}}

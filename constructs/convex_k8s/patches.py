@@ -11,6 +11,7 @@ from cdk8s import ApiObject, ApiObjectMetadata, Chart, JsonPatch, Testing
 
 from convex_k8s import json_patch, strategic_merge
 from convex_k8s.extra_objects import complete
+from convex_k8s.flux import literally
 from convex_k8s.json_patch import PatchError
 from convex_k8s.naming import Naming
 from convex_k8s.problems import Path, Problem, ValuesError, dotted
@@ -43,7 +44,7 @@ def apply_patches(chart: Chart, naming: Naming, elsewhere: list[Manifest] | None
             problems += faults
     if problems:
         raise ValuesError(problems)
-    _replace(chart, manifests)
+    _replace(chart, [literally(manifest) for manifest in manifests])
 
 
 def _twice(manifests: list[Manifest], extra: int) -> Iterator[Problem]:

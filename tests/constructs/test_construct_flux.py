@@ -37,3 +37,23 @@ def test_a_value_of_the_users() -> None:
         if ANNOTATION in (manifest["metadata"].get("annotations") or {})
     }
     assert annotated == {"ConfigMap", "Ingress"}
+
+
+BESIDE_IT = """\
+extraObjects:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: mine, annotations: {example.com/a: b}}, data: {a: "${c}"}}
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: other}, data: {a: "$c"}}
+patches:
+  - {target: {kind: Deployment}, patch: {metadata: {annotations: {example.com/rule: "${d}"}}}}
+"""
+
+
+def test_objects_of_the_users_and_what_patches_bring() -> None:
+    annotated = {
+        (manifest["kind"], manifest["metadata"]["name"]): len(manifest["metadata"]["annotations"])
+        for manifest in synthesise(overlay_of(WITH_A_REFERENCE + BESIDE_IT)).manifests
+        if ANNOTATION in (manifest["metadata"].get("annotations") or {})
+    }
+    names = ("ConfigMap", "convex-config"), ("Ingress", "convex-ingress"), ("Deployment", "convex-dashboard")
+    assert set(annotated) == {*names, ("ConfigMap", "mine")}
+    assert annotated["ConfigMap", "mine"] > 2, "its own annotations stay"
