@@ -12,6 +12,8 @@ HOME = Path(__file__).resolve().parent.parent
 """The folder that holds this package: with main.py in it, unless the package is installed."""
 MAIN = HOME / "main.py"
 _SOURCES = ("convexctl", "constructs", "docs", "tests", "benchmarks", ".ci")
+RECORD = ".convex-k8s"
+"""The file that lists what was written into an environment's folder."""
 FROM_SOURCE = "python3 main.py"
 """How the files of this project call the program."""
 
@@ -50,17 +52,21 @@ def output_folder(given: Path | None) -> Path:
 
 
 def check_output_folder(target: Path, overlays: Path) -> None:
-    """Raise `UserError` if folders of environments would be written among sources: of the program or the overlays."""
+    """Raise `UserError` if folders of environments would be written among sources, or into an environment.
+
+    Below the overlays, manifests would be taken for overlays by the next run.
+    """
     root, place = repository(), target.resolve()
     ours = [HOME / name for name in _SOURCES] if MAIN.is_file() else [HOME / "convexctl"]
-    sources = [*ours, root / ".git", overlays / ".git"]
-    among = any(place.is_relative_to(folder.resolve()) for folder in sources)
-    if among or place in (root.resolve(), HOME, overlays.resolve()):
+    among = ".git" in place.parts or any(place.is_relative_to(folder.resolve()) for folder in (*ours, overlays))
+    if among or place in (root.resolve(), HOME):
         raise UserError(
             f"{target}: is a folder of sources, and each environment becomes a folder in it: name one of its own, "
             f"such as {folder('dist')}",
             WRONG_USAGE,
         )
+    if environment := next((above for above in (place, *place.parents) if (above / RECORD).is_file()), None):
+        raise UserError(f"{target}: is in the environment {environment}: name the folder above it", WRONG_USAGE)
 
 
 def _program() -> str:

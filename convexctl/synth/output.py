@@ -20,8 +20,8 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from convexctl.errors import UserError, printable
+from convexctl.project import RECORD
 from convexctl.synth.record import (
-    RECORD,
     digest,
     named_folders,
     owner_and_files,

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-RECORD = ".convex-k8s"
-"""The file that lists what was written into an environment's folder."""
+from convexctl.project import RECORD
+
 _HEADER = "# Written by convex-k8s for the environment "
 _OWN_NAME = "# Named by --name, and made from the overlay "
 

@@ -129,6 +129,16 @@ class TestSynth:
         done = run(capsys, "synth", "--overlays", str(self.overlays), "-o", str(self.overlays))
         assert done.code == 2
         assert sorted(path.name for path in self.overlays.iterdir()) == ["one.yaml", "two.yaml"]
+        done = run(capsys, "synth", "--overlays", str(self.overlays), "-o", str(self.overlays / "below"))
+        assert done.code == 2, "the next run would take the manifests for overlays"
+
+    def test_it_does_not_write_into_an_environment(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run(capsys, *self.arguments())
+        before = files(self.output)
+        for place in ("one", "one/below"):
+            done = run(capsys, "synth", "--overlays", str(self.overlays), "-o", str(self.output / place))
+            assert (done.code, "is in the environment" in done.stderr) == (2, True)
+        assert files(self.output) == before
 
     def test_many_that_stay_as_they_are_get_one_line(self, capsys: pytest.CaptureFixture[str]) -> None:
         from convexctl.commands.synth import _report
