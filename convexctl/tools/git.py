@@ -28,13 +28,15 @@ class GitError(Exception):
 def committed(root: Path, files: Sequence[str]) -> dict[str, bytes]:
     """Those of `files` (paths below `root`, which may be gone) that the last commit has.
 
-    Empty outside a Git work tree, without git and without a commit. Raises `GitError` if git refuses.
+    Empty outside a Git work tree and without a commit. Raises `GitError` if git refuses or is missing.
     """
     program = shutil.which("git")
     root = root.resolve()
     folder = next(above for above in (root, *root.parents) if above.is_dir())
-    if program is None or not any((above / ".git").exists() for above in (folder, *folder.parents)):
+    if not any((above / ".git").exists() for above in (folder, *folder.parents)):
         return {}
+    if program is None:
+        raise GitError("there is no git on PATH")
     wanted = "".join(f"HEAD:./{(root / file).relative_to(folder)}\n" for file in files)
     done = _git(program, folder, "cat-file", "--batch", stdin=wanted)
     if done.returncode != 0:
