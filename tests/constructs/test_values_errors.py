@@ -683,6 +683,7 @@ NOT_IN_GIT = [
     ("postgres: {user: x}", "postgres.user", "postgres.existingSecret"),
     ("mysql: {password: x}", "mysql.password", "mysql.existingSecret"),
     ("backend: {apiToken: x}", "backend.apiToken", "backend.envFrom"),
+    ("backend: {adminKey: x}", "backend.adminKey", "backend.secretsName"),
 ]
 
 
@@ -692,6 +693,28 @@ def test_a_key_for_a_credential_leads_to_the_secret(overlay: str, key: str, plac
         f"test.yaml:1: {key}: is not a parameter: credentials stay in the Secret ({place}), and the command `secrets` "
         "asks for them"
     ]
+
+
+NEAR_IN_MEANING = [
+    ("instance: {keys: {secret: x}}", ": did you mean instance.keys.instanceSecret?"),
+    ("s3: {keys: {secretKey: x}}", ": did you mean s3.keys.secretAccessKey?"),
+    ("backend: {extraEnv: []}", ": did you mean backend.env?"),
+    ("auth: {a: b}", "is not a parameter; known here: "),
+]
+
+
+@pytest.mark.parametrize(("overlay", "text"), NEAR_IN_MEANING)
+def test_a_suggestion_is_near_in_meaning(overlay: str, text: str) -> None:
+    (message,) = faults_of(overlay)
+    assert text in message
+
+
+def test_a_secret_of_another_kind_is_not_suggested() -> None:
+    names = "remoteKeys: {convex-tls: a}, storeName: v"
+    messages = faults_of(
+        f"postgres: {{enabled: true}}\nsecrets: {{provider: external-secrets, externalSecrets: {{{names}}}}}"
+    )
+    assert any("convex-tls: is not a Secret that is made from the store; there are: " in each for each in messages)
 
 
 LOST = [

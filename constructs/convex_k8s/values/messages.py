@@ -51,10 +51,17 @@ def must_be(kind: str, value: Any) -> str:
     return f"must be {_KINDS[kind]}{_instead_of(kind, value)}"
 
 
+_SHORT = 4
+"""In a word of so few letters half of a match is chance: `auth` is not `audit`."""
+
+
 def meant(key: str, known: Iterable[str]) -> str:
     """The known key that a wrong one was probably meant to be; empty if none is close."""
     lowered = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(key.lower().replace("_", "").replace("-", ""), lowered, n=1, cutoff=0.65)
+    plain = _plain(key)
+    if swapped := [name for name in lowered if sorted(name) == sorted(plain)]:
+        return lowered[swapped[0]]
+    close = difflib.get_close_matches(plain, lowered, n=1, cutoff=0.65 if len(plain) > _SHORT else 0.75)
     return lowered[close[0]] if close else ""
 
 
@@ -95,11 +102,12 @@ def _unknown_key(model: type[Model], path: Path) -> str:
     key = str(path[-1])
     if _kubernetes_own(path):
         return "is not a parameter, and a field of Kubernetes' own: set it with patches (docs/extending.md)"
-    same = {name.lower(): name for name, _ in _fields(_model_at(model, path[:-1]))}.get(_plain(key))
-    if not same and (place := _credential(path)):
-        return f"is not a parameter: credentials stay in the Secret ({place}), and the command `secrets` asks for them"
     siblings = [name for name, _ in _fields(_model_at(model, path[:-1]))]
-    if close := meant(key, siblings):
+    same = {name.lower(): name for name in siblings}.get(_plain(key))
+    # Below `keys` are names of keys, and no credentials.
+    if not same and "keys" not in path[:-1] and (place := _credential(path)):
+        return f"is not a parameter: credentials stay in the Secret ({place}), and the command `secrets` asks for them"
+    if close := _spelt_otherwise(key, siblings) or meant(key, siblings):
         return f"is not a parameter: did you mean {dotted((*path[:-1], close))}?"
     elsewhere = [known for known in all_keys(model) if known[-1] == key and _near(model, path, known)]
     if elsewhere:
@@ -108,6 +116,15 @@ def _unknown_key(model: type[Model], path: Path) -> str:
         return f"is not a parameter here: did you mean {' or '.join(dotted(known) for known in near)}?"
     known = ", ".join(siblings)
     return f"is not a parameter; known here: {known}" if known else "is not a parameter"
+
+
+_OTHER_WORDS = {"extraenv": "env", "envvars": "env", "environment": "env", "secret": "instanceSecret"}
+"""Parameters under the names that other charts have for them."""
+
+
+def _spelt_otherwise(key: str, siblings: Sequence[str]) -> str:
+    name = _OTHER_WORDS.get(_plain(key), "")
+    return name if name in siblings else ""
 
 
 def _kubernetes_own(path: Path) -> bool:
@@ -145,6 +162,8 @@ def _credential(path: Path) -> str:
     if in_section and (named_like_a_secret(words) or _plain(key) in _CONNECTION):
         return _IN_THE_SECRET[section]
     if (named_like_a_secret(words) and _plain(key) not in ("secret", "key")) or _plain(key) in _ALWAYS:
+        if _plain(key) == "adminkey" and section == "backend":
+            return "backend.secretsName"
         if section in ("backend", "dashboard"):
             return "backend.envFrom"
         return "postgres.existingSecret, s3.existingSecret or instance.existingSecret"

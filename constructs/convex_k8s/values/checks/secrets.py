@@ -69,7 +69,7 @@ def _surplus_remote_keys(values: Values) -> Iterator[Problem]:
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.8)
     return f": did you mean {close[0]}?" if close else f"; there are: {', '.join(known) or 'none'}"
 
 
