@@ -12,8 +12,9 @@ import pytest
 from convexctl.overlays import schema
 from convexctl.overlays.names import overlay_names
 from convexctl.overlays.parameters import parameters, parameters_page
+from convexctl.project import RECORD
 from convexctl.synth.environment import synthesise_all
-from convexctl.synth.record import RECORD, digest, recorded
+from convexctl.synth.record import digest, recorded
 from tests.support.overlay_cases import OVERLAYS, ROOT
 
 DIST = ROOT / "dist"
