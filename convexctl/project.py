@@ -52,14 +52,11 @@ def output_folder(given: Path | None) -> Path:
 
 
 def check_output_folder(target: Path, overlays: Path) -> None:
-    """Raise `UserError` if folders of environments would be written among sources, or into an environment.
-
-    Below the overlays, manifests would be taken for overlays by the next run.
-    """
+    """Raise `UserError` if folders of environments would be written among sources, or into an environment."""
     root, place = repository(), target.resolve()
     ours = [HOME / name for name in _SOURCES] if MAIN.is_file() else [HOME / "convexctl"]
-    among = ".git" in place.parts or any(place.is_relative_to(folder.resolve()) for folder in (*ours, overlays))
-    if among or place in (root.resolve(), HOME):
+    among = ".git" in place.parts or any(place.is_relative_to(folder.resolve()) for folder in ours)
+    if among or place in (root.resolve(), HOME, overlays.resolve()):
         raise UserError(
             f"{target}: is a folder of sources, and each environment becomes a folder in it: name one of its own, "
             f"such as {folder('dist')}",
