@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import secret_search
+
 # What synth remembers of the tests' runs is not kept in the cache of whoever runs them.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="convex-k8s-cache-")
 
@@ -32,6 +34,12 @@ PROCESSES = (
     *("tools/test_cluster_tools.py", "tools/test_node.py", "tools/test_run.py", "verify/test_verify_command.py"),
 )
 """Files whose tests run other programs, or this one in a process of its own."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Search what every test leaves behind for secret values."""
+    secret_search.install()
+    config.pluginmanager.register(secret_search)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -15,6 +15,7 @@ import yaml
 
 from convexctl import cli
 from tests.support.overlay_cases import SAMPLES
+from tests.support.secret_search import saw_output
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Done:
     code: int
     stdout: str
     stderr: str
+
+    def __post_init__(self) -> None:
+        saw_output(self.stdout, self.stderr)
 
     def secrets(self) -> dict[str, dict[str, str]]:
         """The Secrets of a YAML stream on standard output, decoded: by name, then key."""
