@@ -101,7 +101,7 @@ _SECRETS = ("a URL with a password in it", "a private key", "a Convex admin key"
 
 def _refuse_secrets(parser: argparse.ArgumentParser, words: list[str]) -> None:
     """End with an error that shows nothing if a word of the command line holds a secret: errors name files."""
-    from convex_k8s.values.secrecy import named_like_a_secret, secret_in
+    from convex_k8s.secrecy import named_like_a_secret, secret_in
 
     for word in words:
         name, given, _ = word.partition("=")
@@ -117,7 +117,7 @@ def _refuse_secrets(parser: argparse.ArgumentParser, words: list[str]) -> None:
 
 def _plain(word: str) -> bool:
     """Whether a word may be shown: a name, an option or a path of names, and nothing that may be a credential."""
-    from convex_k8s.values.secrecy import random_looking, secret_in
+    from convex_k8s.secrecy import random_looking, secret_in
 
     return bool(re.fullmatch(r"[-a-z./_]{1,40}", word)) and not secret_in(word) and not random_looking(word)
 

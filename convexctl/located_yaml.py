@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import yaml
-from convex_k8s.values.secrecy import secret_in
+from convex_k8s.secrecy import secret_in
 
 UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What PyYAML raises for a value that its tag does not fit, such as `!!bool maybe` or `!!int ""`."""

@@ -8,9 +8,9 @@ from typing import Any
 
 from convex_k8s import knobs
 from convex_k8s.problems import dotted
+from convex_k8s.secrecy import named_like_a_secret, shows_a_secret
 from convex_k8s.values import Values
 from convex_k8s.values.base import Model
-from convex_k8s.values.secrecy import named_like_a_secret, shows_a_secret
 
 from convexctl.behaviour.manifests import dig, text
 from convexctl.located_yaml import Located

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from convex_k8s.values.secrecy import NOT_SHOWN, asks_for_a_secret, named_like_a_secret, shows_a_secret
+from convex_k8s.secrecy import NOT_SHOWN, asks_for_a_secret, named_like_a_secret, shows_a_secret
 
 from convexctl import behaviour as model
 from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare, without_bookkeeping

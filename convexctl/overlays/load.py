@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from convex_k8s.problems import Problem, ValuesError, dotted
+from convex_k8s.secrecy import secret_in
 from convex_k8s.values import Values
-from convex_k8s.values.secrecy import secret_in
 
 from convexctl import regular_files
 from convexctl.located_yaml import DocumentError, Located, Place, load_all, misread

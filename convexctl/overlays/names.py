@@ -195,6 +195,6 @@ def _listed(names: Collection[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    from convex_k8s.values.secrecy import random_looking, secret_in
+    from convex_k8s.secrecy import random_looking, secret_in
 
     return "of that name" if len(name) > _LONGEST_SHOWN or secret_in(name) or random_looking(name) else name

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convex_k8s.values.secrecy import random_looking
+from convex_k8s.secrecy import random_looking
 
 from convexctl import regular_files
 from convexctl.errors import UserError

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from convex_k8s.values.secrecy import NOT_SHOWN
+from convex_k8s.secrecy import NOT_SHOWN
 
 from convexctl import cli
 from convexctl.changes.compare_objects import ABSENT, FieldChange, compare

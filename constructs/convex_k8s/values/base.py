@@ -25,7 +25,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from convex_k8s.problems import Problem
-from convex_k8s.values.secrecy import random_looking, shown
+from convex_k8s.secrecy import random_looking, shown
 
 
 class Model(BaseModel):

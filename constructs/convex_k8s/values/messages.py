@@ -11,8 +11,8 @@ from typing import Any, get_args, get_origin
 from pydantic_core import ErrorDetails
 
 from convex_k8s.problems import Path, dotted
+from convex_k8s.secrecy import named_like_a_secret, shown
 from convex_k8s.values.base import Model
-from convex_k8s.values.secrecy import named_like_a_secret, shown
 
 _KINDS = {
     "string_type": "a string",

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from convex_k8s.problems import Problem
+from convex_k8s.secrecy import shown
 from convex_k8s.values.base import LabelKey, LabelValue, Model, Port, wrong, wrong_inside
-from convex_k8s.values.secrecy import shown
 
 
 def _cidr(value: str) -> str:

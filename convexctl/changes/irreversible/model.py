@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from convex_k8s.secrecy import NOT_SHOWN, secret_in
 from convex_k8s.values.acknowledge import IrreversibleChange
-from convex_k8s.values.secrecy import NOT_SHOWN, secret_in
 
 from convexctl.behaviour import Backend, Decision, predict
 from convexctl.behaviour.database import TITLES

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values.secrecy import named_like_a_secret, secret_in
+from convex_k8s.secrecy import named_like_a_secret, secret_in
 from convex_k8s.values.secrets import ADMIN_KEY
 
 if TYPE_CHECKING:

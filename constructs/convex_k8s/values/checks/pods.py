@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values.secrecy import named_like_a_secret
+from convex_k8s.secrecy import named_like_a_secret
 from convex_k8s.values.workload import Workload
 
 if TYPE_CHECKING:
