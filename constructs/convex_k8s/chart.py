@@ -90,7 +90,8 @@ class ConvexChart(Chart):
             Monitoring(self, "monitoring", naming)
         if values.maintenance.restart_schedule:
             Maintenance(self, "maintenance", naming)
-        apply_patches(self, naming, [_namespace(naming)] if values.create_namespace else [])
+        beside = [_namespace(naming)] if values.create_namespace else []
+        apply_patches(self, naming, beside, values.extra_objects)
         keep_literally(self, values)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cdk8s import ApiObject, ApiObjectMetadata, Chart, JsonPatch, Testing
@@ -22,19 +22,18 @@ from convex_k8s.values.patches import Patch, PatchTarget, secret_fault
 Manifest = dict[str, Any]
 
 
-def apply_patches(chart: Chart, naming: Naming, elsewhere: list[Manifest] | None = None) -> None:
-    """Lay the patches of the values over the chart's objects.
+def apply_patches(
+    chart: Chart, naming: Naming, elsewhere: list[Manifest] | None = None, extra: Sequence[Manifest] = ()
+) -> None:
+    """Lay the patches of the values over the chart's objects and the user's own objects in `extra`.
 
     Raises `ValuesError` for a patch that cannot be applied and, where it is said what is `elsewhere`, for one that fits
     neither that nor an object of the chart.
     """
-    if not (naming.values.patches or naming.values.extra_objects):
+    if not (naming.values.patches or extra):
         return
-    manifests: list[Manifest] = [
-        *Testing.synth(chart),
-        *(complete(naming, extra) for extra in naming.values.extra_objects),
-    ]
-    problems = list(_twice(manifests, len(naming.values.extra_objects)))
+    manifests: list[Manifest] = [*Testing.synth(chart), *(complete(naming, each) for each in extra)]
+    problems = list(_twice(manifests, len(extra)))
     for index, patch in enumerate(naming.values.patches):
         fitting = [place for place, manifest in enumerate(manifests) if _fits(patch.target, manifest)]
         if not fitting and elsewhere is not None and not any(_fits(patch.target, other) for other in elsewhere):

@@ -65,6 +65,13 @@ def test_a_patch_finds_its_objects_by_their_annotations() -> None:
     assert sticky == ["convex-dashboard-svc"]
 
 
+def test_the_file_of_the_namespace_holds_no_extra_object() -> None:
+    extra = "extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: mine}}]"
+    environment = environment_of(f"namespace: shop\ncreateNamespace: true\n{extra}")
+    assert one(environment, "ConfigMap", "mine")["metadata"]["namespace"] == "shop"
+    assert [each["kind"] for each in yaml.safe_load_all(environment.files[NAMESPACE])] == ["Namespace"]
+
+
 def test_extra_objects_get_what_they_leave_out() -> None:
     environment = case("extra-objects").environment()
     config = one(environment, "ConfigMap", "motd")
