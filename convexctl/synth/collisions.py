@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,14 +47,15 @@ Shares = Mapping[str, Sequence[tuple[str, str]]]
 
 
 def check_collisions(folder: Path, overlays: Sequence[Overlay], others: Mapping[str, Shares]) -> dict[str, list[str]]:
-    """Compare the overlays with each other, with `others` and with their relatives.
+    """Compare the overlays with each other, with `others` and with the copies and relatives of any of them.
 
     Returns warnings about what they share, by the name of the overlay. Raises `OverlayError` if two environments
     must not share it.
     """
     known = {**{overlay.name: shares(overlay.values) for overlay in overlays}, **others}
     sources = {name: name for name in known} | {overlay.name: overlay.file_name for overlay in overlays}
-    everything = {**known, **{other.name: shares(other.values) for other in relatives(folder, sources)}}
+    beside = {other.name: shares(other.values) for other in relatives(folder, sources, overlays)}
+    everything = {**known, **beside}
     found = [each for each in collisions(everything.items()) if known.keys() & set(each.names)]
     given = {overlay.name: f"--name {overlay.name}" for overlay in overlays if overlay.overlay}
     if faults := [_told(folder, each, given) for each in found if each.fatal]:
@@ -76,7 +78,21 @@ def shares(values: Values) -> Shares:
 
 def _told(folder: Path, collision: Collision, given: Mapping[str, str]) -> str:
     files = [given.get(name) or str(overlay_file(folder, name)) for name in sorted(collision.names)]
-    return f"{listed(files, 'and')}: {collision.message}"
+    said = collision.message
+    if len(files) > 2:
+        for of_two, of_several in _OF_SEVERAL:
+            said = re.sub(rf"\b{of_two}\b", of_several, said)
+    return f"{listed(files, 'and')}: {said}"
+
+
+_OF_SEVERAL = (
+    ("both", "all of them"),
+    ("two backends", "several backends"),
+    ("the other", "the others"),
+    ("either", "any of them"),
+    ("one of them", "all but one"),
+)
+"""Words about two environments, and those about more."""
 
 
 def collisions(environments: Iterable[tuple[str, Shares]]) -> list[Collision]:

@@ -14,8 +14,7 @@ import yaml
 from yaml import CSafeLoader as Loader
 
 from convexctl.cli import COMMANDS
-from convexctl.synth.environment import synthesise_all
-from tests.support.overlay_cases import ROOT, one
+from tests.support.overlay_cases import ROOT, case, one
 
 EXAMPLES = ROOT / "docs" / "examples"
 MANIFESTS = sorted(path for folder in ("argocd", "flux") for path in (EXAMPLES / folder).glob("*.yaml"))
@@ -78,8 +77,7 @@ def test_the_page_on_backups_selects_what_a_run_makes() -> None:
     page = (ROOT / "docs" / "backup.md").read_text(encoding="utf-8")
     selected = re.findall(r"^kubectl (?:get jobs|describe pod) -l (\w+)=([\w-]+)", page, re.MULTILINE)
     assert len(selected) == 2
-    environments = synthesise_all(ROOT / "tests" / "data" / "overlays", ["backup-s3"])
-    job = one(environments[0], "CronJob", "convex-backup")["spec"]["jobTemplate"]
+    job = one(case("backup-s3").environment(), "CronJob", "convex-backup")["spec"]["jobTemplate"]
     # A Job without labels of its own gets those of its pod template from the API server.
     assert "metadata" not in job
     labels = job["spec"]["template"]["metadata"]["labels"]

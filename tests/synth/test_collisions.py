@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from convexctl.synth.collisions import collisions, shares
+from convexctl.overlays.load import load_overlays
+from convexctl.overlays.names import OverlayError
+from convexctl.synth.collisions import check_collisions, collisions, shares
 from tests.support.overlay_cases import overlay_of
 
 POSTGRES = "postgres: {enabled: true}\ns3: {enabled: false}\n"
@@ -152,3 +156,31 @@ def test_hosts_of_two_clusters_are_a_warning() -> None:
     told = found(f"cluster: x\n{POSTGRES}{PRODUCTION}", f"cluster: y\n{POSTGRES}{PRODUCTION}")
     assert [fatal for fatal, _ in told] == [False, False]
     assert "in different clusters" in told[0][1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shop.yaml").write_text(f"releaseName: shop\n{LITE}")
+    (tmp_path / "broken.yaml").write_text("unknown: 1\n")
+    return tmp_path
+
+
+def test_a_copy_is_found_where_it_alone_is_named(folder: Path) -> None:
+    (folder / "tenants").mkdir()
+    (folder / "tenants" / "copy.yaml").write_text(f"releaseName: shop\n{LITE}")
+    with pytest.raises(OverlayError, match=r"shop\.yaml and .*copy\.yaml: .* release name shop are the same"):
+        check_collisions(folder, load_overlays(folder, ["tenants/copy"]), {})
+
+
+def test_a_stranger_is_left_alone(folder: Path) -> None:
+    (folder / "defaults.yaml").write_text(LITE)
+    (folder / "other.yaml").write_text(LITE)
+    assert check_collisions(folder, load_overlays(folder, ["defaults"]), {}) == {}
+
+
+def test_words_for_more_than_two(folder: Path) -> None:
+    for name in ("one", "two", "three"):
+        instance = f"releaseName: {name}\ninstance: {{name: {name}, existingSecret: keys}}\n"
+        (folder / f"{name}.yaml").write_text(instance + LITE)
+    with pytest.raises(OverlayError, match=r"of all of them, so an admin key of one opens the others too"):
+        check_collisions(folder, load_overlays(folder, ["one", "two", "three"]), {})
