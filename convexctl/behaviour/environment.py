@@ -48,6 +48,10 @@ class Variable:
     """What is out of sight and would leave it unset."""
     parts: tuple[str, ...] = ()
     """The Secret and ConfigMap keys that pieces of it come from, where `$(NAME)` puts it together."""
+    left: tuple[str, ...] = ()
+    """Each `$(NAME)` that stays as it is written, because nothing sets NAME before."""
+    placeholders: tuple[str, ...] = ()
+    """What a tool has to fill in before the manifests are applied."""
 
     @property
     def text(self) -> str | None:

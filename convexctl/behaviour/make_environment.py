@@ -24,6 +24,7 @@ from convexctl.behaviour.environment import (
 )
 from convexctl.behaviour.known_keys import absent, keys_of
 from convexctl.behaviour.manifests import Manifests, items, mapping, sequence, text
+from convexctl.behaviour.placeholders import PLACEHOLDER, placeholders, without
 from convexctl.behaviour.source import Source
 from convexctl.behaviour.start_script import QUOTED, File, start_of, used_names
 
@@ -112,7 +113,7 @@ class _Builder:
             )
             return Variable(name, UNSEEN, source, display="…")
         literal = "".join(
-            piece.literal if isinstance(piece, Variable) else piece for piece in pieces if piece != UNSEEN
+            piece.literal if isinstance(piece, Variable) else piece.replace(UNSEEN, "") for piece in pieces
         )
         outline = "".join(piece.outline if isinstance(piece, Variable) else piece for piece in pieces)
         display = "".join(
@@ -187,6 +188,7 @@ class _Builder:
 
     def _expanded(self, name: str, value: str, source: Source) -> Variable:
         pieces: list[Variable | str] = []
+        found, value, left = placeholders(value), without(name, value), []
         end = 0
         # Behind the last one that ends, each `$(` would look for an end in vain.
         last = max(value.rfind(")") + 1, value.rfind("$$") + 2)
@@ -199,14 +201,25 @@ class _Builder:
             elif other in self.variables:
                 pieces.append(self.variables[other])
                 self.used.add(other)
+            elif any(other.startswith(source.prefix) for source in self.unseen):
+                pieces.append(UNSEEN)
             else:
                 pieces.append(match[0])
+                left.append(match[0])
         pieces.append(value[end:])
         whole = re.fullmatch(r"\$\((?P<name>[^)]*)\)", value)
         reference = self.variables[whole["name"]].reference if whole and whole["name"] in self.variables else ""
+        if value == UNSEEN and found:
+            reference = f"{PLACEHOLDER}{found[0]}"
         variables = [piece for piece in pieces if isinstance(piece, Variable)]
         parts = dict.fromkeys(part for piece in variables for part in (piece.reference, *piece.parts) if part)
-        return replace(self._joined(name, pieces, source), reference=reference, parts=tuple(parts))
+        return replace(
+            self._joined(name, pieces, source),
+            reference=reference,
+            parts=tuple(parts),
+            left=(*left, *(each for piece in variables for each in piece.left)),
+            placeholders=(*found, *(each for piece in variables for each in piece.placeholders)),
+        )
 
 
 def build_environment(
@@ -221,10 +234,11 @@ def build_environment(
 
 
 def _from_key(name: str, kind: str, its_name: str, key: str, value: str | None, place: Source) -> Variable:
-    literal = value if kind == "ConfigMap" and value is not None else ""
-    outline = UNSEEN if value is None else value
-    display = outline if kind == "ConfigMap" and value is not None else "…"
-    return Variable(name, outline, place, f"{kind}/{its_name}[{key}]", literal, display)
+    outline = UNSEEN if value is None else without(name, value)
+    plain = outline if kind == "ConfigMap" and value is not None else None
+    literal, display = ("", "…") if plain is None else (plain.replace(UNSEEN, ""), plain.replace(UNSEEN, "…"))
+    found = placeholders(value or "")
+    return Variable(name, outline, place, f"{kind}/{its_name}[{key}]", literal, display, placeholders=found)
 
 
 def _either(optional: Variable, otherwise: Variable) -> Variable:

@@ -257,3 +257,55 @@ def test_a_start_script_out_of_sight_makes_decisions_conditional(command: list[s
 def test_a_mounted_script_that_reads_a_file_makes_decisions_conditional() -> None:
     (backend,) = started(["sh", "/scripts/start.sh"], ". /vault/env\nexec ./run_backend.sh\n").behaviour.backends
     assert "what the start script reads" in backend.engine.unless
+
+
+class TestReferences:
+    URL = "postgres://$(PGUSER)@pg:5432?sslmode=verify-full"
+
+    @pytest.mark.parametrize(
+        ("before", "after", "broken"),
+        [
+            ({"PGUSER": "shop"}, {}, False),
+            ({}, {"PGUSER": "shop"}, True),
+            ({}, {}, True),
+            ({"OTHER": "$(PGUSER)"}, {"PGUSER": "shop"}, True),
+        ],
+        ids=["in order", "set after it", "not set", "not set either way"],
+    )
+    def test_the_kubelet_knows_what_was_set_before(
+        self, before: dict[str, str], after: dict[str, str], broken: bool
+    ) -> None:
+        def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+            set_env(workload, **before, POSTGRES_URL=self.URL, **after)
+            return []
+
+        assert ("reference-unresolved" in changed(change)) is broken
+
+    def test_an_unseen_secret_may_have_set_it(self) -> None:
+        def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+            set_env(workload, POSTGRES_URL=self.URL, POSTGRES_MAX_CONNECTIONS="$(POOL)")
+            pod(workload)["containers"][0]["envFrom"] = [{"secretRef": {"name": "pg"}}]
+            return []
+
+        assert not {"reference-unresolved", "number-unparsed"} & changed(change)
+
+    @pytest.mark.parametrize(
+        "placeholder",
+        ["${SECRET}", "$SECRET", "<path:kv/shop#secret>", "vault:kv/shop#secret", "op://shop/convex/secret",
+         "ref+vault://kv/shop#/secret", "ENC[AES256_GCM,data:q1w2,iv:x,tag:y,type:str]", "{{ .Values.secret }}"],
+    )  # fmt: skip
+    def test_a_placeholder_is_neither_a_secret_nor_malformed(self, placeholder: str) -> None:
+        def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+            set_env(workload, INSTANCE_SECRET=placeholder, MYSQL_URL=placeholder)
+            return []
+
+        found = changed(change)
+        assert not {"literal-secret", "instance-secret-malformed", "database-url-unusable"} & found
+        assert "reference-unresolved" in found
+
+    def test_a_password_beside_a_placeholder_is_a_secret(self) -> None:
+        def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+            set_env(workload, MYSQL_URL="mysql://u:hunter2@${HOST}:3306")
+            return []
+
+        assert "literal-secret" in changed(change)

@@ -21,6 +21,7 @@ AUDIT_RULES = (
     "unread-variable",
     "endpoint-nonsense",
     "unresolved-variable",
+    "reference-unresolved",
     "variables-unseen",
     "data-lost-with-pod",
     "data-on-one-node",

@@ -15,6 +15,7 @@ from convexctl.audit.rules import (
     origins,
     pod,
     proxy_limits,
+    references,
     routes,
     s3,
     stop_and_probes,
@@ -25,6 +26,7 @@ from convexctl.audit.rules import (
 
 FAMILIES = {
     "Variables": variables,
+    "References": references,
     "Volume": volume,
     "S3": s3,
     "Database": database,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, hit, obstacles, rule
 from convexctl.behaviour import Backend
+from convexctl.behaviour.placeholders import PLACEHOLDER
 from convexctl.project import PROGRAM
 
 
@@ -56,13 +58,19 @@ def shared_instance_secret(view: View) -> Iterator[Hit]:
     owners: dict[tuple[str, ...], Backend] = {}
     for backend in view.behaviour.backends:
         reading = backend.environment.read("INSTANCE_SECRET")
-        if not reading.filled or (reading.text is None and not reading.reference.startswith("Secret/")):
+        place = _PLACE_IN_A_STORE.fullmatch(reading.reference)
+        if not reading.filled or (reading.text is None and not reading.reference.startswith("Secret/") and not place):
             continue
-        key = ("value", reading.text.lower()) if reading.text else ("key", backend.namespace, reading.reference)
+        namespace = "" if place else backend.namespace
+        key = ("value", reading.text.lower()) if reading.text else ("key", namespace, reading.reference)
         other = owners.setdefault(key, backend)
         if (other.kind, other.namespace, other.name) != (backend.kind, backend.namespace, backend.name):
             shown = backend.instance_secret.text if reading.reference else "the same value"
             yield hit(backend, backend.instance_secret, f"{other} has the same instance secret ({shown})")
+
+
+_PLACE_IN_A_STORE = re.compile(rf"{PLACEHOLDER}[^$]*[:#/][^$]*")
+"""A placeholder that names one secret, wherever it is used."""
 
 
 @rule(

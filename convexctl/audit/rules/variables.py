@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from convex_k8s.knobs import DEAD, knobs
 
-from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstacles, rule
+from convexctl.audit.model import Hit, Severity, View, hit_variable, rule
 from convexctl.behaviour import Component
 from convexctl.behaviour.quantities import integer
 
@@ -206,13 +206,14 @@ def unread_variable(view: View) -> Iterator[Hit]:
         for variable in component.environment:
             if variable.name in component.environment.used or component.environment.reads_all:
                 continue
-            said = _unread(component, variable.name)
+            said = unread(component, variable.name)
             if said:
                 text, severity = said
                 yield Hit(component, variable.source, f"{variable.name} {text}", severity, variable.unless)
 
 
-def _unread(component: Component, name: str) -> tuple[str, Severity | None] | None:
+def unread(component: Component, name: str) -> tuple[str, Severity | None] | None:
+    """What is wrong with a name, and how bad it is; None for one that is read."""
     if component.TITLE == "dashboard":
         if READ_BY_DASHBOARD.fullmatch(name):
             return None
@@ -257,35 +258,3 @@ def endpoint_nonsense(view: View) -> Iterator[Hit]:
             reading = backend.environment.read(name)
             if reading.text and not re.match(r"https?://", reading.text):
                 yield hit_variable(backend, reading, f"{name} {reading.said}, which is not a URL")
-
-
-@rule(
-    "unresolved-variable",
-    Severity.ERROR,
-    "A variable that cannot be made",
-    reason="The kubelet makes all variables before it starts a container. A missing required key keeps the pod in "
-    "CreateContainerConfigError. The API server refuses a value that is not a string.",
-    basis="Kubernetes: the kubelet and the API's schema",
-    parameter="the keys of each Secret are settings: postgres.keys.*, s3.keys.*, instance.keys.*",
-    change="add the key, correct its name, or put the value in quotes",
-)
-def unresolved_variable(view: View) -> Iterator[Hit]:
-    """References to keys that are missing, and values that are not strings."""
-    yield from obstacles(view, "variables")
-
-
-@rule(
-    "variables-unseen",
-    Severity.INFORMATION,
-    "Variables that this audit cannot see",
-    reason="Every key of a Secret or ConfigMap in `envFrom` becomes a variable. If the object is not among the "
-    "manifests, its keys are not known. Decisions that they could change carry a condition.",
-    basis="Kubernetes: the kubelet's rules for envFrom",
-    parameter="none: secrets come one by one there, each under its variable's name",
-    change="name the keys one by one in `env`, or audit with --live, which reads the names of the keys",
-)
-def out_of_sight(view: View) -> Iterator[Hit]:
-    """Sources of variables that are not among the manifests."""
-    for component in view.behaviour.components:
-        if component.out_of_sight:
-            yield hit(component, component.out_of_sight, component.out_of_sight.text)
