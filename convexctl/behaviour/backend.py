@@ -73,9 +73,15 @@ def _said_by_arguments(context: Context, entry_point: Decision) -> tuple[str, ..
         names += ("instance_name", "database_name")
     if re.search(r"--instance-secret\b", context.command):
         names += ("instance_secret", "secret_stable")
-    if entry_point.value == "convex-local-backend" or re.search(r"\b(postgres(ql)?|mysql)://", context.command):
+    if entry_point.value == "convex-local-backend" or re.search(r"\b(postgres(ql)?|mysql)://", _arguments(context)):
         names += ("engine", "database_url", "database_name", "database_outlives")
     return names
+
+
+def _arguments(context: Context) -> str:
+    """The words of the command that the server may be given: not those before its name, such as a script's."""
+    own = "run_backend.sh" not in context.command and "convex-local-backend" not in context.command
+    return context.command if own else re.split(r"run_backend\.sh|convex-local-backend", context.command)[-1]
 
 
 def _instance_name(context: Context) -> tuple[Decision, list[Decision]]:

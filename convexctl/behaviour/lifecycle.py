@@ -28,7 +28,8 @@ def stop(context: Context) -> Decision:
         return Decision("killed", "killed hard", why, context.pod.source.at("hostPID"))
     lifecycle = mapping(context.container.get("lifecycle"))
     command = [text(part) for part in sequence(context.container.get("command"))]
-    above = ancestor([*command, *(text(part) for part in sequence(context.container.get("args")))] if command else [])
+    words = [*command, *(text(part) for part in sequence(context.container.get("args")))] if command else []
+    above = ancestor(words, context.file)
     source = context.source.at("lifecycle", "preStop")
     hook = [text(part) for part in sequence(dig(lifecycle, "preStop", "exec", "command"))]
     sent = sigints(hook)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 SERVER = ("run_backend.sh", "convex-local-backend")
@@ -17,6 +17,10 @@ _SEPARATOR = re.compile(r"&&|\|\||[;|\n]|(?<![<>&])&(?![>&])")
 _KEPT_OF_A_NAME = 15
 """Letters of a process's name that the kernel keeps."""
 
+_DEEPEST = 4
+"""Scripts that hand over to each other, as far as they are followed."""
+File = Callable[[str], str | None]
+"""The text of a file in the container, or None if it is not in sight."""
 Ancestor = Literal["none", "init", "shell", "bash", "unknown"]
 """The process between PID 1 and the backend.
 
@@ -25,35 +29,55 @@ to itself. `bash`: the same, but bash becomes its last command by itself. `unkno
 """
 
 
-def ancestor(words: Sequence[str]) -> Ancestor:
-    """The process between PID 1 and the backend if a container runs `words`; no words: the image's entry point."""
+def ancestor(words: Sequence[str], file: File = lambda _: None, depth: int = 0) -> Ancestor:
+    """The process between PID 1 and the backend if a container runs `words`; no words: the image's entry point.
+
+    `file` hands out the scripts that are in sight.
+    """
     if not words or base(words[0]) in SERVER:
         return "none"
+    if depth > _DEEPEST:
+        return "unknown"
     name = base(words[0])
     if name in SHELLS:
         script = _script(words)
         # A shell that reads run_backend.sh as its script ends in being the server.
-        by_file = any(base(word) in SERVER for word in words[1:])
-        return ("none" if by_file else "unknown") if script is None else _under_shell(name, script, words)
+        if script is None and any(base(word) in SERVER for word in words[1:]):
+            return "none"
+        if script is None:
+            return _of_file([word for word in words[1:] if not word.startswith("-")], file, depth)
+        return _under_shell(name, script, words[words.index(script) + 2 :], file, depth)
     if name in INITS or name in BECOMES:
         known = (*SERVER, *SHELLS, *INITS, *BECOMES)
-        at = next((index for index, word in enumerate(words[1:], 1) if base(word) in known), len(words))
-        inner = ancestor(words[at:]) if at < len(words) else "unknown"
+        at = next((index for index, word in enumerate(words[1:], 1) if base(word) in known or file(word)), len(words))
+        inner = ancestor(words[at:], file, depth + 1) if at < len(words) else "unknown"
         if name in BECOMES:
             return inner
         whole_group = name == "dumb-init" or any(re.fullmatch(r"-[a-z]*g[a-z]*", option) for option in words[1:at])
         return "init" if inner in ("none", "bash") or whole_group else inner
-    return "unknown"
+    return _of_file(words, file, depth) if is_shell_script(file(words[0]) or "") else "unknown"
 
 
-def _under_shell(name: str, script: str, words: Sequence[str]) -> Ancestor:
+def is_shell_script(content: str) -> bool:
+    """Whether a file names a shell in its first line."""
+    first = content.partition("\n")[0]
+    return first.startswith("#!") and any(base(word) in SHELLS for word in first[2:].split())
+
+
+def _of_file(words: Sequence[str], file: File, depth: int) -> Ancestor:
+    """The same for a script in a file, the first of `words`: bash, too, does not become its last command then."""
+    content = file(words[0]) if words else None
+    return "unknown" if content is None else _under_shell("sh", content, words[1:], file, depth)
+
+
+def _under_shell(name: str, script: str, arguments: Sequence[str], file: File, depth: int) -> Ancestor:
     simple = [command for _, command in _commands(script)]
     for command in simple:
         if command[0] == "exec":
             if command[1:] == ["$@"]:
-                return ancestor(words[words.index(script) + 2 :])
-            if any(base(word) in SERVER for word in command):
-                return ancestor(command)
+                return ancestor(arguments, file, depth + 1)
+            if any(base(word) in SERVER for word in command) or any(file(word) for word in command[1:3] if "/" in word):
+                return ancestor(command, file, depth + 1)
     if not any(server in word for command in simple for word in command for server in SERVER):
         return "unknown"
     return "bash" if name == "bash" and base(simple[-1][0]) in SERVER else "shell"

@@ -7,12 +7,12 @@ Everything that such a script takes from elsewhere (a sourced file, `eval`, anot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from convexctl.behaviour.manifests import mapping, sequence, text
-from convexctl.behaviour.processes import BECOMES, INITS, SERVER, SHELLS, base
+from convexctl.behaviour.processes import BECOMES, INITS, SERVER, SHELLS, File, base, is_shell_script
 
 LONGEST_SCRIPT = 65_536
 """Letters of a script that are read; a longer one may set anything."""
@@ -38,10 +38,6 @@ class Start:
     """Whether a script or a program runs before the entry point."""
     reached: bool = False
     """Whether a script was read up to where the backend starts."""
-
-
-File = Callable[[str], str | None]
-"""The text of a file in the container, or None if it is not in sight."""
 
 
 def start_of(container: Mapping[str, Any], file: File = lambda _: None) -> Start:
@@ -78,7 +74,7 @@ def _of_words(words: Sequence[str], depth: int, file: File) -> Start:
     if name in INITS or name in BECOMES:
         start = Start()
         while rest and (
-            rest[0].startswith("-") or (assigned := _ASSIGNMENT.fullmatch(rest[0])) or not _starts(rest[0])
+            rest[0].startswith("-") or (assigned := _ASSIGNMENT.fullmatch(rest[0])) or not _starts(rest[0], file)
         ):
             word = rest.pop(0)
             if name == "env" and (assigned := _ASSIGNMENT.fullmatch(word)):
@@ -87,18 +83,13 @@ def _of_words(words: Sequence[str], depth: int, file: File) -> Start:
         inner.assignments[:0] = start.assignments
         inner.script = inner.script or bool(start.assignments)
         return inner
-    if _is_shell_script(content := file(words[0]) or ""):
+    if is_shell_script(content := file(words[0]) or ""):
         return _Script(depth, file, words[1:]).read(content)
     return Start(unseen=f"{name}, which starts the backend,", script=True)
 
 
-def _is_shell_script(content: str) -> bool:
-    first = content.partition("\n")[0]
-    return first.startswith("#!") and any(base(word) in SHELLS for word in first[2:].split())
-
-
-def _starts(word: str) -> bool:
-    return base(word) in (*SERVER, *SHELLS, *INITS, *BECOMES)
+def _starts(word: str, file: File) -> bool:
+    return base(word) in (*SERVER, *SHELLS, *INITS, *BECOMES) or file(word) is not None
 
 
 def _of_shell(words: Sequence[str], depth: int, file: File) -> Start:

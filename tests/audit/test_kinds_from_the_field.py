@@ -259,6 +259,29 @@ def test_a_mounted_script_that_reads_a_file_makes_decisions_conditional() -> Non
     assert "what the start script reads" in backend.engine.unless
 
 
+class TestStopOfAStartScript:
+    @pytest.mark.parametrize(
+        ("command", "script", "stop", "known"),
+        [
+            (["sh", "/scripts/start.sh"], "exec ./run_backend.sh\n", "clean", True),
+            (["/scripts/start.sh", "./run_backend.sh"], HANDS_ON, "clean", True),
+            (["sh", "-c", "exec /scripts/start.sh"], "#!/bin/sh\nexec ./run_backend.sh\n", "clean", True),
+            (["tini", "--", "/scripts/start.sh"], "#!/bin/sh\nexec ./run_backend.sh\n", "clean", True),
+            (["bash", "/scripts/start.sh"], "./run_backend.sh\n", "killed", True),
+            (["/scripts/start.sh"], "#!/bin/sh\nexec /scripts/start.sh\n", "clean", False),
+        ],
+        ids=["exec", "exec of arguments", "exec in between", "an init", "a child", "itself"],
+    )
+    def test_exec_decides(self, command: list[str], script: str, stop: str, known: bool) -> None:
+        (backend,) = started(command, script).behaviour.backends
+        assert (backend.stop.value, backend.stop.unless == "") == (stop, known)
+
+    def test_a_url_in_the_script_is_no_argument(self) -> None:
+        script = "export POSTGRES_URL=postgres://shop@pg:5432; exec ./run_backend.sh"
+        (backend,) = started(["sh", "-c", script], "").behaviour.backends
+        assert (backend.engine.value, backend.engine.unless) == ("postgres", "")
+
+
 class TestReferences:
     URL = "postgres://$(PGUSER)@pg:5432?sslmode=verify-full"
 
