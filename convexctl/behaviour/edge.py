@@ -46,4 +46,4 @@ class Edge:
     def unread(self) -> Iterator[UnreadEdge]:
         """What leads requests into the cluster and is not read here. Complete after `routes` has ended."""
         yield from self._unread
-        yield from unread(self._manifests)
+        yield from unread(self._manifests, self._targets.services())

@@ -35,6 +35,17 @@ class Targets:
                 return self.of_port(service, entry)
         return None, f"Service {name} has no port {text(port.get('name')) or text(port.get('number'))}"
 
+    def services(self) -> set[str]:
+        """The names of the Services that select a pod of Convex."""
+        found = set()
+        for service in self.manifests.of_kind("Service"):
+            place, selector = source_of(service), mapping(dig(service, "spec", "selector"))
+            if selector and any(
+                pod.source in self._components for pod in self.manifests.pods_with(place.namespace, selector)
+            ):
+                found.add(place.name)
+        return found
+
     def of_port(self, service: Manifest, port: Mapping[str, Any]) -> tuple[Target | None, str]:
         """What an entry of a Service's ports ends at; else why it ends nowhere in sight."""
         place = source_of(service)

@@ -146,6 +146,13 @@ class Manifests:
         """The objects of a kind whose `scaleTargetRef` has a name."""
         return self._scalers.get((kind, target), ())
 
+    def of_other_groups(self) -> Iterator[Manifest]:
+        """The objects of groups of the API that are not Kubernetes' own."""
+        for manifest in self._objects.values():
+            group = text(manifest.get("apiVersion")).rpartition("/")[0]
+            if "." in group and not group.endswith(".k8s.io"):
+                yield manifest
+
     def pods(self) -> tuple[Pod, ...]:
         """Every pod. A pod or ReplicaSet that another object here made is left out: that one speaks for it."""
         return self._pods

@@ -174,6 +174,11 @@ CASES = [
     ),
     broken("unresolved-variable", env({"RUST_LOG": 1}), env({"RUST_LOG": "1"}), "no string"),
     broken(
+        "reference-unresolved",
+        env({"INSTANCE_NAME": "$(SHOP)", "SHOP": "shop"}),
+        env({"SHOP": "shop", "INSTANCE_NAME": "$(SHOP)"}),
+    ),
+    broken(
         "variables-unseen",
         [backend(container={"envFrom": [{"secretRef": {"name": "s"}}]})],
         [

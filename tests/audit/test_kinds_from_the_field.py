@@ -332,3 +332,52 @@ class TestReferences:
             return []
 
         assert "literal-secret" in changed(change)
+
+
+class TestOutOfSight:
+    @pytest.mark.parametrize(
+        ("api", "kind", "spec", "named"),
+        [
+            ("elbv2.k8s.aws/v1beta1", "TargetGroupBinding", {"serviceRef": {"name": "convex", "port": 3210}}, True),
+            ("zalando.org/v1", "RouteGroup", {"backends": [{"serviceName": "convex"}]}, True),
+            ("edge.example.com/v1", "PublicEndpoint", {"to": "http://convex.c.svc:3210"}, True),
+            ("edge.example.com/v1", "PublicEndpoint", {"to": "http://blog.c.svc:80"}, False),
+            ("monitoring.coreos.com/v1", "Probe", {"targets": ["http://convex:3210"]}, False),
+            ("discovery.k8s.io/v1", "EndpointSlice", {"name": "convex"}, False),
+        ],
+    )
+    def test_an_edge_of_any_kind_is_named(self, api: str, kind: str, spec: Object, named: bool) -> None:
+        def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+            return [{"apiVersion": api, "kind": kind, "metadata": {"name": "x", "namespace": "c"}, "spec": spec}]
+
+        assert ("edge-unread" in changed(change)) is named
+
+    @pytest.mark.parametrize(
+        "spec",
+        [None, {"type": "ExternalName", "externalName": "convex.elsewhere.svc"}, {"ports": [{"port": 80}]}],
+        ids=["not among the manifests", "another name", "without pods"],
+    )
+    def test_a_service_out_of_sight_is_said(self, spec: Object | None) -> None:
+        def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+            (path,) = edge["spec"]["rules"][0]["http"]["paths"]
+            path["backend"]["service"] = {"name": "proxy", "port": {"number": 80}}
+            kind = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "proxy", "namespace": "c"}}
+            return [{**kind, "spec": spec}] if spec else []
+
+        assert "route-through-other" in changed(change)
+
+    def test_a_port_that_the_ingress_does_not_serve_is_said(self) -> None:
+        def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+            origin = "https://api.acme.example:8443"
+            set_env(workload, CONVEX_CLOUD_ORIGIN=origin, CONVEX_SITE_ORIGIN=f"{origin}/http")
+            return []
+
+        assert changed(change) == {"origin-unserved"}
+
+
+@pytest.mark.parametrize(("url", "severity"), [(None, "information"), ("postgres://shop@pg:5432", "error")])
+def test_tls_that_no_database_server_has_is_no_harm(url: str | None, severity: str) -> None:
+    workload, *rest = copy.deepcopy(BASE)
+    set_env(workload, DO_NOT_REQUIRE_SSL="false", POSTGRES_URL=url)
+    (found,) = [each for each in audit([workload, *rest]).findings if each.rule.id == "presence-false"]
+    assert str(found.severity) == severity

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult
 
 from convexctl.audit.model import Hit, Severity, View, at_edge, hit, rule
 from convexctl.audit.rules.origins import is_public, origins, reached, split_origin
+from convexctl.audit.rules.routes import selects_convex
 from convexctl.behaviour import Backend, Route
 from convexctl.behaviour.manifests import dig, mapping, text
 
@@ -35,8 +36,8 @@ def edge_unread(view: View) -> Iterator[Hit]:
     "route-through-other",
     Severity.INFORMATION,
     "An origin that leads through another workload",
-    reason="If the host of an origin ends at a proxy or another program, this audit cannot know what that makes of a "
-    "request.",
+    reason="If the host of an origin ends at a proxy, at another program or at a Service whose pods are not in sight, "
+    "this audit cannot know what that makes of a request.",
     basis="Kubernetes: Services and pods",
     parameter="ingress.backend.host (the rule leads to the backend)",
     change="check by hand that it passes on paths, websockets and large bodies",
@@ -48,9 +49,14 @@ def route_through_other(view: View) -> Iterator[Hit]:
         for name, origin in origins(backend):
             route = reached(view, origin, "/api/x" if name == "CONVEX_CLOUD_ORIGIN" else "/x")
             target = route.target if route else None
-            if route and target and not target.convex and route.source not in seen:
+            if route is None or route.source in seen:
+                continue
+            if target and not target.convex:
                 seen.add(route.source)
                 yield Hit(backend, route.source, f"{name} leads to {target.kind}/{target.name}, which is not Convex's")
+            elif target is None and not selects_convex(view, route.source.namespace, route.service):
+                seen.add(route.source)
+                yield Hit(backend, route.source, f"{name} leads out of sight: {route.problem}")
 
 
 @rule(
@@ -74,7 +80,10 @@ def https_without_tls(view: View) -> Iterator[Hit]:
             route = reached(view, origin, "/api/x")
             if route and not route.tls and route.tls_known:
                 seen.add(parts.hostname)
-                message = f"{origin.text} is https, and the rule for {route.host or 'every host'} has no TLS"
+                way = f"the rule for {route.host or 'every host'}"
+                if route in view.behaviour.exposed:
+                    way = f"port {route.service_port} of {f'Service {route.service}' if route.service else 'the node'}"
+                message = f"{origin.text} is https, and {way} has no TLS"
                 unless = "what is not read of the edge ends TLS" if view.behaviour.unread else ""
                 message += "" if unless else "; right only if TLS ends in front of it"
                 yield Hit(backend, route.source, message, unless=unless)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from convexctl.audit.model import Hit, Severity, View, at_edge, hit, rule
 from convexctl.audit.rules.origins import asked, is_public, origins, port_of, reached, split_origin
 from convexctl.behaviour import Decision, Route
-from convexctl.behaviour.manifests import Manifest, dig, mapping, source_of
+from convexctl.behaviour.manifests import dig, mapping, source_of
 
 _API_PATHS = ("/api/sync", "/api/storage/upload")
 """What clients, command line and dashboard ask of every API: nothing but paths under /api."""
@@ -35,7 +35,13 @@ def origin_unserved(view: View) -> Iterator[Hit]:
     for backend in view.behaviour.backends:
         for (name, origin), paths in zip(origins(backend), (_API_PATHS, _SITE_PATHS), strict=True):
             parts = split_origin(origin)
-            if parts is None or not is_public(parts) or port_of(parts) not in (80, 443):
+            if parts is None or not is_public(parts):
+                continue
+            if (port := port_of(parts)) not in (80, 443):
+                host = parts.hostname or ""
+                if view.behaviour.serves(host) and not (reached(view, origin, paths[0]) or view.behaviour.opened(port)):
+                    message = f"{name} is {origin.text}, and the rules for {host} serve ports 80 and 443"
+                    yield Hit(backend, origin.source, message, unless=f"port {port} leads to one of them")
                 continue
             missing = [path for path in paths if reached(view, origin, path) is None]
             if missing:
@@ -177,10 +183,8 @@ def route_nowhere(view: View) -> Iterator[Hit]:
                 message = f"{route.host}{route.path} ends at port {route.target.port}, where nothing listens"
                 yield Hit(component, route.source, message)
     for route in view.behaviour.routes:
-        if route.target is None:
-            service = view.manifests.find("Service", route.source.namespace, route.service)
-            if service is not None and _selects_convex(view, service):
-                yield Hit(None, route.source, f"{route.host}{route.path}: {route.problem}")
+        if route.target is None and selects_convex(view, route.source.namespace, route.service):
+            yield Hit(None, route.source, f"{route.host}{route.path}: {route.problem}")
 
 
 @rule(
@@ -228,10 +232,12 @@ def _is_root(route: Route) -> bool:
     return all(route.takes(path) and route.arrives(path) == path for path in ("/", "/x/y"))
 
 
-def _selects_convex(view: View, service: Manifest) -> bool:
+def selects_convex(view: View, namespace: str, name: str) -> bool:
+    """Whether a Service is in sight and selects a pod of Convex."""
+    service = view.manifests.find("Service", namespace, name)
     selector = mapping(dig(service, "spec", "selector"))
+    if service is None or not selector:
+        return False
     place = source_of(service)
     owners = {(component.kind, component.name) for component in view.behaviour.components}
-    return bool(selector) and any(
-        (pod.kind, pod.source.name) in owners for pod in view.manifests.pods_with(place.namespace, selector)
-    )
+    return any((pod.kind, pod.source.name) in owners for pod in view.manifests.pods_with(place.namespace, selector))
