@@ -98,7 +98,8 @@ def _nginx_filters(annotations: Mapping[str, Any]) -> Iterator[str]:
         ("whitelist-source-range", "an allow-list (whitelist-source-range)"),
         ("allowlist-source-range", "an allow-list (allowlist-source-range)"),
     ):
-        if text(annotations.get(f"{_NGINX}{key}")) and text(annotations[f"{_NGINX}{key}"]) not in ("0.0.0.0/0", "off"):
+        values = {value.strip() for value in text(annotations.get(f"{_NGINX}{key}")).split(",")}
+        if values - {"", "off"} and "0.0.0.0/0" not in values:
             yield what
     if text(annotations.get(f"{_NGINX}enable-cors")) == "true":
         allowed = text(annotations.get(f"{_NGINX}cors-allow-headers")).lower()

@@ -59,7 +59,8 @@ class Behaviour:
     def reached(self, host: str, path: str, port: int | None = None) -> Route | None:
         """The route that answers a request: an exact host before a wildcard, then an exact path, then the longest.
 
-        Among rules of Traefik's their priority decides. With a `port` only the rules that serve it count.
+        Among rules of Traefik's their priority decides. With a `port` only the rules that serve it count. Of two rules
+        that are alike, which is left to the controllers, the one that leads to a backend counts.
         """
         request = host, path, port
         if request not in self._answers:
@@ -74,7 +75,7 @@ class Behaviour:
         ]
         if fitting and all(route.priority is not None for route in fitting):
             return max(fitting, key=lambda route: route.priority or 0)
-        return max(fitting, key=precedence, default=None)
+        return max(fitting, key=lambda route: (*precedence(route), route.role in ("api", "http actions")), default=None)
 
     @functools.cached_property
     def _answers(self) -> dict[tuple[str, str, int | None], Route | None]:

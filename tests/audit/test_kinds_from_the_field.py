@@ -381,3 +381,25 @@ def test_tls_that_no_database_server_has_is_no_harm(url: str | None, severity: s
     set_env(workload, DO_NOT_REQUIRE_SSL="false", POSTGRES_URL=url)
     (found,) = [each for each in audit([workload, *rest]).findings if each.rule.id == "presence-false"]
     assert str(found.severity) == severity
+
+
+@pytest.mark.parametrize(("other", "rules"), [("traefik", {"host-twice"}), ("nginx", set())])
+def test_which_of_two_ingresses_answers_is_not_claimed(other: str, rules: set[str]) -> None:
+    def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+        edge["spec"]["ingressClassName"] = "traefik"
+        second = copy.deepcopy(edge)
+        second["metadata"]["name"] = "second"
+        second["spec"]["ingressClassName"] = other
+        second["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = "blog"
+        return [second]
+
+    assert changed(change) == rules
+
+
+@pytest.mark.parametrize(("allowed", "filtered"), [("10.0.0.0/8", True), ("0.0.0.0/0, ::/0", False)])
+def test_an_allow_list_of_everybody_filters_nobody(allowed: str, filtered: bool) -> None:
+    def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+        edge["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/whitelist-source-range": allowed}
+        return []
+
+    assert ("api-filtered" in changed(change)) is filtered
