@@ -375,14 +375,6 @@ class TestOutOfSight:
         assert changed(change) == {"origin-unserved"}
 
 
-@pytest.mark.parametrize(("url", "severity"), [(None, "information"), ("postgres://shop@pg:5432", "error")])
-def test_tls_that_no_database_server_has_is_no_harm(url: str | None, severity: str) -> None:
-    workload, *rest = copy.deepcopy(BASE)
-    set_env(workload, DO_NOT_REQUIRE_SSL="false", POSTGRES_URL=url)
-    (found,) = [each for each in audit([workload, *rest]).findings if each.rule.id == "presence-false"]
-    assert str(found.severity) == severity
-
-
 @pytest.mark.parametrize(("other", "rules"), [("traefik", {"host-twice"}), ("nginx", set())])
 def test_which_of_two_ingresses_answers_is_not_claimed(other: str, rules: set[str]) -> None:
     def change(workload: Object, service: Object, edge: Object) -> list[Object]:

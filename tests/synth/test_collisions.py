@@ -182,5 +182,5 @@ def test_words_for_more_than_two(folder: Path) -> None:
     for name in ("one", "two", "three"):
         instance = f"releaseName: {name}\ninstance: {{name: {name}, existingSecret: keys}}\n"
         (folder / f"{name}.yaml").write_text(instance + LITE)
-    with pytest.raises(OverlayError, match=r"of all of them, so an admin key of one opens the others too"):
+    with pytest.raises(OverlayError, match=r"all of them, so an admin key of one also opens the others"):
         check_collisions(folder, load_overlays(folder, ["one", "two", "three"]), {})

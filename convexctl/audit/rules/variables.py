@@ -98,10 +98,7 @@ def presence_false(view: View) -> Iterator[Hit]:
         for name in PRESENCE:
             reading = backend.environment.read(name)
             if reading.filled and (reading.text or "").strip().lower() in _NEGATIONS:
-                # Without a database server there is no connection that could go without TLS.
-                harmless = backend.engine.value == "sqlite" and not backend.engine.unless
-                harm = Severity.INFORMATION if harmless and name == "DO_NOT_REQUIRE_SSL" else _HARM[name]
-                yield hit_variable(backend, reading, f"{name} {reading.said}, and that switches it on", harm)
+                yield hit_variable(backend, reading, f"{name} {reading.said}, and that switches it on", _HARM[name])
 
 
 @rule(
