@@ -17,6 +17,8 @@ _WIDTH = 110
 _LINES_OF_HEAD = 10
 _PLACES = 5
 """Places of one rule that are shown without `--verbose`."""
+_COMPONENTS = 20
+"""Backends and dashboards whose decisions are shown without `--verbose`."""
 
 
 class _Block(NamedTuple):
@@ -45,7 +47,11 @@ class _Text:
     def parts(self) -> Iterator[str]:
         blocks = _blocks(self.report.findings)
         yield from self._head(blocks)
-        yield from (self._table(component) for component in self.report.behaviour.components)
+        components = self.report.behaviour.components
+        shown = components if self.verbose else components[:_COMPONENTS]
+        yield from (self._table(component) for component in shown)
+        if len(components) > len(shown):
+            yield f"... and {len(components) - len(shown)} more backends and dashboards (--verbose shows them)"
         if self.verbose:
             yield from self._edge()
         if blocks:

@@ -337,6 +337,14 @@ class TestFormats:
         text = audit("x.yaml").stdout
         assert len(re.findall(r"^  so: .*\[instance-secret-unstable\]$", text, re.MULTILINE)) == 1
 
+    def test_many_backends_end_in_their_number(self, audit: Any, tmp_path: Path) -> None:
+        names = [f"convex-{number}" for number in range(23)]
+        (tmp_path / "x.yaml").write_text(yaml.safe_dump_all([backend(name=name) for name in names]))
+        text = audit("x.yaml").stdout
+        assert len(re.findall(r"^Backend ", text, re.MULTILINE)) == 20
+        assert "\n... and 3 more backends and dashboards (--verbose shows them)\n" in text
+        assert len(re.findall(r"^Backend ", audit("x.yaml", "--verbose").stdout, re.MULTILINE)) == 23
+
     def test_parameters_are_named_for_manifests_made_here(self, audit: Any, tmp_path: Path) -> None:
         ours = backend({"DO_NOT_REQUIRE_SSL": "false"}, name="ours")
         ours["metadata"]["annotations"] = {"convex-k8s/overlay": "production"}

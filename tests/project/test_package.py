@@ -117,7 +117,7 @@ def test_from_elsewhere_init_says_that_ci_will_not_find_it(installed: Installed,
     shutil.copy(ROOT / "main.py", sources)
     done = installed.run("python3", str(sources / "main.py"), "init", cwd=tmp_path)
     assert f"then python3 {sources}/main.py synth\n" in done.stdout
-    assert "outside of this repository, where CI does not find it" in done.stdout
+    assert "outside this repository, where CI cannot find it" in done.stdout
 
 
 def test_what_exists_is_left_as_it_is(installed: Installed, repository: Path) -> None:
