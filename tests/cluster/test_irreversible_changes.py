@@ -282,7 +282,7 @@ def test_a_cluster_that_does_not_answer_stops_the_run(environment: Environment) 
     assert done.code == 1
     compared, note, reason = done.stderr.splitlines()
     assert compared.startswith("test: compared with ")
-    assert note.startswith("note: whose objects are in the cluster is not known")
+    assert note.startswith("note: cannot see which overlay the cluster's objects were made from")
     assert "connection refused" in reason
     assert not (environment.folder / "dist").exists()
 

@@ -117,7 +117,9 @@ def test_a_changed_config_map_rolls_and_a_changed_secret_does_not(stand_in: Node
     line = start_line(node, namespace, POD)
     assert line
     assert line["env"]["MINE"] == "old"
-    sentence = "After a change of a Secret restart them yourself: `kubectl rollout restart statefulset/convex-backend`."
+    sentence = (
+        "After a change of a Secret, restart them yourself: `kubectl rollout restart statefulset/convex-backend`."
+    )
     assert sentence in environment.files["README.md"]
 
     apply(node, namespace, light(environment_of(base.replace("info", "debug")).manifests))
