@@ -9,6 +9,7 @@ import argparse
 import difflib
 import importlib
 import io
+import itertools
 import os
 import re
 import sys
@@ -100,10 +101,15 @@ _SECRETS = ("a URL with a password in it", "a private key", "a Convex admin key"
 
 
 def _refuse_secrets(parser: argparse.ArgumentParser, words: list[str]) -> None:
-    """End with an error that shows nothing if a word of the command line holds a secret: errors name files."""
+    """End with an error that shows nothing if a word of the command line holds a secret: errors name files.
+
+    `admin-key --check` takes a key, and warns itself that the shell's history keeps it.
+    """
     from convex_k8s.secrecy import named_like_a_secret, secret_in
 
-    for word in words:
+    for before, word in itertools.pairwise(["", *words]):
+        if before == "--check" or word.startswith("--check="):
+            continue
         name, given, _ = word.partition("=")
         kind = secret_in(word)
         if given and re.fullmatch(r"[A-Z][A-Z0-9_]*", name) and named_like_a_secret(name):

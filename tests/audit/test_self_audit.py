@@ -112,7 +112,7 @@ def test_every_finding_is_told_once(case: Case) -> None:
     audited = "\n".join(self_audit.told(environment, case.folder).warnings)
     for finding in audit(environment.manifests).findings:
         if finding.severity is Severity.INFORMATION or finding.accepted:
-            assert f"[audit: {finding.rule.id}]" not in audited
+            assert f"{finding.message} [audit: {finding.rule.id}]" not in audited
             continue
         by_values = parameters.get(finding.rule.id, ())
         said = any(text in warning for text in by_values for warning in environment.overlay.warnings)
