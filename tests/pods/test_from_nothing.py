@@ -107,7 +107,9 @@ def test_production_by_https_with_a_certificate_of_cert_manager(
     wait_for_pods(node, namespace, f"{release}-backend", f"{release}-dashboard")
     port = int(node.operators("reach", 443).stdout)
     ca = authority(node)
+    # Traefik takes a host up once its Service has an endpoint: each at its own time.
     wait_until(lambda: over_tls(port, ca, "dashboard.example.com", "/")[0] == 200, "the dashboard by https")
+    wait_until(lambda: over_tls(port, ca, "api.example.com", "/instance_name")[0] == 200, "the API by https")
     assert over_tls(port, ca, "api.example.com", "/instance_name") == (200, VALUES["INSTANCE_NAME"])
     assert over_tls(port, ca, "api.example.com", "/http/hello") == (200, "http action /hello\n")
 
