@@ -31,7 +31,7 @@ COMMANDS = {
     "admin-key": "make or check an admin key of an environment",
     "provision": "print what an environment needs outside: SQL, bucket policy and commands, DNS names",
     "backup": "show when backups of an environment were made, or make one now",
-    "restore": "replace everything in an environment by a backup",
+    "restore": "replace everything in an environment with a backup",
     "verify": "check from outside whether a deployment works",
     "preflight": "check an environment's cluster, Secrets and, with --connect, its database and buckets",
 }

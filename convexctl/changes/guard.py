@@ -63,7 +63,8 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
         for id, value in acknowledged.items():
             if now.get(id) != value:
                 # Left to stand, it would let that change pass one day.
-                warnings.append(f"{file}: acknowledge.{id}: {value or '(none)'} is not a change of this run: remove it")
+                said = f"{value or '(none)'} is neither the current value nor a change: remove it"
+                warnings.append(f"{file}: acknowledge.{id}: {said}")
     if stops:
         gone = [stop.environment.name for stop in stops if before[stop.environment.name].committed]
         raise UserError(_message(stops, [root / name for name in gone], live=live), IRREVERSIBLE)

@@ -1,4 +1,4 @@
-"""`restore`: replace everything in an environment by a backup."""
+"""`restore`: replace everything in an environment with a backup."""
 
 from __future__ import annotations
 

@@ -536,7 +536,11 @@ def test_the_lines_of_the_message_let_it_pass_and_do_not_count_for_the_way_back(
 
     project.overlay(after + lines)
     passed = project.synth()
-    assert (passed.code, "changed" in passed.stderr, "is not a change of this run: remove it" in passed.stderr) == (
+    assert (
+        passed.code,
+        "changed" in passed.stderr,
+        "is neither the current value nor a change: remove it" in passed.stderr,
+    ) == (
         0,
         True,
         False,
@@ -545,7 +549,7 @@ def test_the_lines_of_the_message_let_it_pass_and_do_not_count_for_the_way_back(
     project.overlay(case.before + lines)
     back = project.synth()
     if not case.back:
-        assert (back.code, "is not a change of this run: remove it" in back.stderr) == (0, True)
+        assert (back.code, "is neither the current value nor a change: remove it" in back.stderr) == (0, True)
         return
     assert back.code == 3
     assert f"test: {case.id}: " in back.stderr
@@ -847,7 +851,7 @@ def test_an_acknowledgement_that_would_wait_for_its_change_is_warned_of(
     for _ in ("first", "unchanged"):
         done = project.synth()
         assert done.code == 0
-        warning = f"test.yaml: acknowledge.{id}: {value} is not a change of this run: remove it"
+        warning = f"test.yaml: acknowledge.{id}: {value} is neither the current value nor a change: remove it"
         assert (warning in done.stderr) == warned
 
 
