@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pods.test_volumes import OVERLAY, Setting, commands, secret_of, starts
+from tests.pods.test_volumes import OVERLAY, Setting, commands, secret_of, started, starts
 from tests.support.command_line import program
 from tests.support.node import Node
 from tests.support.pods import VALUES, lines, pods, wait_for_pods, wait_until
@@ -33,17 +33,12 @@ esac
 
 @pytest.fixture
 def setting(stand_in: Node, namespace: str, tmp_path: Path) -> Setting:
-    """The overlay, applied, with data of one start; `npx` is on PATH."""
-    setting = Setting(stand_in, namespace, tmp_path)
-    setting.write(OVERLAY.format(namespace=namespace))
-    assert setting.synth().code == 0
-    setting.apply()
+    """An environment that has started once, with `npx` for its recipes."""
     npx = tmp_path / "programs" / "npx"
     npx.parent.mkdir()
     npx.write_text(NPX.format(folder=tmp_path))
     npx.chmod(0o755)
-    wait_for_pods(stand_in, namespace, *APPS)
-    return setting
+    return started(stand_in, namespace, tmp_path)
 
 
 def run(setting: Setting, namespace: str, recipe: list[str]) -> list[str]:

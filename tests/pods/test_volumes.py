@@ -90,15 +90,20 @@ def commands(done: Done) -> list[str]:
     return found
 
 
-@pytest.fixture
-def setting(stand_in: Node, namespace: str, tmp_path: Path) -> Setting:
+def started(node: Node, namespace: str, folder: Path) -> Setting:
     """The overlay, applied, with data of one start."""
-    setting = Setting(stand_in, namespace, tmp_path)
+    setting = Setting(node, namespace, folder)
     setting.write(OVERLAY.format(namespace=namespace))
     assert setting.synth().code == 0
     setting.apply()
-    wait_for_pods(stand_in, namespace, "shop-backend")
+    wait_for_pods(node, namespace, "shop-backend")
     return setting
+
+
+@pytest.fixture
+def setting(stand_in: Node, namespace: str, tmp_path: Path) -> Setting:
+    """An environment that has started once."""
+    return started(stand_in, namespace, tmp_path)
 
 
 IN_PLACE = {
