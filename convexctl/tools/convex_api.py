@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -130,6 +131,16 @@ class ConvexApi:
         """The deployed functions; none of a backend that is healthy but empty."""
         found = self.query("_system/cli/modules:apiSpec")
         return found if isinstance(found, list) else []
+
+    def cloud_origin(self) -> str:
+        """The API's public URL, from which the running backend makes upload and storage URLs."""
+        found = self.query("_system/cli/convexUrl:cloudUrl")
+        return found if isinstance(found, str) else ""
+
+    def poll_log(self, seconds: float) -> Answer:
+        """Wait for log entries of the far future: the server answers, with none, after a minute."""
+        cursor = (time.time() + 3600) * 1000
+        return self.send("GET", f"/api/stream_udf_execution?cursor={cursor:.0f}", timeout_s=seconds)
 
     def start_upload(self) -> str:
         """Begin the upload of an import and return its token."""

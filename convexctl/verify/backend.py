@@ -1,4 +1,4 @@
-"""What the backend and the dashboard themselves answer."""
+"""What the backend itself answers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from convexctl.errors import UserError
 from convexctl.preflight.check import Check, failed, ok, skipped
 from convexctl.preflight.questions import Question
 from convexctl.project import PROGRAM
-from convexctl.tools.convex_api import ConvexApi
 from convexctl.tools.kubectl import Kubectl
+from convexctl.verify.pages import dashboard, http_actions
 from convexctl.verify.place import Place
 
 _SHA = r"[0-9a-f]{40}"
-_NOBODY_THERE = (502, 503, 504)
 
 
 def first_question(place: Place) -> Question:
@@ -32,34 +31,51 @@ def backend_questions(place: Place, values: Values, instance: str, *, allow_empt
     rests_on = (f"dns {netloc}", f"certificate {netloc}", "api")
     yield Question("version", lambda: _version(place, values.backend.image.tag), rests_on)
     yield Question("instance", lambda: _instance(place, instance), rests_on)
-    yield Question("http actions", lambda: _actions(place), (f"dns {site}", f"certificate {site}"))
-    if place.dashboard:
+    yield Question("http actions", lambda: http_actions(place), (f"dns {site}", f"certificate {site}"))
+    if values.dashboard.enabled:
         host = urlsplit(place.dashboard).netloc
-        yield Question("dashboard", lambda: _dashboard(place), (f"dns {host}", f"certificate {host}"))
+        yield Question("dashboard", lambda: dashboard(place), (f"dns {host}", f"certificate {host}"))
     yield Question("admin key", lambda: _admin_key(place), rests_on)
     yield Question("functions", lambda: _functions(place, allow_empty=allow_empty), (*rests_on, "admin key"))
 
 
-def upload_question(kubectl: Kubectl, release: str, cloud: str) -> Question:
+def upload_question(place: Place, kubectl: Kubectl, release: str, cloud: str) -> Question:
     """Whether upload URLs name the right host: the backend makes them from its cloud origin."""
 
     def answer() -> Check:
-        found = kubectl.find("configmap", f"{release}-config")
-        if found is None:
-            return skipped("upload urls", f"there is no ConfigMap {release}-config ({kubectl.place()})")
-        there = (found.get("data") or {}).get("CONVEX_CLOUD_ORIGIN", "")
+        there, remedy = _running_cloud_origin(place), "apply dist/, and restart the backend: it reads them at its start"
+        if not there:
+            found = kubectl.find("configmap", f"{release}-config")
+            if found is None:
+                return skipped("upload urls", f"there is no ConfigMap {release}-config ({kubectl.place()})")
+            there, remedy = (found.get("data") or {}).get("CONVEX_CLOUD_ORIGIN", ""), "apply dist/"
         if there != cloud:
-            return failed("upload urls", f"they begin with {there}, and the overlay says {cloud}", "apply dist/")
+            return failed("upload urls", f"they begin with {there}, and the overlay says {cloud}", remedy)
         return ok("upload urls", f"they begin with {there}")
 
     return Question("upload urls", answer)
+
+
+def _running_cloud_origin(place: Place) -> str:
+    """The cloud origin that the running backend has; empty if it does not say."""
+    if not place.key:
+        return ""
+    try:
+        return place.admin.cloud_origin()
+    except UserError:
+        return ""
 
 
 def _api(place: Place) -> Check:
     try:
         return ok("api", f"{place.cloud}/version answers {place.api.version() or 'nothing'}")
     except UserError as error:
-        return failed("api", str(error), "see the pod: `kubectl describe pod -l app.kubernetes.io/component=backend`")
+        return no_way(str(error))
+
+
+def no_way(reason: str) -> Check:
+    """The API does not answer, and why."""
+    return failed("api", reason, "see the pod: `kubectl describe pod -l app.kubernetes.io/component=backend`")
 
 
 def _version(place: Place, tag: str) -> Check:
@@ -77,31 +93,6 @@ def _instance(place: Place, wanted: str) -> Check:
     if wanted and there != wanted:
         return failed("instance", f"{place.cloud} is the instance {there}, not {wanted}", "correct DNS or the edge")
     return ok("instance", there)
-
-
-def _actions(place: Place) -> Check:
-    try:
-        status = ConvexApi(place.site, trust=place.trust).send("GET", "/", timeout_s=15).status
-    except UserError as error:
-        return failed("http actions", str(error), "see the edge's route to HTTP actions")
-    if status in _NOBODY_THERE:
-        return failed("http actions", f"{place.site} answers {status}: nothing is behind the edge", "see its route")
-    return ok("http actions", f"{place.site} answers ({status} for /)")
-
-
-def _dashboard(place: Place) -> Check:
-    try:
-        page = ConvexApi(place.dashboard, trust=place.trust).send("GET", "/", timeout_s=30)
-    except UserError as error:
-        return failed("dashboard", str(error), "see the dashboard's pod and its route")
-    if page.status != 200:
-        return failed("dashboard", f"{place.dashboard} answers {page.status}", "see the dashboard's pod and its route")
-    if place.cloud in page.text:
-        return ok("dashboard", f"answers, and points to {place.cloud}")
-    other = re.search(r'[dD]eployment_?[uU]rl"?\s*[:=]\s*"(https?://[^"\s]+)"', page.text)
-    if other:
-        return failed("dashboard", f"points to {other[1]}, not to {place.cloud}", "apply dist/")
-    return ok("dashboard", "answers; its page does not say which API it uses")
 
 
 def _admin_key(place: Place) -> Check:

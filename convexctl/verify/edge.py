@@ -23,8 +23,12 @@ from convexctl.verify.place import Place
 
 LARGE_BYTES = 17 * 1024 * 1024
 """More than the largest body that the API itself takes in one call, and than the 1 MB of nginx's default."""
+API_LARGE_BYTES = 15 * 1024 * 1024
+"""What the public API still takes in one call."""
 QUIET_S = 75
 """Longer than the minute after which most proxies give up."""
+LATE_S = 60
+"""After how long the backend answers a poll of its log where nothing is logged."""
 _ANSWER_S = 15
 _FEW_DAYS = 10
 _SKEW_S = 30
@@ -43,6 +47,7 @@ def edge_questions(place: Place, *, slow: bool) -> Iterator[Question]:
     rests_on = (f"dns {cloud}", f"certificate {cloud}", "api")
     yield Question("websocket", lambda: _websocket(place, 0), rests_on)
     yield Question("slow connection", lambda: _slow(place, slow=slow), ("websocket",))
+    yield Question("slow request", lambda: _late(place, slow=slow), rests_on)
     yield Question("large request", lambda: _large(place), rests_on)
     for netloc, origin in place.origins().items():
         yield Question(f"metrics {netloc}", _metrics(place, netloc, origin), (f"dns {netloc}", f"certificate {netloc}"))
@@ -132,6 +137,32 @@ def _slow(place: Place, *, slow: bool) -> Check:
     return _websocket(place, QUIET_S)
 
 
+def _late(place: Place, *, slow: bool) -> Check:
+    """Ask what the backend answers only after a minute: an edge that gives up by then cuts long actions too."""
+    name = "slow request"
+    if not slow:
+        return skipped(name, f"takes {LATE_S} s: ask for it with --slow")
+    if not place.key:
+        return skipped(name, place.no_key)
+    remedy = "let the edge wait 300 s for an answer (nginx: proxy-read-timeout), as long as the backend itself does"
+    most, began = LATE_S + 30, time.monotonic()
+    try:
+        answer = place.admin.poll_log(most)
+    except UserError as error:
+        took = time.monotonic() - began
+        if took >= most:
+            return skipped(name, f"no answer within {most} s, and nobody cut it off")
+        return failed(name, f"cut off after {took:.0f} s: {error}", remedy)
+    took = time.monotonic() - began
+    if answer.status in (408, 502, 503, 504):
+        return failed(name, f"the edge gave up after {took:.0f} s, with {answer.status}", remedy)
+    if answer.status != 200:
+        return skipped(name, f"the backend answers {answer.status} to a poll of its log, which this check needs")
+    if took < LATE_S - 1:
+        return skipped(name, f"was answered after {took:.0f} s already")
+    return ok(name, f"an answer that began after {took:.0f} s came through")
+
+
 def _large(place: Place) -> Check:
     name, size = "large request", f"{LARGE_BYTES // 1024 // 1024} MiB"
     remedy = "raise the edge's limit of request bodies (nginx: proxy-body-size 0)"
@@ -145,10 +176,22 @@ def _large(place: Place) -> Check:
     if answer.status == 413:
         return failed(name, f"{size} were refused with 413", remedy)
     if answer.status in (403, 404, 405):
-        return skipped(name, f"the edge does not pass /echo ({answer.status}), which this check needs")
+        return _large_to_the_api(place, name, remedy)
     if answer.status != 200 or len(answer.body) != LARGE_BYTES:
         return failed(name, f"{size} came back as {len(answer.body)} bytes with status {answer.status}", remedy)
     return ok(name, f"{size} there and back")
+
+
+def _large_to_the_api(place: Place, name: str, remedy: str) -> Check:
+    """What an edge that passes only the API's paths lets through: the backend itself refuses a body of zeros."""
+    size = f"{API_LARGE_BYTES // 1024 // 1024} MiB"
+    try:
+        status = place.api.send("POST", "/api/query", bytes(API_LARGE_BYTES), timeout_s=120).status
+    except UserError as error:
+        return failed(name, f"{size} were cut off: {error}", remedy)
+    if status == 413 or status >= 500:
+        return failed(name, f"{size} were refused with {status}", remedy)
+    return ok(name, f"{size} came to /api/query, which answered {status}")
 
 
 def _metrics(place: Place, netloc: str, origin: str) -> Callable[[], Check]:

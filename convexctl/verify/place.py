@@ -17,6 +17,11 @@ class Place:
     site: str
     dashboard: str
     """Empty if it is not looked at."""
+    deployment: str = ""
+    """The API as the overlay tells the dashboard to name it."""
+    no_api: str = ""
+    no_dashboard: str = ""
+    """Why a port-forward does not reach the API or the dashboard; empty if it does."""
     key: str = ""
     no_key: str = ""
     """Why there is no admin key; empty if there is one."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from convex_k8s.origins import Origins
 from convex_k8s.values import Values
@@ -17,9 +18,9 @@ from convexctl.preflight.check import Check
 from convexctl.preflight.questions import answers
 from convexctl.secrets.admin_key import make_admin_key
 from convexctl.secrets.instance import find_instance
-from convexctl.tools.kubectl import Kubectl
+from convexctl.tools.kubectl import Kubectl, KubectlError
 from convexctl.tools.port_forward import port_forward
-from convexctl.verify.backend import backend_questions, first_question, upload_question
+from convexctl.verify.backend import backend_questions, first_question, no_way, upload_question
 from convexctl.verify.edge import edge_questions
 from convexctl.verify.place import Place, is_local
 
@@ -35,10 +36,12 @@ def verify(
 ) -> list[Check]:
     """Check a deployment from outside: through its origins or, with `forward` or local origins, a port-forward.
 
-    Raises `UserError` if the port-forward cannot be opened or `ca` holds no certificate.
+    Raises `UserError` if `ca` holds no certificate.
     """
     origins = Origins.of(values)
-    with _place(values, kubectl, origins, forward=forward, trust=_trust(ca)) as (place, instance):
+    with opened(values, kubectl, origins, forward=forward, trust=_trust(ca)) as (place, instance):
+        if place.no_api:
+            return [no_way(place.no_api)]
         edge = list(edge_questions(place, slow=slow))
         names = [question for question in edge if question.name.startswith(("dns ", "certificate "))]
         rest = [question for question in edge if question not in names]
@@ -47,7 +50,7 @@ def verify(
                 *names,
                 first_question(place),
                 *backend_questions(place, values, instance, allow_empty=allow_empty),
-                upload_question(kubectl, values.release_name, origins.cloud),
+                upload_question(place, kubectl, values.release_name, origins.cloud),
                 *rest,
             ]
         )
@@ -65,12 +68,14 @@ def _trust(ca: Path | None) -> ssl.SSLContext | None:
 
 
 @contextmanager
-def _place(
+def opened(
     values: Values, kubectl: Kubectl, origins: Origins, *, forward: bool, trust: ssl.SSLContext | None
 ) -> Iterator[tuple[Place, str]]:
+    """The place of an environment, and the name of its instance as far as it is known."""
     hosts = values.public_hosts
-    dashboard = f"https://{hosts.dashboard}" if hosts and hosts.dashboard else ""
-    place = Place(origins.cloud, origins.site, dashboard, trust=trust)
+    scheme = urlsplit(origins.cloud).scheme
+    dashboard = f"{scheme}://{hosts.dashboard}" if hosts and hosts.dashboard else ""
+    place = Place(origins.cloud, origins.site, dashboard, origins.deployment, trust=trust)
     name = values.instance_name
     try:
         instance = find_instance(values, kubectl, os.environ)
@@ -80,10 +85,23 @@ def _place(
         place = replace(place, no_key=str(error))
     with ExitStack() as stack:
         if forward or is_local(origins.cloud):
-            release, service = values.release_name, values.service
-            api = stack.enter_context(port_forward(kubectl, f"{release}-backend-svc", service.backend.port))
-            place = replace(place, cloud=api, site=f"{api}/http", dashboard="", forwarded=True)
-            if values.dashboard.enabled:
-                pages = stack.enter_context(port_forward(kubectl, f"{release}-dashboard-svc", service.dashboard.port))
-                place = replace(place, dashboard=pages)
+            place = _forwarded(place, values, kubectl, stack)
         yield place, name
+
+
+def _forwarded(place: Place, values: Values, kubectl: Kubectl, stack: ExitStack) -> Place:
+    """The place behind port-forwards that stay open as long as `stack`."""
+    release, service = values.release_name, values.service
+    place = replace(place, dashboard="", forwarded=True)
+    try:
+        api = stack.enter_context(port_forward(kubectl, f"{release}-backend-svc", service.backend.port))
+    except KubectlError as error:
+        return replace(place, no_api=str(error))
+    place = replace(place, cloud=api, site=f"{api}/http")
+    if not values.dashboard.enabled:
+        return place
+    try:
+        pages = stack.enter_context(port_forward(kubectl, f"{release}-dashboard-svc", service.dashboard.port))
+    except KubectlError as error:
+        return replace(place, no_dashboard=str(error))
+    return replace(place, dashboard=pages)

@@ -31,7 +31,10 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), f"{file}#{anchor}"
 
 
-WITH_COMMANDS = [ROOT / "README.md", ROOT / "docs" / "upgrading.md", ROOT / "docs" / "moving-from-helm.md"]
+WITH_COMMANDS = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("upgrading", "moving-from-helm", "verify")),
+]
 
 
 @pytest.mark.parametrize("document", WITH_COMMANDS, ids=lambda path: path.name)

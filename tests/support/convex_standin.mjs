@@ -159,7 +159,7 @@ const queries = {
   "_system/cli/modules:apiSpec": () => state.functions,
   "_system/cli/queryEnvironmentVariables": () => Object.entries(state.variables).map(([name, value]) => ({ name, value })),
   "_system/cli/queryEnvironmentVariables:get": ({ name }) => (name in state.variables ? { name, value: state.variables[name] } : null),
-  "_system/cli/convexUrl:cloudUrl": () => `http://127.0.0.1:${server.address().port}`,
+  "_system/cli/convexUrl:cloudUrl": () => state.cloudOrigin ?? `http://127.0.0.1:${server.address().port}`,
 };
 
 function begin(looks = LOOKS) {
@@ -169,10 +169,12 @@ function begin(looks = LOOKS) {
   state.exports.push({ _id: id, state: state.nextExport ?? "completed", start_ts: String(now), complete_ts: String(now), expiration_ts: end, zip: snapshot(), looks });
 }
 
+const DASHBOARD = (url) => `<html><title>Convex Dashboard</title><script id="__NEXT_DATA__">{"props":{"pageProps":{"deploymentUrl":"${url}","adminKey":null}}}</script></html>`;
+
 const routes = {
   "GET /version": (_, answer) => answer(200, process.env.TAG ?? "unknown", "text/plain"),
   "GET /instance_name": (_, answer) => answer(200, state.instance, "text/plain"),
-  "GET /": (_, answer) => answer(200, "This Convex deployment is running.", "text/plain"),
+  "GET /": (_, answer) => (state.dashboard ? answer(200, DASHBOARD(state.dashboard), "text/html") : answer(200, "This Convex deployment is running.", "text/plain")),
   "POST /echo": ({ body }, answer) => answer(200, body, "application/octet-stream"),
   "GET /standin/state": (_, answer) => answer(200, { ...state, uploads: undefined, imports: [...state.imports.values()].map((one) => one.state), exports: state.exports.map((one) => ({ ...one, zip: one.zip.length })) }),
   "POST /standin/fault": ({ json }, answer) => answer(200, (state.faults.push(json()), {})),
@@ -226,6 +228,7 @@ const adminRoutes = {
     state.functions = json().modules.map(({ path }) => ({ identifier: path }));
     answer(200, { authDiff: {}, schemaId: null });
   },
+  "GET /api/stream_udf_execution": ({ url }, answer) => setTimeout(() => answer(200, { entries: [], newCursor: Number(url.searchParams.get("cursor")) }), state.logPollMs ?? 60_000),
   "GET /api/list_environment_variables": (_, answer) => answer(200, { environmentVariables: state.variables }),
   "POST /api/update_environment_variables": ({ json }, answer) => {
     for (const { name, value } of json().changes) {
@@ -255,6 +258,7 @@ const server = createServer(async (request, response) => {
     response.writeHead(status, { "Content-Type": type, "Content-Length": Buffer.byteLength(text) });
     response.end(text);
   };
+  if (state.noEcho && url.pathname === "/echo") return answer(404, "no such page", "text/plain");
   if (body.length > (state.largest ?? Infinity)) return answer(413, "too large", "text/plain");
   const sent = { url, body, json: () => JSON.parse(request.headers["content-encoding"] === "br" ? brotliDecompressSync(body) : body) };
   if (routes[route]) return routes[route](sent, answer);

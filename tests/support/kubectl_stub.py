@@ -46,6 +46,15 @@ elif arguments[:1] == ["get"] and (state / "objects.json").exists():
         print(json.dumps({{"kind": "List", "items": items}}))
 elif arguments[:1] == ["get"]:
     pass
+elif "port-forward" in arguments:
+    forwards = state / "forwards.json"
+    service = next(a for a in arguments if a.startswith("service/")).partition("/")[2]
+    port = json.loads(forwards.read_text()).get(service) if forwards.exists() else None
+    if port is None:
+        fail(f'Error from server (NotFound): services "{{service}}" not found')
+    print(f"Forwarding from 127.0.0.1:{{port}} -> 1", flush=True)
+    import time
+    time.sleep(600)
 elif arguments[:1] == ["exec"]:
     text = (state / "pod").read_text()
     print(text, end="") if text else fail("error: container not found")
@@ -88,6 +97,11 @@ class KubectlStub:
         """Let the backend's pod be there, with these lines in its credentials; without any, `exec` fails."""
         (self._state / "phase").write_text(phase)
         (self._state / "pod").write_text("".join(f"{line}\n" for line in credentials))
+
+    def forward(self, **ports: int) -> None:
+        """Let `port-forward` of these Services (`_` for `-`) lead to ports of this machine."""
+        named = {name.replace("_", "-"): port for name, port in ports.items()}
+        (self._state / "forwards.json").write_text(json.dumps(named))
 
     def fail(self, message: str) -> None:
         """Let every request to the cluster fail."""

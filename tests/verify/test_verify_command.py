@@ -22,7 +22,7 @@ SECRET, OTHER_SECRET = "5a" * 32, "a5" * 32
 @pytest.fixture
 def backend() -> Iterator[Standin]:
     with standin(instance="prod", TAG=TAG, INSTANCE_SECRET=SECRET) as running:
-        running.set(functions=[{"identifier": "messages:list"}])
+        running.set(functions=[{"identifier": "messages:list"}], cloudOrigin=url_of(running))
         yield running
 
 
@@ -63,9 +63,12 @@ def test_a_deployment_that_works(capsys: pytest.CaptureFixture[str], tmp_path: P
     good = {name for name, check in checks.items() if check["status"] == "ok"}
     assert good == {
         f"dns {netloc}", "api", "version", "instance", "http actions", "admin key", "functions", "websocket",
-        "large request", f"metrics {netloc}", "clock",
+        "large request", f"metrics {netloc}", "clock", "upload urls",
     }  # fmt: skip
-    assert checks["slow connection"]["status"] == "skipped"
+    assert checks["slow connection"]["status"] == checks["slow request"]["status"] == "skipped"
+    assert (checks["dashboard"]["status"], checks["dashboard"]["detail"]) == (
+        "skipped", "the overlay names no public host of the dashboard"
+    )  # fmt: skip
 
 
 FAULTS = [
@@ -74,6 +77,8 @@ FAULTS = [
     pytest.param({"metrics": True}, "metrics", "everybody can read /metrics", id="metrics"),
     pytest.param({"noWebsocket": True}, "websocket", "not 101", id="websocket"),
     pytest.param({"largest": 1_000_000}, "large request", "17 MiB were", id="small bodies"),
+    pytest.param({"largest": 1_000_000, "noEcho": True}, "large request", "15 MiB were", id="small bodies, no echo"),
+    pytest.param({"cloudOrigin": "https://old.example.com"}, "upload urls", "begin with https://old", id="upload urls"),
     pytest.param({"date": "Wed, 01 Jan 2020 00:00:00 GMT"}, "clock", "differ by", id="clock"),
 ]
 
@@ -93,6 +98,46 @@ def test_each_fault_is_a_failed_check(
     check = failed[first]
     assert message in check["detail"]
     assert check["remedy"]
+
+
+def test_an_edge_that_passes_only_the_paths_of_the_api(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, backend: Standin
+) -> None:
+    backend.set(noEcho=True)
+    code, checks = verify(capsys, tmp_path, url_of(backend))
+    assert (code, checks["large request"]["status"]) == (0, "ok")
+    assert "15 MiB came to /api/query" in checks["large request"]["detail"]
+
+
+LATE = [
+    pytest.param({"logPollMs": 1500}, {}, "ok", "came through", id="patient"),
+    pytest.param({"logPollMs": 0}, {}, "skipped", "was answered after", id="answers at once"),
+    pytest.param({}, {"status": 504}, "failed", "the edge gave up after", id="gives up"),
+    pytest.param({}, {"close": True}, "failed", "cut off after", id="cuts off"),
+    pytest.param({}, {"status": 404}, "skipped", "the backend answers 404", id="old backend"),
+]
+
+
+@pytest.mark.parametrize(("state", "fault", "status", "message"), LATE)
+def test_an_answer_that_begins_late(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    backend: Standin,
+    state: dict[str, Any],
+    fault: dict[str, Any],
+    status: str,
+    message: str,
+) -> None:
+    monkeypatch.setattr("convexctl.verify.edge.LATE_S", 2)
+    monkeypatch.setattr("convexctl.verify.edge.QUIET_S", 1)
+    backend.set(**state)
+    if fault:
+        backend.fault("GET /api/stream_udf_execution", **fault)
+    code, checks = verify(capsys, tmp_path, url_of(backend), "--slow")
+    assert (code, checks["slow request"]["status"]) == (int(status == "failed"), status)
+    assert message in checks["slow request"]["detail"]
+    assert checks["slow connection"]["detail"] == "open for 1 s"
 
 
 def test_another_version(capsys: pytest.CaptureFixture[str], tmp_path: Path, backend: Standin) -> None:
