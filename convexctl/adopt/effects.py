@@ -13,6 +13,7 @@ from convexctl.behaviour import Decision
 from convexctl.behaviour.manifests import mapping, source_of, text
 from convexctl.changes import irreversible
 from convexctl.changes.compare_objects import identity
+from convexctl.changes.irreversible.model import NO_CLAIM, Explanation, export_and_import
 from convexctl.project import PROGRAM
 from convexctl.secrets.needed import needed_secrets
 from convexctl.synth.environment import Environment
@@ -71,7 +72,23 @@ def _stops(
 ) -> Iterable[irreversible.Change]:
     new = irreversible.side_of(environment.name, after)
     old = irreversible.side_of(environment.name, before, new)
-    return irreversible.unacknowledged(old, new, environment.overlay.values.acknowledge) if old and new else ()
+    if not old or not new:
+        return
+    acknowledged = environment.overlay.values.acknowledge
+    yield from irreversible.unacknowledged(old, new, acknowledged)
+    if acknowledged.get("claim") != NO_CLAIM:
+        yield from _lost_with_the_pod(old, new)
+
+
+def _lost_with_the_pod(old: irreversible.Side, new: irreversible.Side) -> Iterable[irreversible.Change]:
+    """What is in the release's container alone: the move replaces the pod."""
+    in_pod = old.backend.data_volume.value in ("none", "emptyDir")
+    if old.backend.claim or new.backend.claim or not in_pod or not (lost := old.on_volume()):
+        return
+    happens = f"the move replaces the pod, and what is in its container goes with it: {listed(lost, 'and')}."
+    cure = "export, adopt, import. A claim of your own in backend.persistence.existingClaim keeps data from then on"
+    commands = export_and_import("# acknowledge, adopt with --apply, make a new admin key; then:")
+    yield irreversible.Change("claim", NO_CLAIM, NO_CLAIM, Explanation(happens, cure, commands))
 
 
 def _leftovers(release: Release, environment: Environment, after: model.Behaviour) -> Iterable[str]:

@@ -541,6 +541,26 @@ def test_what_loses_data_stops_it_until_the_overlay_acknowledges_it(
     assert adopt(capsys, project, kind=PORT_FORWARD).code == 0
 
 
+def test_what_is_in_the_container_alone_stops_it_without_a_claim_too(
+    project: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    documents = list(yaml.safe_load_all((RENDERED / f"{PORT_FORWARD}.yaml").read_text()))
+    rendered, values = tmp_path / "rendered.yaml", tmp_path / "values.yaml"
+    rendered.write_text(yaml.safe_dump_all(one for one in documents if one and one["kind"] != "PersistentVolumeClaim"))
+    values.write_text("{}\n")
+    words = ("--values", str(values), "--manifest", str(rendered), "-o", str(project / "dist"))
+    where = (RELEASE, "-n", "shop", "--overlays", str(project / "overlays"), *words)
+    done = run(capsys, "adopt", *where)
+    assert done.code == 3
+    assert "goes with it: the documents (SQLite) and the instance secret" in " ".join(done.stderr.split())
+    assert not (project / "dist").exists()
+    overlay = project / "overlays" / "convex.yaml"
+    overlay.write_text(overlay.read_text() + done.stderr[done.stderr.index("\nacknowledge:") :])
+    done = run(capsys, "adopt", *where)
+    assert done.code == 0
+    assert "acknowledge" not in done.stderr
+
+
 REFUSED: dict[str, tuple[list[str], int, str]] = {
     "one file alone": (["--values", "x"], 2, "--values and --manifest go together"),
     "applying without asking anybody": (["--apply"], 2, "there is no terminal: add --yes"),
