@@ -79,7 +79,8 @@ def commands_text(adoption: Adoption, steps: Iterable[Step]) -> str:
     lines = []
     for step in steps:
         if step.commands:
-            lines += [f"# {step.title}", *(command.text(adoption.kubectl) for command in step.commands)]
+            commands = [step.by_hand] if step.by_hand else [one.text(adoption.kubectl) for one in step.commands]
+            lines += [f"# {step.title}", *commands]
     return "\n".join(lines)
 
 

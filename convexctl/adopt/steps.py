@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from convexctl.adopt.live import Preview, preview
+from convexctl.adopt.owners import HEIRS, inherited
 from convexctl.adopt.release import Release, secret_names
 from convexctl.behaviour.manifests import dig, mapping, sequence, source_of, text
 from convexctl.changes import irreversible
@@ -25,9 +26,6 @@ from convexctl.tools.helm import Helm
 from convexctl.tools.kubectl import Kubectl, KubectlError, as_stream
 
 _HELM_ANNOTATIONS = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
-_HELM_MANAGERS = ("helm", "Helm", "helm-controller")
-"""Under which names the API server notes what Helm and Flux's helm-controller set."""
-_KUBECTL = {"manager": "kubectl-client-side-apply", "operation": "Update"}
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 _CHART = "helm.sh/chart"
 _TEMPLATE = (
@@ -61,6 +59,8 @@ class Step:
 
     title: str
     commands: tuple[Command, ...]
+    by_hand: str = ""
+    """What a shell runs instead, if the commands hold only for the cluster as it is now."""
 
 
 @dataclass
@@ -206,14 +206,17 @@ class Adoption:
         What Helm owns stays, whatever a server-side apply leaves out: Flux always applies so, Argo CD may. What nobody
         owns stays too. What kubectl owns from a client-side apply is taken over by all three.
         """
-        commands = []
+        commands, names = [], []
         for thing in self._live():
-            if patch := _inherited(list(map(mapping, sequence(dig(thing, "metadata", "managedFields"))))):
+            if patch := inherited(list(map(mapping, sequence(dig(thing, "metadata", "managedFields"))))):
                 options = ("--type=json", f"--patch={json.dumps(patch)}")
                 commands.append(Command(("patch", self._n, _object(thing), *options)))
-        return Step(
-            "Make kubectl the owner of Helm's fields, so that a server-side apply can remove them", tuple(commands)
-        )
+                names.append(_object(thing))
+        title = "Make kubectl the owner of Helm's fields, so that a server-side apply can remove them"
+        get = Command(("get", self._n, *names, "--show-managed-fields", "--output=json")).text(self.kubectl)
+        patch = Command(("patch", self._n)).text(self.kubectl)
+        loop = f'while read -r name patch; do {patch} "$name" --type=merge --patch="$patch"; done'
+        return Step(title, tuple(commands), f"{get} | jq -r '{HEIRS}' |\n  {loop}")
 
     def _live(self) -> list[dict[str, Any]]:
         ours = self.environment.manifests
@@ -276,36 +279,3 @@ def _kind(manifest: Mapping[str, Any]) -> str:
     group, slash, version = text(manifest.get("apiVersion")).rpartition("/")
     kind = text(manifest.get("kind"))
     return f"{kind}.{version}.{group}" if slash else kind
-
-
-def _inherited(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The patch of `managedFields` by which kubectl inherits Helm's fields; empty if Helm has none."""
-    theirs = [index for index, entry in enumerate(entries) if entry.get("manager") in _HELM_MANAGERS]
-    patch = [_operation("test", index, "manager", entries[index]["manager"]) for index in theirs]
-    # One entry for each version of the API: the server takes two of the same manager for one.
-    for version in dict.fromkeys(text(entries[index].get("apiVersion")) for index in theirs):
-        heirs = [index for index in theirs if entries[index].get("apiVersion") == version]
-        own = [
-            index for index, entry in enumerate(entries) if entry.items() >= {**_KUBECTL, "apiVersion": version}.items()
-        ]
-        first = (own or heirs)[0]
-        fields = _merged(mapping(entries[index].get("fieldsV1")) for index in (*own, *heirs))
-        patch += [
-            _operation("replace", first, name, value) for name, value in (*_KUBECTL.items(), ("fieldsV1", fields))
-        ]
-        theirs = [index for index in theirs if index != first]
-    removals = ({"op": "remove", "path": f"/metadata/managedFields/{index}"} for index in reversed(theirs))
-    return [*patch, *removals]
-
-
-def _operation(name: str, index: int, field: str, value: object) -> dict[str, Any]:
-    return {"op": name, "path": f"/metadata/managedFields/{index}/{field}", "value": value}
-
-
-def _merged(trees: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The union of sets of fields, which are trees of keys."""
-    result: dict[str, Any] = {}
-    for tree in trees:
-        for key, below in tree.items():
-            result[key] = _merged((mapping(result.get(key)), mapping(below)))
-    return result

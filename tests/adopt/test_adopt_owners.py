@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.adopt.steps import _inherited
+from convexctl.adopt.owners import inherited
 
 Entry = dict[str, Any]
 KUBECTL = "kubectl-client-side-apply"
@@ -20,7 +20,7 @@ def entry(manager: str, fields: Entry, operation: str = "Update", version: str =
 def patched(entries: list[Entry]) -> list[Entry]:
     """The entries after the patch, applied one operation after the other as the API server does."""
     result = copy.deepcopy(entries)
-    for operation in _inherited(entries):
+    for operation in inherited(entries):
         _, _, _, index, *rest = operation["path"].split("/")
         if operation["op"] == "remove":
             del result[int(index)]

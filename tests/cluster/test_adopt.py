@@ -221,6 +221,8 @@ def test_it_goes_on_from_wherever_it_was_interrupted(
 
 
 def test_it_prints_commands_that_do_it_by_hand_and_changes_nothing(adopter: Adopter) -> None:
+    if reason := missing_programs("jq"):
+        pytest.skip(reason)
     before = snapshot(adopter.cluster, adopter.namespace)
     done = adopter(kubelet=False)
     assert done.code == 0
@@ -228,6 +230,11 @@ def test_it_prints_commands_that_do_it_by_hand_and_changes_nothing(adopter: Adop
     by_hand = adopter.shell(done.stdout.partition("Commands (--apply runs them)\n")[2])
     assert by_hand.code == 0, by_hand
     assert adopter(kubelet=False).stdout == NOTHING
+    # What Helm set and the environment keeps is kubectl's, not nobody's.
+    where = ("--namespace", adopter.namespace, "--show-managed-fields", "--output=json")
+    deployment = json.loads(adopter.cluster.kubectl("get", "deployment", f"{RELEASE}-dashboard", *where).stdout)
+    owners = {entry["manager"] for entry in deployment["metadata"]["managedFields"] if "f:image" in json.dumps(entry)}
+    assert owners == {"kubectl-client-side-apply"}
 
 
 def test_it_says_beforehand_what_will_be_in_the_cluster(adopter: Adopter, monkeypatch: pytest.MonkeyPatch) -> None:
