@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -35,7 +35,7 @@ class PublicHosts:
     dashboard: str
     backend: str
     site: str
-    site_paths: tuple[IngressPath, ...]
+    paths: Mapping[Role, tuple[IngressPath, ...]]
     cloud_origin: str
     site_origin: str
 
@@ -47,18 +47,17 @@ class PublicHosts:
         if edge == "ingress":
             dashboard = ingress.dashboard.host if shown and ingress.dashboard.enabled else ""
             backend, cloud = ingress.backend.host, ingress.backend.origin
-            site, paths, site_origin = ingress.site.host, ingress.site.paths, ingress.site.origin
+            site, site_origin = ingress.site.host, ingress.site.origin
         else:
             shown = shown and gateway.dashboard.enabled and (bool(gateway.dashboard.host) or ingress.dashboard.enabled)
             dashboard = (gateway.dashboard.host or ingress.dashboard.host) if shown else ""
             backend = gateway.backend.host or ingress.backend.host
             cloud = gateway.backend.origin or ingress.backend.origin
             site = gateway.site.host or ingress.site.host
-            paths = gateway.site.paths if gateway.site.host else ingress.site.paths
             site_origin = gateway.site.origin or ingress.site.origin
         cloud = cloud or f"https://{backend}"
         site_origin = site_origin or (f"https://{site}" if site else f"{cloud}/http")
-        return cls(edge, dashboard, backend, site, tuple(paths), cloud, site_origin)
+        return cls(edge, dashboard, backend, site, _paths(values, edge), cloud, site_origin)
 
     @property
     def shared(self) -> bool:
@@ -67,11 +66,20 @@ class PublicHosts:
 
     def __iter__(self) -> Iterator[PublicHost]:
         """The hosts that there are; on a shared host the API's paths come before the dashboard's."""
-        root = (IngressPath(),)
-        api_paths = tuple(IngressPath(path=path) for path in API_PATHS) if self.shared else root
+        api_paths = self.paths["backend"]
+        if self.shared:
+            api_paths = tuple(IngressPath(path=path, path_type=api_paths[0].path_type) for path in API_PATHS)
         api = PublicHost("backend", self.backend, api_paths)
-        dashboard = PublicHost("dashboard", self.dashboard, root)
-        site = PublicHost("site", self.site, self.site_paths)
+        dashboard = PublicHost("dashboard", self.dashboard, self.paths["dashboard"])
+        site = PublicHost("site", self.site, self.paths["site"])
         for served in (api, dashboard, site) if self.shared else (dashboard, api, site):
             if served.host:
                 yield served
+
+
+def _paths(values: Values, edge: Edge) -> Mapping[Role, tuple[IngressPath, ...]]:
+    """The paths of each host, from where the host itself is."""
+    roles: tuple[Role, ...] = ("dashboard", "backend", "site")
+    own = {role: getattr(values.gateway, role) for role in roles if edge == "gateway"}
+    hosts = {role: own[role] if role in own and own[role].host else getattr(values.ingress, role) for role in roles}
+    return {role: tuple(host.paths) or (IngressPath(),) for role, host in hosts.items()}
