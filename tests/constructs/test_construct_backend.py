@@ -259,9 +259,9 @@ SECRETS = [
     pytest.param(
         "mysql",
         [
-            secret("MYSQL_URL", MY, "DATABASE_URL"),
-            secret("INSTANCE_NAME", MY),
-            secret("INSTANCE_SECRET", MY),
+            secret("MYSQL_URL", MY, "uri"),
+            secret("INSTANCE_NAME", MY, "name"),
+            secret("INSTANCE_SECRET", MY, "secret"),
             *S3_SECRETS,
             ADMIN_KEY,
         ],
