@@ -214,8 +214,8 @@ class Adoption:
                 names.append(_object(thing))
         title = "Make kubectl the owner of Helm's fields, so that a server-side apply can remove them"
         get = Command(("get", self._n, *names, "--show-managed-fields", "--output=json")).text(self.kubectl)
-        patch = Command(("patch", self._n)).text(self.kubectl)
-        loop = f'while read -r name patch; do {patch} "$name" --type=merge --patch="$patch"; done'
+        by_hand = Command(("patch", self._n)).text(self.kubectl)
+        loop = f'while read -r name patch; do {by_hand} "$name" --type=merge --patch="$patch"; done'
         return Step(title, tuple(commands), f"{get} | jq -r '{HEIRS}' |\n  {loop}")
 
     def _live(self) -> list[dict[str, Any]]:
