@@ -83,8 +83,10 @@ def _stops(
 def _lost_with_the_pod(old: irreversible.Side, new: irreversible.Side) -> Iterable[irreversible.Change]:
     """What is in the release's container alone: the move replaces the pod."""
     in_pod = old.backend.data_volume.value in ("none", "emptyDir")
-    if old.backend.claim or new.backend.claim or not in_pod or not (lost := old.on_volume()):
+    in_use = not old.server or old.backend.files.value == "disk"
+    if old.backend.claim or new.backend.claim or not (in_pod and in_use):
         return
+    lost = old.on_volume()
     happens = f"the move replaces the pod, and what is in its container goes with it: {listed(lost, 'and')}."
     cure = "export, adopt, import. A claim of your own in backend.persistence.existingClaim keeps data from then on"
     commands = export_and_import("# acknowledge, adopt with --apply, make a new admin key; then:")

@@ -12,7 +12,7 @@ _HELM_MANAGERS = ("helm", "Helm", "helm-controller")
 _KUBECTL = {"manager": "kubectl-client-side-apply", "operation": "Update"}
 HEIRS = """
 def heirs: .subresource == null and IN(.manager; "helm", "Helm", "helm-controller", "kubectl-client-side-apply");
-.items[] | "\\(.kind)/\\(.metadata.name) \\(.metadata.managedFields
+(.items // [.])[] | "\\(.kind)/\\(.metadata.name) \\(.metadata.managedFields
   | map(select(heirs | not)) + (map(select(heirs)) | group_by(.apiVersion) | map(last + {
       manager: "kubectl-client-side-apply", operation: "Update",
       fieldsV1: (map(.fieldsV1) | reduce .[] as $fields ({}; . * $fields))}))

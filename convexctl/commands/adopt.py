@@ -290,5 +290,7 @@ def _run(arguments: argparse.Namespace, adoption: Adoption, step: Step) -> None:
 
 
 def _goes_on(arguments: argparse.Namespace) -> str:
-    back = f"`{PROGRAM} adopt {arguments.release} --rollback` prints the way back"
+    options = (("-n", arguments.namespace), ("--context", arguments.context), ("--name", arguments.name))
+    where = shlex.join([word for option, value in options if value for word in (option, value)])
+    back = f"`{PROGRAM} adopt {arguments.release} {where and f'{where} '}--rollback` prints the way back"
     return f"The same command goes on from here; as long as Helm's record is still there, {back}"

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import yaml
 
 from convexctl.adopt.effects import effects
 from convexctl.adopt.overlay import derive
@@ -62,10 +63,22 @@ def test_an_interruption_says_what_is_done_and_how_to_go_on(capsys: pytest.Captu
         raise KeyboardInterrupt
 
     adoption = SimpleNamespace(steps=steps, pending=lambda: [1], forgotten=lambda: True)
-    arguments = SimpleNamespace(release="shop", apply=True, yes=True)
+    arguments = SimpleNamespace(release="shop", apply=True, yes=True, namespace="prod", context="", name=None)
     with pytest.raises(UserError) as caught:
         adopt._commands(cast(Any, arguments), cast(Adoption, adoption))
     assert caught.value.exit_code == 130
     said = str(caught.value)
     assert said.startswith("interrupted: 0 steps of those above are done. The same command goes on from here")
-    assert "adopt shop --rollback" in said
+    assert "adopt shop -n prod --rollback" in said
+
+
+def test_an_instance_secret_in_the_container_is_one_stop_and_not_two(tmp_path: Path) -> None:
+    rendered = list(yaml.safe_load_all((DATA / "helm-rendered" / "example.yaml").read_text()))
+    (backend,) = (one for one in rendered if one and one["kind"] == "StatefulSet")
+    (container,) = backend["spec"]["template"]["spec"]["containers"]
+    container["env"] = [one for one in container["env"] if one["name"] != "INSTANCE_SECRET"]
+    manifest = tmp_path / "rendered.yaml"
+    manifest.write_text(yaml.safe_dump_all(rendered))
+    release = from_files("convex", "shop", DATA / "chart-example-values.yaml", manifest)
+    environment = synthesise(overlay_of(derive(release, [DATABASE, S3]).text(release)))
+    assert [stop.id for stop in effects(release, environment, [DATABASE, S3]).stops] == ["instance-secret"]
