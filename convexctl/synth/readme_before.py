@@ -68,10 +68,10 @@ def _of_pods(objects: Objects) -> Iterator[Row]:
         pod = _pod(manifest)
         if (account := pod.get("serviceAccountName")) and not objects.holds("ServiceAccount", account):
             yield f"ServiceAccount `{account}`", f"`kubectl{objects.in_namespace} create serviceaccount {account}`"
-        for config_map in _config_maps(manifest):
-            if not objects.holds("ConfigMap", config_map):
-                create = f"kubectl{objects.in_namespace} create configmap {config_map} --from-env-file=FILE"
-                yield f"ConfigMap `{config_map}`", f"`{create}`"
+        for kind, name, option in [*_config_maps(manifest), *_mounted(pod)]:
+            if not objects.holds(kind, name):
+                word = "configmap" if kind == "ConfigMap" else "secret generic"
+                yield f"{kind} `{name}`", f"`kubectl{objects.in_namespace} create {word} {name} --{option}=FILE`"
         if priority := pod.get("priorityClassName"):
             yield f"PriorityClass `{priority}`", "the administrators of the cluster make it"
         if runtime := pod.get("runtimeClassName"):
@@ -79,7 +79,13 @@ def _of_pods(objects: Objects) -> Iterator[Row]:
 
 
 def _storage(objects: Objects) -> Iterator[Row]:
+    for manifest in objects.clusters:
+        storage = [manifest["spec"].get(name) or {} for name in ("storage", "walStorage")]
+        for storage_class in filter(None, (each.get("storageClass") for each in storage)):
+            yield f"StorageClass `{storage_class}`", "the cluster has it, or its administrators make it"
     for manifest in objects.all:
+        for volume in _pod(manifest).get("volumes") or []:
+            yield from _of_volume(volume)
         for volume in _pod(manifest).get("volumes") or []:
             claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
             if claim and not objects.holds("PersistentVolumeClaim", claim):
@@ -94,7 +100,20 @@ def _storage(objects: Objects) -> Iterator[Row]:
                 yield "a PersistentVolume that fits the claim", "its administrators make it by hand"
 
 
+def _of_volume(volume: Mapping[str, Any]) -> Iterator[Row]:
+    template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}
+    if storage_class := (template.get("spec") or {}).get("storageClassName"):
+        yield f"StorageClass `{storage_class}`", "the cluster has it, or its administrators make it"
+    if csi := volume.get("csi"):
+        yield f"CSIDriver `{csi['driver']}`", "the administrators of the cluster install it"
+        if provider := (csi.get("volumeAttributes") or {}).get("secretProviderClass"):
+            yield f"SecretProviderClass `{provider}`", "you make it, in the namespace"
+
+
 def _edge(objects: Objects) -> Iterator[Row]:
+    for manifest in objects.all:
+        if manifest["kind"] == "Service" and (balancer := manifest["spec"].get("loadBalancerClass")):
+            yield f"a controller of the load balancer class `{balancer}`", "the cluster's administrators install it"
     for manifest in objects.ingresses:
         annotations = manifest["metadata"].get("annotations") or {}
         named = manifest["spec"].get("ingressClassName") or annotations.get("kubernetes.io/ingress.class")
@@ -142,14 +161,29 @@ def _containers(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]
 
 
-def _config_maps(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """The ConfigMaps without which a workload's pods do not start."""
+Thing = tuple[str, str, str]
+"""Kind and name of an object, and the option by which `kubectl create` takes its content."""
+
+
+def _config_maps(manifest: Mapping[str, Any]) -> Iterator[Thing]:
+    """The ConfigMaps that become variables and without which a workload's pods do not start."""
     references = []
     for container in _containers(manifest):
         references += [source.get("configMapRef") for source in container.get("envFrom") or []]
         sources = [variable.get("valueFrom") or {} for variable in container.get("env") or []]
         references += [source.get("configMapKeyRef") for source in sources]
-    references += [volume.get("configMap") for volume in _pod(manifest).get("volumes") or []]
     for reference in references:
         if reference and not reference.get("optional"):
-            yield str(reference["name"])
+            yield "ConfigMap", str(reference["name"]), "from-env-file"
+
+
+def _mounted(pod: Mapping[str, Any]) -> Iterator[Thing]:
+    """The ConfigMaps and the whole Secrets that become files. A Secret with `items` has a section of its own."""
+    for volume in pod.get("volumes") or []:
+        for source in [volume, *((volume.get("projected") or {}).get("sources") or [])]:
+            config_map, secret = source.get("configMap") or {}, source.get("secret") or {}
+            if config_map and not config_map.get("optional"):
+                yield "ConfigMap", str(config_map["name"]), "from-file"
+            name = secret.get("secretName") if source is volume else secret.get("name")
+            if name and not secret.get("optional") and not (source is volume and secret.get("items")):
+                yield "Secret", str(name), "from-file"

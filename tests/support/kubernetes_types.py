@@ -42,6 +42,9 @@ KINDS = [
 ]
 _PLAIN = {"IntOrString": "int-or-string", "Quantity": "quantity", "Time": "string", "MicroTime": "string"}
 
+_EARLIER_NAMES = {"VolumeResourceRequirements": ("ResourceRequirements",)}
+"""Types that had another name: their fields did not come with the new one."""
+
 
 def text() -> str:
     """The file's content: a line for each type."""
@@ -113,8 +116,11 @@ def _is_struct(reference: str) -> bool:
 
 
 def _since(owner: str, key: str) -> int:
+    names = [owner, *(owner.replace(_short(owner), earlier) for earlier in _EARLIER_NAMES.get(_short(owner), ()))]
     return next(
-        minor for minor in range(OLDEST, NEWEST + 1) if key in _definitions(minor).get(owner, {}).get("properties", {})
+        minor
+        for minor in range(OLDEST, NEWEST + 1)
+        if any(key in _definitions(minor).get(name, {}).get("properties", {}) for name in names)
     )
 
 

@@ -197,6 +197,32 @@ def test_gateways_claims_and_clusters_of_others_are_listed_too() -> None:
     assert not [what for what in found if "ServiceAccount" in what or "StorageClass" in what]
 
 
+def test_what_volumes_of_your_own_and_services_name_is_listed() -> None:
+    found = besides(
+        environment_of("""
+            service: {dashboard: {type: LoadBalancer, loadBalancerClass: tail}}
+            backend:
+              extraVolumes:
+                - name: scratch
+                  ephemeral: {volumeClaimTemplate: {spec: {
+                    accessModes: [ReadWriteOnce], storageClassName: quick, resources: {requests: {storage: 5Gi}}}}}
+                - {name: mixed, projected: {sources: [{configMap: {name: a}}, {secret: {name: b}}]}}
+                - {name: whole, secret: {secretName: c}}
+                - {name: perhaps, secret: {secretName: d, optional: true}}
+                - {name: vault, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {secretProviderClass: e}}}
+        """)
+    )
+    assert found[-7:] == [
+        "ConfigMap `a`",
+        "Secret `b`",
+        "Secret `c`",
+        "StorageClass `quick`",
+        "CSIDriver `secrets-store.csi.k8s.io`",
+        "SecretProviderClass `e`",
+        "a controller of the load balancer class `tail`",
+    ]
+
+
 def test_a_default_class_is_needed_where_none_is_named() -> None:
     assert besides(
         environment_of("{backend: {persistence: {enabled: true, storageClassName: ''}}, s3: {enabled: false}}")
