@@ -1,4 +1,7 @@
-"""Files of the user's, read without waiting: a named pipe that nobody writes into would be waited for without end."""
+"""Files of the user's, read without waiting: a named pipe that nobody writes into would be waited for without end.
+
+What has no end itself (`-f <(yes)`) is read up to a bound.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,33 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import IO
+
+MOST_BYTES = 256 * 1024 * 1024
+"""More than any file that is asked for."""
 
 _DESCRIPTORS = ("/dev/fd/", "/proc/", "/dev/stdin")
 """Where a shell hands over what it reads for the user, as in `-f <(command)`: such a pipe has a writer."""
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file. Raises `OSError`, also for a named pipe, a socket or a device."""
+    """The content of a file. Raises `OSError`, also for a named pipe, a socket, a device or a file without end."""
     if str(path).startswith(_DESCRIPTORS):
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return read_stream(file, str(path))
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode) and path != Path(os.devnull):
             raise OSError(errno.EINVAL, "Is not a regular file", str(path))
-        return file.read()
+        return read_stream(file, str(path))
+
+
+def read_stream(file: IO[bytes], name: str) -> bytes:
+    """What is in a stream to its end. Raises `OSError` if that is more than `MOST_BYTES`."""
+    content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"is larger than {MOST_BYTES >> 20} MiB", name)
+    return content
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:

@@ -70,9 +70,10 @@ class _Reader:
     def path(self, path: str) -> None:
         if path == STDIN:
             try:
-                self.text(STDIN_NAME, sys.stdin.buffer.read().decode("utf-8"))
-            except UnicodeDecodeError:
-                raise UserError(f"{STDIN_NAME}: is not text in UTF-8") from None
+                text = regular_files.read_stream(sys.stdin.buffer, STDIN_NAME).decode("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise UserError(f"{STDIN_NAME}: {_reason(error)}") from None
+            self.text(STDIN_NAME, text)
             return
         place = Path(path)
         if not place.exists():
@@ -107,8 +108,7 @@ class _Reader:
         try:
             text = regular_files.read_text(file)
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not text in UTF-8"
-            raise UserError(f"{file}: {reason}") from None
+            raise UserError(f"{file}: {_reason(error)}") from None
         if said := is_toml(file, text):
             self.unrendered.append(f"{file}: is {said}")
             return
@@ -147,6 +147,10 @@ def nothing_found(documents: Documents | None, count: int = 0, notes: Iterable[s
         "(if the image has another name: --image backend=NAME)"
     )
     return UserError("\n".join([said, *notes]))
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "is not text in UTF-8"
 
 
 def _load(text: str, name: str, budget: Budget) -> list[Located]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from convexctl import regular_files
+from convexctl.errors import UserError
 from convexctl.located_yaml import UNREADABLE, Located
 from convexctl.project import PROGRAM
 
@@ -112,8 +114,10 @@ def _plain(place: Path, content: dict[str, Any]) -> bool:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8")[:100_000])
-    except (OSError, UnicodeDecodeError, *UNREADABLE):
+        content = yaml.safe_load(regular_files.read_text(file)[:100_000])
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}") from None
+    except (UnicodeDecodeError, *UNREADABLE):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -20,6 +20,7 @@ _LONGEST_NAME = 255
 """Bytes in the name of a file: the system answers a longer one with an error."""
 _LONGEST_SHOWN = 63
 _SHOWN_AT_ONCE = 20
+_NOT_A_FILE = "is not a file: a link to nowhere, or a named pipe"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -43,9 +44,11 @@ def overlay_names(folder: Path) -> list[str]:
     if not folder.is_dir():
         remedy = f"; `{PROGRAM} init` makes a repository" if PROGRAM == "convex-k8s" else ""
         raise OverlayError([f"{folder}: there is no such folder of overlays{remedy}"])
-    files = {file: name for file, name in _files(folder) if not _is_base(name)}
+    unreadable: list[str] = []
+    files = {file: name for file, name in _files(folder, unreadable=unreadable) if not _is_base(name)}
     names = list(files.values())
-    bad = [f"{folder / file}: {fault}" for file, name in files.items() if (fault := name_fault(name))]
+    bad = [f"{folder / file}: {_NOT_A_FILE}" for file in unreadable]
+    bad += [f"{folder / file}: {fault}" for file, name in files.items() if (fault := name_fault(name))]
     once = set(names)
     twice = []
     if len(once) < len(names):
@@ -140,6 +143,10 @@ def overlay_file(folder: Path, name: str) -> Path:
     """The file of an overlay. Raises `OverlayError`, with the name that was probably meant, when there is none."""
     if file := _file(folder, name):
         return file
+    for ending in ENDINGS:
+        file = folder / f"{name}{ending}"
+        if os.path.lexists(file) and not (file.is_file() or file.is_dir()):
+            raise OverlayError([f"{file}: {_NOT_A_FILE}"])
     known = sorted({each for _, each in _files(folder)}) if folder.is_dir() else []
     raise OverlayError([f"there is no overlay {_shown(name)} in {folder}: {_meant(name, known)}"])
 
@@ -161,8 +168,11 @@ def _file(folder: Path, name: str) -> Path | None:
     return next((file for file in files if os.path.isfile(file)), None)  # noqa: PTH113 - a path may be too long
 
 
-def _files(folder: Path, below: str = "") -> Iterator[tuple[str, str]]:
-    """The overlays and bases, sorted: the path of each from `folder`, and its name."""
+def _files(folder: Path, below: str = "", unreadable: list[str] | None = None) -> Iterator[tuple[str, str]]:
+    """The overlays and bases, sorted: the path of each from `folder`, and its name.
+
+    What has such a name and is neither a file nor a folder is added to `unreadable`.
+    """
     with os.scandir(folder / below) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
@@ -172,9 +182,11 @@ def _files(folder: Path, below: str = "") -> Iterator[tuple[str, str]]:
             continue
         if entry.is_dir(follow_symlinks=False):
             if path != SEALED_FOLDER:
-                yield from _files(folder, f"{path}/")
+                yield from _files(folder, f"{path}/", unreadable)
         elif ending in ENDINGS and entry.is_file():
             yield path, stem
+        elif ending in ENDINGS and unreadable is not None and not entry.is_dir():
+            unreadable.append(path)
 
 
 def _is_base(name: str) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from convex_k8s.origins import Origins
 from convex_k8s.values import Values
 
+from convexctl import regular_files
 from convexctl.errors import UserError
 from convexctl.preflight.check import Check
 from convexctl.preflight.questions import answers
@@ -60,11 +61,13 @@ def _trust(ca: Path | None) -> ssl.SSLContext | None:
     if ca is None:
         return None
     try:
-        return ssl.create_default_context(cafile=str(ca))
-    except ssl.SSLError:
+        trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trust.load_verify_locations(cadata=regular_files.read_bytes(ca).decode("ascii", errors="ignore"))
+    except (ssl.SSLError, ValueError):
         raise UserError(f"{ca}: holds no certificate in PEM form") from None
     except OSError as error:
         raise UserError(f"{ca}: cannot be read ({error.strerror or error})") from None
+    return trust
 
 
 @contextmanager

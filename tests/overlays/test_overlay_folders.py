@@ -138,3 +138,20 @@ def test_synth_of_folders(overlays: Path, tmp_path: Path, capsys: pytest.Capture
     put(overlays, {"tenants/_tenant.yaml": "extends: _base\nreleaseName: tenant\n"})
     assert f"{dist}/tenants/eu/globex: removed" in run(capsys, *arguments).stderr
     assert sorted(path.name for path in (dist / "tenants").iterdir()) == ["acme"]
+
+
+@pytest.mark.parametrize("base", [True, False])
+def test_an_overlay_that_leads_nowhere_is_an_error_and_its_environment_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], base: bool
+) -> None:
+    folder, dist = put(tmp_path / "overlays", {"a.yaml": "{}\n", "t/b.yaml": "namespace: b\n"}), tmp_path / "dist"
+    arguments = ("synth", "--overlays", str(folder), "--output", str(dist))
+    assert run(capsys, *arguments).code == 0
+    lost = folder / "t" / ("_base.yaml" if base else "b.yaml")
+    lost.unlink(missing_ok=True)
+    lost.symlink_to(tmp_path / "gone.yaml")
+    for asked in ((), ("t/b",)) if not base else ((),):
+        done = run(capsys, *arguments, *asked)
+        assert (done.code, done.stdout) == (1, "")
+        assert f"{lost}: is not a file: a link to nowhere, or a named pipe" in done.stderr
+    assert (dist / "t" / "b" / "convex.k8s.yaml").is_file()

@@ -16,6 +16,7 @@ COMMANDS = [
     pytest.param(["audit"], id="audit"),
     pytest.param(["secrets", "production", "--overlays", str(SAMPLES), "--offline", "--from-env-file"], id="secrets"),
     pytest.param(["adopt", "x", "--manifest", str(SAMPLES / "local.yaml"), "--values"], id="adopt"),
+    pytest.param(["verify", "local", "--overlays", str(SAMPLES), "--ca"], id="verify"),
 ]
 
 
@@ -26,6 +27,21 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert done.code == 1
     assert f"{pipe}: " in done.stderr
     assert "regular file" in done.stderr
+
+
+def test_a_kustomization_that_is_a_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(pipe := tmp_path / "kustomization.yaml")
+    done = run(capsys, "audit", str(tmp_path))
+    assert (done.code, done.stderr) == (1, f"{pipe}: Is not a regular file\n")
+
+
+def test_what_has_no_end_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(regular_files, "MOST_BYTES", 1 << 20)
+    (file := tmp_path / "large").write_bytes(bytes((1 << 20) + 1))
+    with file.open("rb") as content:
+        for path in (file, Path(f"/dev/fd/{content.fileno()}")):
+            with pytest.raises(OSError, match="is larger than 1 MiB"):
+                regular_files.read_bytes(path)
 
 
 def test_what_a_shell_hands_over_is_read() -> None:
