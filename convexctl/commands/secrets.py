@@ -6,6 +6,7 @@ import argparse
 import difflib
 import os
 import sys
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from convexctl.secrets.env_file import read_env_file
     from convexctl.secrets.fill import fill
     from convexctl.secrets.instance import find_instance
+    from convexctl.secrets.out_of_reach import out_of_reach
     from convexctl.secrets.plan import names_with_use, plan_secrets
     from convexctl.secrets.sources import Known, Source
     from convexctl.secrets.write import secret_manifests, to_yaml
@@ -77,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     known = names_with_use(plan)
     files = {file: read_env_file(file, known) for file in arguments.from_env_file}
     sources = [Source(str(file), content.values) for file, content in files.items()]
+    sources.append(Source("the environment", os.environ))
     for given, content in files.items():
         _note_unused(given, content.unused, known)
     cluster, asked = _in_cluster(plan, kubectl, offline=arguments.offline, must=arguments.apply)
@@ -85,10 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
     before = sealed_files.read_sealed(file) if arguments.seal else []
     sealed_files.check_namespace(file, before, kubectl.namespace)
     there = Known(
-        [*sources, Source("the environment", os.environ)],
+        sources,
         cluster,
         sealed_files.sealed_keys(before),
-        lambda: find_instance(overlay.values, asked, os.environ),
+        lambda: find_instance(overlay.values, asked, ChainMap(*(dict(source.values) for source in sources))),
+        lambda: out_of_reach(overlay.values, asked),
     )
     filled = fill(plan, there, ask=_ask if sys.stdin.isatty() else None, rotate=arguments.rotate)
     _report(overlay, plan, filled, asked)

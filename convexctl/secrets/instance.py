@@ -52,16 +52,16 @@ def backend_pod(values: Values) -> str:
 
 
 def in_pod(values: Values, kubectl: Kubectl) -> tuple[str, str] | None:
-    """Name and secret that the running backend uses; None if its pod does not run.
+    """Name and secret that the running backend uses; None if its pod does not run. The name may be missing.
 
     Raises `KubectlError` if it runs and cannot be asked.
     """
-    lines = kubectl.read_files(
-        backend_pod(values),
-        "convex-backend",
-        f"{_CREDENTIALS}/instance_name",
-        f"{_CREDENTIALS}/instance_secret",
-    )
+    where = (backend_pod(values), "convex-backend")
+    secret = f"{_CREDENTIALS}/instance_secret"
+    try:
+        lines = kubectl.read_files(*where, f"{_CREDENTIALS}/instance_name", secret)
+    except KubectlError:
+        lines = ["", *(kubectl.read_files(*where, secret) or [""])]
     return (lines[0].strip(), lines[1].strip()) if lines else None
 
 

@@ -42,6 +42,8 @@ class Known:
     instance: Callable[[], Instance] = no_instance
     """The instance, with its secret found elsewhere: in the running pod, or in a Secret that is not in the plan. Raises
     `UserError`, with the reason, where none is found."""
+    out_of_reach: Callable[[], str] = str
+    """Why the cluster may have an instance secret that cannot be read; empty if nothing points to one."""
 
     def current(self, entry: Entry) -> bytes | None:
         """The value that an entry has in the cluster."""
@@ -172,10 +174,15 @@ INSTANCE_SECRET = (_rotated, _secret_in_cluster, _secret_given, _sealed)
 
 
 def found_or_new(question: Question) -> Answer:
-    """The instance secret as the running pod has it, or a new one with a warning."""
+    """The instance secret as the running pod has it, or a new one with a warning.
+
+    It is a fault if the cluster may have one that cannot be read.
+    """
     try:
         instance = question.known.instance()
     except UserError as error:
+        if reason := question.known.out_of_reach():
+            return Answer("out of reach", faults=[f"{question.entry}: {reason}. {_OUT_OF_REACH}"])
         warning = (
             f"{question.entry} is a NEW instance secret: {error}. Every admin key hangs on it: if this environment has "
             f"an instance secret already, do not apply this, and give that one as {SECRET}"
@@ -193,6 +200,10 @@ def _faults(origin: str, problems: Sequence[str], remedy: str = "") -> list[str]
     return [f"{origin}: {problem}{f'; {remedy}' if remedy else ''}" for problem in problems]
 
 
+_OUT_OF_REACH = (
+    f"With another one every admin key dies: give that one as {SECRET}, or let the backend start and run this again. "
+    "If the volume is new, or the old secret is lost, --rotate makes one"
+)
 _ROTATED = (
     "ROTATED: with the new instance secret every admin key and deploy key, upload URL and session that was made with "
     "the old one stops working. The data stays. A backend that runs goes on with the old one until it is restarted"

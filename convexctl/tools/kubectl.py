@@ -145,14 +145,18 @@ class Kubectl:
 
         Raises `KubectlError` if it runs and the files cannot be read.
         """
-        phase = "--output=jsonpath={.status.phase}"
-        if self.run("get", "pod", pod, *self._in_namespace, "--ignore-not-found", phase).strip() != "Running":
+        if not self.runs(pod):
             return None
         command = ["head", "--quiet", "--lines=1", *paths]
         lines = self.run("exec", pod, *self._in_namespace, f"--container={container}", "--", *command).splitlines()
         if len(lines) != len(paths):
             raise KubectlError(f"the pod {pod} has an empty file among {', '.join(paths)}")
         return lines
+
+    def runs(self, pod: str) -> bool:
+        """Whether a pod of that name runs."""
+        phase = "--output=jsonpath={.status.phase}"
+        return self.run("get", "pod", pod, *self._in_namespace, "--ignore-not-found", phase).strip() == "Running"
 
     def wait_for_rollout(self, workload: str, timeout_s: int, waiting: Callable[[], None]) -> None:
         """Wait until the one pod of a workload (`statefulset/NAME`) is ready; not at all if there is no workload.

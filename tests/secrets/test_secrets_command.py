@@ -570,12 +570,53 @@ def test_an_instance_secret_that_only_the_running_pod_has_is_taken_over(
     assert done.secrets()["convex-instance"] == {"INSTANCE_SECRET": SECRET}
     assert "as the pod convex-backend-0, namespace here, context test has it" in done.stderr
     open_admin_key(done.secrets()["convex-secrets"][ADMIN_KEY], "convex-self-hosted", SECRET)
-    cluster.pod()
+    cluster.pod(SECRET)
+    done = secrets("own", "--overlays", str(tmp_path), INSTANCE_NAME="convex-self-hosted")
+    assert done.secrets()["convex-instance"] == {"INSTANCE_SECRET": SECRET}, "the name's file alone is missing"
+
+
+def _waits(cluster: KubectlStub, created: str, **status: object) -> None:
+    cluster.claim("data-convex-backend-0", CLAIMED)
+    cluster.waiting_pod("convex-backend-0", created, **status)
+
+
+CLAIMED = "2026-01-31T03:00:00Z"
+UNREADABLE: dict[str, Callable[[KubectlStub], None]] = {
+    "the pod convex-backend-0 runs with one that cannot be read": lambda cluster: cluster.pod(),
+    "the volume of the claim data-convex-backend-0, and no pod runs": lambda cluster: cluster.claim(
+        "data-convex-backend-0", CLAIMED
+    ),
+    "volume of the claim data-convex-backend-0": lambda cluster: _waits(cluster, CLAIMED, restartCount=1),
+    "of the claim data-convex-backend-0": lambda cluster: _waits(cluster, "2026-01-31T04:00:00Z"),
+}
+
+
+@pytest.mark.parametrize("reason", UNREADABLE)
+def test_an_instance_secret_that_may_be_out_of_reach_is_not_replaced(
+    secrets: Runner, cluster: KubectlStub, tmp_path: Path, reason: str
+) -> None:
+    (tmp_path / "own.yaml").write_text("{instance: {existingSecret: convex-instance}, s3: {enabled: false}}")
+    UNREADABLE[reason](cluster)
+    done = secrets("own", "--overlays", str(tmp_path), "--apply", "--yes")
+    assert (done.code, cluster.applied) == (1, "")
+    assert reason in done.stderr
+    assert "give that one as INSTANCE_SECRET" in done.stderr
+    done = secrets("own", "--overlays", str(tmp_path), INSTANCE_SECRET=OTHER_SECRET)
+    assert done.secrets()["convex-instance"] == {"INSTANCE_SECRET": OTHER_SECRET}
+    assert secrets("own", "--overlays", str(tmp_path), "--rotate").code == 0
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Bound"])
+def test_an_environment_that_was_applied_before_its_secrets_gets_an_instance_secret(
+    secrets: Runner, cluster: KubectlStub, tmp_path: Path, phase: str
+) -> None:
+    (tmp_path / "own.yaml").write_text("{instance: {existingSecret: convex-instance}, s3: {enabled: false}}")
+    cluster.claim("data-convex-backend-0", CLAIMED, phase)
+    if phase == "Bound":
+        cluster.waiting_pod("convex-backend-0", "2026-01-31T03:00:02Z")
     done = secrets("own", "--overlays", str(tmp_path))
-    assert (
-        "NEW instance secret: no instance secret was found: the cluster cannot be asked: error: container"
-        in done.stderr
-    )
+    assert done.code == 0
+    assert "is a NEW instance secret" in done.stderr
 
 
 def test_rotation_is_explicit_and_says_what_it_breaks(secrets: Runner, cluster: KubectlStub) -> None:

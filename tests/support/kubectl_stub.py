@@ -37,6 +37,11 @@ elif arguments[:2] == ["get", "secret"]:
     items = [there[a] for a in arguments[2:] if a in there]
     if items:
         print(json.dumps({{"kind": "List", "items": items}}))
+elif arguments[:2] == ["get", "pod"] and "--output=json" in arguments:
+    print((state / "pod.json").read_text() if (state / "pod.json").exists() else "", end="")
+elif arguments[:2] == ["get", "persistentvolumeclaim"]:
+    claim = state / f"claim-{{arguments[2]}}"
+    print(claim.read_text() if claim.exists() else "", end="")
 elif arguments[:2] == ["get", "pod"]:
     print((state / "phase").read_text() if (state / "phase").exists() else "", end="")
 elif arguments[:1] == ["get"] and (state / "objects.json").exists():
@@ -102,6 +107,17 @@ class KubectlStub:
         """Let `port-forward` of these Services (`_` for `-`) lead to ports of this machine."""
         named = {name.replace("_", "-"): port for name, port in ports.items()}
         (self._state / "forwards.json").write_text(json.dumps(named))
+
+    def claim(self, name: str, created: str, phase: str = "Bound") -> None:
+        """Put a claim into the cluster."""
+        claim = {"metadata": {"name": name, "creationTimestamp": created}, "status": {"phase": phase}}
+        (self._state / f"claim-{name}").write_text(json.dumps(claim))
+
+    def waiting_pod(self, name: str, created: str, **status: Any) -> None:
+        """Put a pod into the cluster whose container waits."""
+        statuses = [{"restartCount": 0, "state": {"waiting": {"reason": "CreateContainerConfigError"}}, **status}]
+        pod = {"metadata": {"name": name, "creationTimestamp": created}, "status": {"containerStatuses": statuses}}
+        (self._state / "pod.json").write_text(json.dumps(pod))
 
     def fail(self, message: str) -> None:
         """Let every request to the cluster fail."""
