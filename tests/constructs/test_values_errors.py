@@ -699,6 +699,18 @@ NEAR_IN_MEANING = [
     ("instance: {keys: {secret: x}}", ": did you mean instance.keys.instanceSecret?"),
     ("s3: {keys: {secretKey: x}}", ": did you mean s3.keys.secretAccessKey?"),
     ("backend: {extraEnv: []}", ": did you mean backend.env?"),
+    ("backend: {volumes: []}", ": did you mean backend.extraVolumes?"),
+    ("dashboard: {serviceAccountName: a}", ": did you mean dashboard.serviceAccount.name?"),
+    ("dashboard: {livenessProbe: {}}", ": did you mean dashboard.probes.liveness?"),
+    ("backend: {replicas: 2}", ": the backend has one pod, always. backend.paused stops it"),
+    ("backend: {image: {name: a}}", ": did you mean backend.image.repository?"),
+    ("backend: {securityContext: {privileged: true}}", ", and a field of Kubernetes' own: set it with patches"),
+    ("service: {type: NodePort}", ": did you mean service.backend.type?"),
+    ("ingress: {ingressClassName: a}", ": did you mean ingress.className?"),
+    ("serviceAccount: {create: true}", " here: did you mean backend.serviceAccount or dashboard.serviceAccount?"),
+    ("postgres: {sslmode: require}", ": did you mean convexConfig.requireSsl?"),
+    ("postgres: {database: a}", ": did you mean instance.name?"),
+    ("backup: {adminKey: a}", ": credentials stay in the Secret (backup.adminKeySecret)"),
     ("auth: {a: b}", "is not a parameter; known here: "),
 ]
 

@@ -100,6 +100,10 @@ def _instead_of(kind: str, value: Any) -> str:
 
 def _unknown_key(model: type[Model], path: Path) -> str:
     key = str(path[-1])
+    if place := _in_our_words(model, path):
+        return f"is not a parameter: did you mean {place}?"
+    if path == ("backend", "replicas"):
+        return "is not a parameter: the backend has one pod, always. backend.paused stops it"
     if _kubernetes_own(path):
         return "is not a parameter, and a field of Kubernetes' own: set it with patches (docs/extending.md)"
     siblings = [name for name, _ in _fields(_model_at(model, path[:-1]))]
@@ -107,9 +111,9 @@ def _unknown_key(model: type[Model], path: Path) -> str:
     # Below `keys` are names of keys, and no credentials.
     if not same and "keys" not in path[:-1] and (place := _credential(path)):
         return f"is not a parameter: credentials stay in the Secret ({place}), and the command `secrets` asks for them"
-    if close := _spelt_otherwise(key, siblings) or meant(key, siblings):
-        return f"is not a parameter: did you mean {dotted((*path[:-1], close))}?"
     elsewhere = [known for known in all_keys(model) if known[-1] == key and _near(model, path, known)]
+    if (close := meant(key, siblings)) and not (elsewhere and len(path) == 1):
+        return f"is not a parameter: did you mean {dotted((*path[:-1], close))}?"
     if elsewhere:
         # The name of a key in a Secret is the least likely of them.
         near = sorted(elsewhere, key=lambda known: "keys" in known)[:4]
@@ -118,13 +122,57 @@ def _unknown_key(model: type[Model], path: Path) -> str:
     return f"is not a parameter; known here: {known}" if known else "is not a parameter"
 
 
-_OTHER_WORDS = {"extraenv": "env", "envvars": "env", "environment": "env", "secret": "instanceSecret"}
-"""Parameters under the names that other charts have for them."""
+_OTHER_WORDS = {
+    "containers": "{0}.extraContainers",
+    "database": "instance.name",
+    "databasename": "instance.name",
+    "dbname": "instance.name",
+    "domain": "ingress.backend.host",
+    "env": "{0}.env",
+    "environment": "{0}.env",
+    "envvars": "{0}.env",
+    "extraenv": "{0}.env",
+    "fullnameoverride": "releaseName",
+    "hosts": "{0}.backend.host",
+    "imagepullpolicy": "{0}.image.pullPolicy",
+    "imagepullsecrets": "imagePullSecrets",
+    "image.name": "{0}.image.repository",
+    "image.repository": "backend.image.repository",
+    "ingressclassname": "{0}.className",
+    "instance.keys.secret": "instance.keys.instanceSecret",
+    "instancename": "instance.name",
+    "livenessprobe": "{0}.probes.liveness",
+    "nameoverride": "releaseName",
+    "readinessprobe": "{0}.probes.readiness",
+    "replicas": "{0}.replicaCount",
+    "service": "service.{0}",
+    "serviceaccountname": "{0}.serviceAccount.name",
+    "sidecars": "{0}.extraContainers",
+    "ssl": "convexConfig.requireSsl",
+    "sslmode": "convexConfig.requireSsl",
+    "startupprobe": "{0}.probes.startup",
+    "type": "{0}.backend.type",
+    "volumemounts": "{0}.extraVolumeMounts",
+    "volumes": "{0}.extraVolumes",
+}
+"""Parameters under the names that Kubernetes and other charts have for them; `{0}` is the section.
+
+A name of one word counts at the top and directly in a section, a longer one everywhere.
+"""
 
 
-def _spelt_otherwise(key: str, siblings: Sequence[str]) -> str:
-    name = _OTHER_WORDS.get(_plain(key), "")
-    return name if name in siblings else ""
+def _in_our_words(model: type[Model], path: Path) -> str:
+    """The parameter that does what is meant, if it has another name here; empty if there is none."""
+    words = [_plain(str(part)) for part in path]
+    names = [".".join(words[start:]) for start in range(len(words))]
+    if len(path) > _IN_A_SECTION:
+        names.pop()
+    place = next((_OTHER_WORDS[name] for name in names if name in _OTHER_WORDS), "")
+    place = place.format(path[0] if len(path) > 1 else "backend")
+    return place if tuple(place.split(".")) in all_keys(model) else ""
+
+
+_IN_A_SECTION = 2
 
 
 def _kubernetes_own(path: Path) -> bool:
@@ -137,7 +185,12 @@ def _kubernetes_own(path: Path) -> bool:
         "service": ("ServiceSpec",),
         "ingress": ("IngressSpec",),
     }.get(str(path[0]), ())
-    return len(path) > 1 and bool(kubernetes_types.owners(str(path[-1]), types))
+    if path[1:2] == ("securityContext",):
+        return len(path) > _IN_A_SECTION and bool(kubernetes_types.owners(str(path[-1]), _SECURITY))
+    return len(path) == _IN_A_SECTION and bool(kubernetes_types.owners(str(path[-1]), types))
+
+
+_SECURITY = ("PodSecurityContext", "SecurityContext")
 
 
 _IN_THE_SECRET = {
@@ -162,8 +215,8 @@ def _credential(path: Path) -> str:
     if in_section and (named_like_a_secret(words) or _plain(key) in _CONNECTION):
         return _IN_THE_SECRET[section]
     if (named_like_a_secret(words) and _plain(key) not in ("secret", "key")) or _plain(key) in _ALWAYS:
-        if _plain(key) == "adminkey" and section == "backend":
-            return "backend.secretsName"
+        if _plain(key) == "adminkey":
+            return f"{section}.adminKeySecret" if section in ("backup", "functions") else "backend.secretsName"
         if section in ("backend", "dashboard"):
             return "backend.envFrom"
         return "postgres.existingSecret, s3.existingSecret or instance.existingSecret"
@@ -180,6 +233,8 @@ def _plain(key: str) -> str:
 def _near(model: type[Model], path: Path, known: Path) -> bool:
     """Whether a parameter of the same name elsewhere may be meant: it is in the same section, or none was said."""
     sections = {name for name, _ in _fields(model)}
+    if len(path) > _IN_A_SECTION and len(known) >= len(path):
+        return known[:2] == path[:2]
     return known[0] == path[0] or len(path) == 1 or path[0] not in sections
 
 
