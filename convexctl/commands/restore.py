@@ -41,7 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE|OBJECT|latest",
         help="a ZIP of this machine, the name of a backup (2026-01-31T03-00-00Z.zip), or the newest one",
     )
-    parser.add_argument("--into", metavar="OVERLAY", help="restore into this environment instead: a rehearsal")
+    parser.add_argument(
+        "--into",
+        metavar="OVERLAY",
+        help="restore into this environment instead: a rehearsal. -f, --set and --name are then of this one",
+    )
     parser.add_argument("--url", default="", help="where the API is (default: a port-forward through kubectl)")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -56,8 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"--from {arguments.source}: is neither a file nor a backup's name nor latest", WRONG_USAGE)
     if not arguments.yes and not sys.stdin.isatty():
         raise UserError("restore asks before it replaces anything, and there is no terminal: add --yes", WRONG_USAGE)
-    source = common.the_overlay(arguments)
-    target = _target(arguments) if arguments.into else source
+    source, target = _source_and_target(arguments)
     kubectl = common.kubectl_for(arguments, target)
     if file.is_file():
         restore.check_file(file)
@@ -100,11 +103,16 @@ def _give_up(api: ConvexApi, import_id: str) -> None:
         print(f"note: the import {import_id} waits on the server and was not cancelled: {error}", file=sys.stderr)
 
 
-def _target(arguments: argparse.Namespace) -> Overlay:
+def _source_and_target(arguments: argparse.Namespace) -> tuple[Overlay, Overlay]:
     from convexctl.overlays.load import load_overlays
 
-    (overlay,) = load_overlays(common.overlays_folder(arguments), [arguments.into], [])
-    return overlay
+    if not arguments.into:
+        overlay = common.the_overlay(arguments)
+        return overlay, overlay
+    folder = common.overlays_folder(arguments)
+    (source,) = load_overlays(folder, [arguments.overlay], [])
+    (target,) = load_overlays(folder, [arguments.into], arguments.values)
+    return source, target
 
 
 def _by_job(wanted: str, source: Overlay, target: Overlay, kubectl: Kubectl) -> str:

@@ -206,3 +206,15 @@ def test_an_import_that_cannot_be_asked_about_is_cancelled(
     done = restore(setting, capsys, "--from", setting.file, "--yes")
     assert done.code == 1
     assert setting.untouched()
+
+
+def test_a_preview_may_be_the_target(setting: Setting, capsys: pytest.CaptureFixture[str]) -> None:
+    (setting.folder / "overlays" / "_preview.yaml").write_text("extends: prod\n")
+    words = setting.words("--from", setting.file, "--into", "_preview", "--name", "pr-42", "--yes")
+    done = run(capsys, *words)
+    assert done.code == 0, done.stderr
+    assert f"restore of {setting.file} into pr-42, instance prod (namespace pr-42, " in done.stderr
+    assert setting.backend.state()["tables"] == IN_THE_FILE
+    asked = [" ".join(call) for call in setting.kubectl.calls if "secret" in call]
+    assert asked
+    assert all("pr-42" in call for call in asked), asked
