@@ -109,6 +109,11 @@ TYPES = [
         "ingress:\n  enabled: 1\n",
         "2: ingress.enabled: must be true or false, not 1",
     ),
+    case(
+        "a word like a boolean for a number",
+        'backend:\n  terminationGracePeriodSeconds: "yes"\n',
+        "2: backend.terminationGracePeriodSeconds: must be a whole number, not 'yes'",
+    ),
     case("a text for a map", "backend: small\n", "1: backend: must be a map of keys and values, not 'small'"),
     case("a list for a map", "backend: [1]\n", "1: backend: must be a map of keys and values, not a list"),
     case(
@@ -737,6 +742,14 @@ LOST = [
     (
         "backend: {resources: {limits: {memory: 4096}}}",
         "is 4096 bytes, which is too little for anything: write 4096Mi",
+    ),
+    (
+        "backend: {persistence: {enabled: true, size: 63}}",
+        "is 63 bytes, which is too little for anything: write 63Gi",
+    ),
+    (
+        "backend: {resources: {limits: {memory: 64}}}",
+        "is 64 bytes, which is too little for anything: write 64Mi",
     ),
     (
         "backend: {resources: {requests: {cpu: 2Gi}}}",

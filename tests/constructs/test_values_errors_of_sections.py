@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.overlay_cases import INGRESS, faults_of
+from tests.support.overlay_cases import INGRESS, faults_of, overlay_of
 
 BACKUP = "backup:\n  enabled: true\n"
 LOCAL = "s3: {enabled: false}\nbackend: {persistence: {enabled: true}}\n"
@@ -203,6 +203,13 @@ PODS = [
         "6: backend.extraVolumeMounts[2].mountPath: is /convex, which would hide what is mounted there already",
     ),
     case(
+        "two containers of one name",
+        "backend:\n  extraContainers:\n    - {name: side, image: 'i:1'}\n    - {name: convex-backend, image: 'i:1'}\n"
+        "  initContainers:\n    - {name: side, image: 'i:1'}\n",
+        "3: backend.extraContainers[0].name: is side, which another container is called",
+        "4: backend.extraContainers[1].name: is convex-backend, which another container is called",
+    ),
+    case(
         "two names of one account",
         "backend:\n  serviceAccountName: old\n  serviceAccount: {name: new, annotations: {a: b}}\n",
         "2: backend.serviceAccountName: is another name for backend.serviceAccount.name: keep that one alone",
@@ -292,3 +299,22 @@ OBJECTS = [
 @pytest.mark.parametrize(("overlay", "messages"), [*BACKUPS, *FUNCTIONS, *EDGES, *SECRETS, *PODS, *PATCHES, *OBJECTS])
 def test_refused(overlay: str, messages: list[str]) -> None:
     assert faults_of(overlay) == messages
+
+
+ALLOWED = {
+    "the account by its old name": "backend: {serviceAccountName: old}\n",
+    "the account by both names": "backend: {serviceAccountName: old, serviceAccount: {name: old}}\n",
+    "an account that one makes and both use": "backend: {serviceAccount: {create: true, name: one}}\n"
+    "dashboard: {serviceAccount: {name: one}}\n",
+    "an origin that is left empty": INGRESS + "  site: {origin: ''}\n",
+    "operations of every kind": "patches:\n  - target: {kind: Service, name: convex-backend}\n    patch:\n"
+    "      - {op: test, path: /kind, value: Service}\n      - {op: copy, path: /metadata/labels/a, from: /kind}\n"
+    "      - {op: move, path: /metadata/labels/b, from: /metadata/labels/a}\n      - {op: remove, path: ''}\n",
+    "time and one bound": BACKUP
+    + "  destination: claim\n  claim: {existingClaim: b}\n  timeout: 1h30m\n  keep: {days: 4}\n",
+}
+
+
+@pytest.mark.parametrize("overlay", ALLOWED.values(), ids=ALLOWED)
+def test_allowed(overlay: str) -> None:
+    assert overlay_of(overlay).name == "test"

@@ -1,0 +1,119 @@
+"""What a start script makes of the variables, read as a shell reads it: each expectation is held against a real one."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from convexctl.behaviour.environment import Reading
+from tests.support.convex_manifests import backend, only_backend
+
+ENDING = "\nexec ./run_backend.sh"
+CONDITION = "a condition of the start script leaves it unset"
+KNOWN = {
+    "export A=one": "one",
+    "A=one; export A": "one",
+    "declare -x A=one": "one",
+    "set -a; A=one": "one",
+    "set -o allexport\nA=one": "one",
+    "A=one; A=two; export A; A=three": "three",
+    "export A=one && export C=two": "one",
+    "export A=one; export A=": "",
+    "export A=x >/dev/null 2>&1": "x",
+    "# export A=no\nexport A=yes": "yes",
+    "export A=one # two": "one",
+    "export A='$B'": "$B",
+    'export A="$B/c"': "v/c",
+    "export A=${B}": "v",
+    "export A=$B$B": "vv",
+    "export B=w; export A=$B": "w",
+    "export A=a$": "a$",
+    "export A=a\\ b": "a b",
+    "export A=a\\\nb": "ab",
+    "export A=\\$B": "$B",
+    'export A="a\\"b"': 'a"b',
+    'export A="x\'y"': "x'y",
+    "export A='it'\"'\"'s'": "it's",
+    'export A="a;b"': "a;b",
+}
+"""Script -> the variable A of the backend, while B is `v` in the manifest."""
+UNSET = ("A=one", "export A=one; unset A", "echo 'a; export A=no'", "read A")
+HIDDEN = ("export A=`cat x`", "export A=$(cat f)", "export A=${B:-x}", "export A=$$", "export A=$1", "export A+=x")
+CONDITIONAL = (
+    '[ -n "$B" ] && export A=one',
+    "true || export A=one",
+    'if [ -n "$B" ]; then export A=one; fi',
+    "for i in 1; do export A=one; done",
+)
+UNREAD = {
+    ". /vault/env": "what the start script reads",
+    'eval "$X"': "the start script",
+    "cat <<X\nX": "the start script",
+}
+
+
+def started(script: str) -> Reading:
+    container = {"command": ["sh", "-c", script + ENDING]}
+    return only_backend(backend({"B": "v"}, container=container)).environment.read("A")
+
+
+@pytest.mark.parametrize(("script", "value"), KNOWN.items())
+def test_what_is_known(script: str, value: str) -> None:
+    reading = started(script)
+    assert reading.variable is not None
+    assert (reading.text, reading.unless) == (value, "")
+
+
+@pytest.mark.parametrize("script", UNSET)
+def test_what_the_backend_does_not_get(script: str) -> None:
+    reading = started(script)
+    assert (reading.variable, reading.unless) == (None, "")
+
+
+@pytest.mark.parametrize("script", HIDDEN)
+def test_what_cannot_be_seen_is_set_to_something(script: str) -> None:
+    reading = started(script)
+    assert reading.variable is not None
+    assert reading.text is None
+
+
+@pytest.mark.parametrize("script", CONDITIONAL)
+def test_what_a_condition_decides(script: str) -> None:
+    reading = started(script)
+    assert (reading.text, reading.unless) == ("one", CONDITION)
+
+
+@pytest.mark.parametrize(("script", "reader"), UNREAD.items())
+def test_what_may_set_anything(script: str, reader: str) -> None:
+    reading = started(script)
+    assert reading.variable is None
+    assert reading.unless == f"{reader} sets A"
+
+
+def test_a_variable_before_the_entry_point_is_for_it_alone() -> None:
+    container = {"command": ["sh", "-c", "A=one exec ./run_backend.sh"]}
+    assert only_backend(backend(container=container)).environment.read("A").text == "one"
+
+
+@pytest.mark.process
+def test_a_real_shell_says_the_same(tmp_path: Path) -> None:
+    program = tmp_path / "run_backend.sh"
+    program.write_text("#!/bin/sh\nprintf '<%s>' \"${A-unset}\"\n")
+    program.chmod(0o755)
+    expected = {**{script: f"<{value}>" for script, value in KNOWN.items()}, **dict.fromkeys(UNSET, "<unset>")}
+    said = {
+        script: subprocess.run(
+            ["bash", "-c", script + ENDING],
+            cwd=tmp_path,
+            env={"B": "v", "PATH": "/usr/bin:/bin"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for script in expected
+    }
+    # What `echo` prints comes before.
+    assert {script: text[text.rindex("<") :] for script, text in said.items()} == expected
