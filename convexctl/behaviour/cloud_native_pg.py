@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from convexctl.behaviour.context import Context
 from convexctl.behaviour.environment import Reading
-from convexctl.behaviour.known_keys import CNPG_URIS, cnpg_cluster
+from convexctl.behaviour.known_keys import CNPG_LOGINS, CNPG_URIS, cnpg_cluster, cnpg_cluster_named
 from convexctl.behaviour.manifests import Manifest, dig, mapping, source_of, text
 from convexctl.behaviour.model import Decision
 from convexctl.behaviour.source import Source
@@ -27,7 +27,7 @@ def cluster_behind(context: Context, reading: Reading, host: str) -> Manifest | 
             return cluster
     service = host.partition(":")[0].partition(".")[0]
     server = service.rpartition("-")[0] if service.endswith(("-rw", "-r", "-ro")) else ""
-    return cnpg_cluster(context.manifests, namespace, f"{server}-app") if server and not reading.reference else None
+    return cnpg_cluster_named(context.manifests, namespace, server) if server and not reading.reference else None
 
 
 def cluster_decisions(cluster: Manifest) -> dict[str, Decision]:
@@ -52,8 +52,8 @@ def cluster_decisions(cluster: Manifest) -> dict[str, Decision]:
 def uri_obstacle(reading: Reading, cluster: Manifest | None) -> Iterator[Decision]:
     """A URL that CloudNativePG writes: each has a database name in it."""
     match = _KEY.fullmatch(reading.reference)
-    if match and match["key"] in CNPG_URIS and match["secret"].endswith("-app"):
-        why = "each URL that CloudNativePG writes ends in the database's name, which the backend refuses"
+    if match and match["key"] in CNPG_URIS and match["secret"].rpartition("-")[2] in CNPG_LOGINS:
+        why = "each URL that CloudNativePG writes has a path, which the backend takes for a database name and refuses"
         unless = "" if cluster else f"{match['secret']} is not a Secret of CloudNativePG's"
         shown = f"{reading.name} is the key {match['key']} of {match['secret']}, which carries a database name"
         yield Decision("database in URL", shown, why, reading.source, unless)

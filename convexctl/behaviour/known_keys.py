@@ -13,8 +13,17 @@ Keys = dict[str, tuple[str | None, Source]]
 """Each key with its value and place. The value is None if only the key can be seen."""
 
 CNPG_URIS = ("uri", "fqdn-uri", "jdbc-uri", "fqdn-jdbc-uri")
-"""Keys of CloudNativePG's app Secret that are URLs. Each of them ends in the database's name."""
-_CNPG_APP = ("username", "user", "password", "dbname", "host", "port", "pgpass", *CNPG_URIS)
+"""Keys of CloudNativePG's Secrets for logins that are URLs. Each of them ends in the database's name, or in `*`."""
+CNPG_LOGINS = ("app", "superuser")
+"""Endings of CloudNativePG's Secrets for logins."""
+_LOGIN = ("username", "user", "password", "dbname", "host", "port", "pgpass", *CNPG_URIS)
+_CNPG_KEYS = {
+    **dict.fromkeys(CNPG_LOGINS, _LOGIN),
+    "ca": ("ca.crt", "ca.key"),
+    "server": ("tls.crt", "tls.key"),
+    "replication": ("tls.crt", "tls.key"),
+}
+"""The Secrets that a Cluster makes, by what follows its name, each with its keys."""
 
 
 def keys_of(manifests: Manifests, kind: str, namespace: str, name: str) -> Keys | None:
@@ -46,13 +55,30 @@ def absent(manifests: Manifests, kind: str, namespace: str, name: str) -> bool:
 
 
 def cnpg_cluster(manifests: Manifests, namespace: str, secret: str) -> Manifest | None:
-    """The CloudNativePG Cluster that makes an app Secret, if it is among the manifests."""
-    if not secret.endswith("-app"):
-        return None
-    cluster = manifests.find("Cluster", namespace, secret.removesuffix("-app"))
-    if cluster is None or "postgresql.cnpg.io" not in text(cluster.get("apiVersion")):
-        return None
-    return None if dig(cluster, "spec", "bootstrap", "initdb", "secret") else cluster
+    """The CloudNativePG Cluster that makes a Secret, if it is among the manifests."""
+    name, _, part = secret.rpartition("-")
+    cluster = cnpg_cluster_named(manifests, namespace, name) if part in _CNPG_KEYS else None
+    return cluster if cluster is not None and _makes(cluster, part) else None
+
+
+def cnpg_cluster_named(manifests: Manifests, namespace: str, name: str) -> Manifest | None:
+    """A CloudNativePG Cluster among the manifests."""
+    cluster = manifests.find("Cluster", namespace, name)
+    return cluster if cluster is not None and "postgresql.cnpg.io" in text(cluster.get("apiVersion")) else None
+
+
+def _makes(cluster: Manifest, part: str) -> bool:
+    """Whether a Cluster makes one of its Secrets, and is not given another one instead."""
+    spec = mapping(cluster.get("spec"))
+    certificates = mapping(spec.get("certificates"))
+    if part == "superuser":
+        return spec.get("enableSuperuserAccess") is True and not spec.get("superuserSecret")
+    if part == "app":
+        ways = {way: mapping(given) for way, given in mapping(spec.get("bootstrap")).items()}
+        named = all(way == "initdb" or (given.get("database") and given.get("owner")) for way, given in ways.items())
+        return named and not any(given.get("secret") for given in ways.values())
+    given_by = {"ca": "serverCASecret", "server": "serverTLSSecret", "replication": "replicationTLSSecret"}
+    return not certificates.get(given_by[part])
 
 
 def _made(manifests: Manifests, namespace: str, name: str) -> Keys | None:
@@ -63,7 +89,7 @@ def _made(manifests: Manifests, namespace: str, name: str) -> Keys | None:
     for external in manifests.made_by("ExternalSecret", namespace, name):
         return _external(external)
     if (cluster := cnpg_cluster(manifests, namespace, name)) is not None:
-        return _unseen(_CNPG_APP, source_of(cluster))
+        return _unseen(_CNPG_KEYS[name.rpartition("-")[2]], source_of(cluster))
     return None
 
 

@@ -49,12 +49,35 @@ def _made_by(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Maker]]:
                 yield secret, Maker("job", kind, name, manifest)
         case "StatefulSet":
             if cluster := (manifest["metadata"].get("annotations") or {}).get(CLOUD_NATIVE_PG):
-                for secret in (f"{cluster}-app", f"{cluster}-ca"):
-                    yield secret, Maker("cloudnative-pg", "Cluster", cluster, manifest)
+                yield from _of_cluster(cluster, manifest)
+        case "Cluster" if str(manifest["apiVersion"]).startswith("postgresql.cnpg.io/"):
+            yield from _of_cluster(name, manifest)
         case "Ingress" | "Gateway":
             if issuer := _issuer(manifest):
                 for needed in needed_secrets([manifest]):
                     yield needed.name, Maker("cert-manager", *issuer, manifest)
+
+
+def _of_cluster(name: str, manifest: Mapping[str, Any]) -> Iterator[tuple[str, Maker]]:
+    """The Secrets that CloudNativePG makes with a Cluster, and not those that the Cluster itself refers to."""
+    spec = _mapping(manifest.get("spec")) if manifest["kind"] == "Cluster" else {"enableSuperuserAccess": True}
+    given = set(_secrets_named(spec))
+    superuser = ["superuser"] if spec.get("enableSuperuserAccess") is True else []
+    for part in ("app", *superuser, "ca", "server", "replication"):
+        if (secret := f"{name}-{part}") not in given:
+            yield secret, Maker("cloudnative-pg", "Cluster", name, manifest)
+
+
+def _secrets_named(spec: Mapping[str, Any]) -> Iterator[str]:
+    """The Secrets that a Cluster is given."""
+    ways = _mapping(spec.get("bootstrap")).values()
+    for reference in (spec.get("superuserSecret"), *(_mapping(way).get("secret") for way in ways)):
+        yield str(_mapping(reference).get("name"))
+    yield from map(str, _mapping(spec.get("certificates")).values())
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _issuer(manifest: Mapping[str, Any]) -> tuple[str, str] | None:

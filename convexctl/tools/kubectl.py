@@ -202,8 +202,9 @@ class Kubectl:
         return run.parsed(self.run("get", "--raw", path), "kubectl", KubectlError)
 
     def _setting(self, *arguments: str) -> str:
+        """A setting of the kubeconfig, on one line: it is shown in the question before a change."""
         try:
-            return self.run("config", *arguments).strip()
+            return "\\n".join(self.run("config", *arguments).strip().splitlines())
         except KubectlError:
             return ""
 

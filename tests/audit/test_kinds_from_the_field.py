@@ -395,3 +395,52 @@ def test_an_allow_list_of_everybody_filters_nobody(allowed: str, filtered: bool)
         return []
 
     assert ("api-filtered" in changed(change)) is filtered
+
+
+def cluster(**spec: object) -> Object:
+    where = {"name": "pg", "namespace": "c"}
+    return {
+        "apiVersion": "postgresql.cnpg.io/v1",
+        "kind": "Cluster",
+        "metadata": where,
+        "spec": {"instances": 1, **spec},
+    }
+
+
+@pytest.mark.parametrize(
+    ("secret", "key", "spec", "rules"),
+    [
+        ("pg-superuser", "password", {"enableSuperuserAccess": True}, set()),
+        ("pg-superuser", "uri", {"enableSuperuserAccess": True}, set()),
+        ("pg-superuser", "passwd", {"enableSuperuserAccess": True}, {"unresolved-variable"}),
+        ("pg-superuser", "passwd", {"enableSuperuserAccess": True, "superuserSecret": {"name": "pg-superuser"}}, set()),
+        ("pg-superuser", "passwd", {}, set()),
+        ("pg-ca", "ca.crt", {}, set()),
+        ("pg-ca", "tls.crt", {}, {"unresolved-variable"}),
+        ("pg-server", "tls.crt", {}, set()),
+        ("pg-server", "ca.crt", {}, {"unresolved-variable"}),
+        ("pg-server", "ca.crt", {"certificates": {"serverTLSSecret": "pg-server"}}, set()),
+        ("pg-replication", "ca.crt", {}, {"unresolved-variable"}),
+        ("pg-app", "passwd", {}, {"unresolved-variable"}),
+        ("pg-app", "passwd", {"bootstrap": {"recovery": {"source": "old"}}}, set()),
+        ("pg-app", "passwd", {"bootstrap": {"initdb": {"secret": {"name": "pg-app"}}}}, set()),
+        ("pg-pooler", "x", {}, set()),
+    ],
+)
+def test_the_keys_of_the_secrets_of_cloudnativepg(secret: str, key: str, spec: Object, rules: set[str]) -> None:
+    def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+        entry = {"name": "RUST_LOG", "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+        pod(workload)["containers"][0]["env"].append(entry)
+        return [cluster(**spec)]
+
+    assert changed(change) & {"unresolved-variable"} == rules
+
+
+def test_the_url_of_the_superuser_has_a_path() -> None:
+    def change(workload: Object, service: Object, edge: Object) -> list[Object]:
+        set_env(workload, POSTGRES_URL=None)
+        entry = {"name": "POSTGRES_URL", "valueFrom": {"secretKeyRef": {"name": "pg-superuser", "key": "uri"}}}
+        pod(workload)["containers"][0]["env"].append(entry)
+        return [cluster(enableSuperuserAccess=True)]
+
+    assert "database-in-url" in changed(change)

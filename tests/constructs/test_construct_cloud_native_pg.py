@@ -35,6 +35,30 @@ def test_nobody_is_asked_for_what_the_operator_makes(everything: bool) -> None:
     ]
 
 
+OWN_CLUSTER = """
+postgres: {{enabled: true, existingSecret: pg-superuser, keys: {{host: host, username: username, password: password}},
+  caSecret: pg-ca}}
+instance: {{name: shop, existingSecret: convex-instance}}
+extraObjects: [{{apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {{name: pg}}, spec: {spec}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("spec", "made"),
+    [
+        ("{enableSuperuserAccess: true}", {"pg-superuser", "pg-ca"}),
+        ("{enableSuperuserAccess: true, superuserSecret: {name: pg-superuser}}", {"pg-ca"}),
+        ("{certificates: {serverCASecret: pg-ca}, bootstrap: [odd]}", set()),
+    ],
+)
+def test_a_cluster_of_the_users_own_makes_its_secrets_too(spec: str, made: set[str]) -> None:
+    environment = environment_of(OWN_CLUSTER.format(spec=spec))
+    plan = plan_secrets(environment.overlay.values, environment.manifests)
+    wanted = {"pg-superuser", "pg-ca"}
+    assert {entry.secret for entry in plan.entries} & wanted == wanted - made
+    assert {note.split(":")[0] for note in plan.notes if "CloudNativePG" in note} == {f"Secret {name}" for name in made}
+
+
 def test_preflight_reads_what_the_operator_makes() -> None:
     environment = case("postgres-cloudnative-pg").environment()
     plan = plan_secrets(environment.overlay.values, environment.manifests, everything=True, operators=True)

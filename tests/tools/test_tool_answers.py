@@ -83,6 +83,12 @@ def test_kubectl_with_what_it_should_answer(answers: Answers) -> None:
     assert Kubectl().server_version() == "v1.34.1"
 
 
+def test_a_context_of_several_lines_stays_on_the_line_of_the_question(answers: Answers) -> None:
+    answers("kubectl", "prod\r\nstaging\rApply to context kind\n")
+    name = "prod\\nstaging\\nApply to context kind"
+    assert Kubectl().place() == f"namespace {name}, context {name}"
+
+
 @pytest.mark.parametrize("value", [f"{HIDDEN}!", "hunter", 7, None], ids=["letters", "padding", "a number", "nothing"])
 def test_a_secret_whose_value_is_no_base64(answers: Answers, value: object) -> None:
     answers("kubectl", json.dumps({**SECRET, "data": {"good": "eA==", "bad": value}}))
