@@ -56,7 +56,8 @@ def check_output_folder(target: Path, overlays: Path) -> None:
     root, place = repository(), target.resolve()
     ours = [HOME / name for name in _SOURCES] if MAIN.is_file() else [HOME / "convexctl"]
     among = ".git" in place.parts or any(place.is_relative_to(folder.resolve()) for folder in ours)
-    if among or place in (root.resolve(), HOME, overlays.resolve()):
+    work_tree = (place / ".git").exists() or place == Path(place.anchor)
+    if among or work_tree or place in (root.resolve(), HOME, overlays.resolve()):
         raise UserError(
             f"{target}: is a folder of sources, and each environment becomes a folder in it: name one of its own, "
             f"such as {folder('dist')}",

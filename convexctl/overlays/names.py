@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from convexctl.errors import UserError
-from convexctl.project import PROGRAM
+from convexctl.project import PROGRAM, RECORD
 
 SEALED_FOLDER = "sealed"
 """The folder of the sealed files, below that of the overlays. It is the only one that holds no overlays."""
@@ -38,8 +38,9 @@ class OverlayError(UserError):
 def overlay_names(folder: Path) -> list[str]:
     """The names of all overlays in `folder` and its sub-folders, sorted.
 
-    A file or folder whose name begins with `_` is a base for others only. Hidden folders and links to folders are left
-    out. Raises `OverlayError` when the folder is not there, holds no overlay, or one whose name makes no folder name.
+    A file or folder whose name begins with `_` is a base for others only. Hidden folders, links to folders and folders
+    of environments are left out. Raises `OverlayError` when the folder is not there, holds no overlay, or one whose
+    name makes no folder name.
     """
     if not folder.is_dir():
         remedy = f"; `{PROGRAM} init` makes a repository" if PROGRAM == "convex-k8s" else ""
@@ -175,6 +176,8 @@ def _files(folder: Path, below: str = "", unreadable: list[str] | None = None) -
     """
     with os.scandir(folder / below) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
+    if below and any(entry.name == RECORD for entry in found):
+        return  # an environment, written below the overlays
     for entry in found:
         path = f"{below}{entry.name}"
         stem, ending = os.path.splitext(path)  # noqa: PTH122

@@ -12,6 +12,7 @@ from convexctl.errors import UserError
 from convexctl.preflight.check import Check, failed, ok, skipped
 from convexctl.preflight.questions import Question
 from convexctl.project import PROGRAM
+from convexctl.tools import run
 from convexctl.tools.kubectl import Kubectl
 from convexctl.verify.pages import dashboard, http_actions
 from convexctl.verify.place import Place
@@ -75,6 +76,8 @@ def _api(place: Place) -> Check:
 
 def no_way(reason: str) -> Check:
     """The API does not answer, and why."""
+    if not run.installed("kubectl"):
+        return failed("api", reason, f"see {run.INSTALL['kubectl']}")
     return failed("api", reason, "see the pod: `kubectl describe pod -l app.kubernetes.io/component=backend`")
 
 

@@ -130,6 +130,19 @@ class TestSynth:
         assert done.code == 2
         assert sorted(path.name for path in self.overlays.iterdir()) == ["one.yaml", "two.yaml"]
 
+    def test_it_does_not_write_beside_a_git_folder(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        (tmp_path / "tree" / ".git").mkdir(parents=True)
+        done = run(capsys, "synth", "--overlays", str(self.overlays), "-o", str(tmp_path / "tree"))
+        assert (done.code, "is a folder of sources" in done.stderr) == (2, True)
+        assert [path.name for path in (tmp_path / "tree").iterdir()] == [".git"]
+
+    def test_environments_below_the_overlays_are_no_overlays(self, capsys: pytest.CaptureFixture[str]) -> None:
+        words = ("synth", "--overlays", str(self.overlays), "-o", str(self.overlays / "below"))
+        assert run(capsys, *words).code == 0
+        done = run(capsys, *words)
+        assert done.code == 0
+        assert [line.rpartition(": ")[2] for line in done.stderr.splitlines()] == ["unchanged, 6 objects"] * 2
+
     def test_it_does_not_write_into_an_environment(self, capsys: pytest.CaptureFixture[str]) -> None:
         run(capsys, *self.arguments())
         before = files(self.output)
