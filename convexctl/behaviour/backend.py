@@ -257,7 +257,7 @@ def _user(context: Context) -> tuple[Decision, list[Decision]]:
 def _entry_point(context: Context) -> Decision:
     start = start_of(context.container, context.file)
     if start.script:
-        sets = [name for name, _, _ in start.assignments]
+        sets = [each.name for each in start.assignments if not each.plain]
         what = f"sets {listed(sets, 'and')}" if sets else f"{start.unseen} may set any variable"
         why = "what the script sets counts, and what it reads from elsewhere cannot be seen"
         return Decision("script", f"a command of its own: {what}", why, context.source.at("command"))

@@ -79,7 +79,9 @@ class _Builder:
         """Apply what the container's own command does; returns whether it may read and set anything."""
         start = start_of(self.container, self.file)
         source = self.source.at("command")
-        for name, value, depends in start.assignments:
+        for name, value, depends, plain in start.assignments:
+            if plain and name not in self.variables:
+                continue
             unless = "a condition of the start script" if depends else ""
             if value is None:
                 if not depends:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from convexctl.behaviour.manifests import mapping, sequence, text
 from convexctl.behaviour.processes import BECOMES, INITS, SERVER, SHELLS, File, base, is_shell_script
@@ -26,12 +26,23 @@ _TESTS = ("[", "[[", "test")
 _USES = re.compile(r"\$(?:\(|\{)?([A-Za-z_][A-Za-z0-9_]*)")
 
 
+class Assignment(NamedTuple):
+    """What a script does to one variable."""
+
+    name: str
+    value: str | None
+    """The value with its shell references; None: the variable is unset."""
+    conditional: bool
+    """Whether a condition of the script decides."""
+    plain: bool = False
+    """Not exported: it reaches the backend only if the container has the variable, because a shell exports those."""
+
+
 @dataclass
 class Start:
     """The assignments that hold when the backend starts, in their order, and whether anything may be set unseen."""
 
-    assignments: list[tuple[str, str | None, bool]] = field(default_factory=list)
-    """Name, the value with its shell references (None: unset), and whether a condition of the script decides."""
+    assignments: list[Assignment] = field(default_factory=list)
     unseen: str = ""
     """What may set any variable; empty if nothing does."""
     script: bool = False
@@ -78,7 +89,7 @@ def _of_words(words: Sequence[str], depth: int, file: File) -> Start:
         ):
             word = rest.pop(0)
             if name == "env" and (assigned := _ASSIGNMENT.fullmatch(word)):
-                start.assignments.append((assigned[1], assigned[3].replace("$", QUOTED), False))
+                start.assignments.append(Assignment(assigned[1], assigned[3].replace("$", QUOTED), False))
         inner = _of_words(rest, depth + 1, file) if rest else Start(unseen="the container's command")
         inner.assignments[:0] = start.assignments
         inner.script = inner.script or bool(start.assignments)
@@ -115,7 +126,7 @@ class _Script:
         self.file = file
         self.arguments = list(arguments)
         self.start = Start(script=True)
-        self.local: dict[str, tuple[str, bool]] = {}
+        self.local: dict[str, Assignment] = {}
         self.all_exported = False
         self.nesting = 0
         self.done = False
@@ -133,7 +144,7 @@ class _Script:
         if not self.done:
             self.start.unseen = self.start.unseen or "the start script"
         self.start.reached = self.done
-        self.start.script = bool(self.start.assignments or self.start.unseen)
+        self.start.script = bool(self.start.unseen) or any(not each.plain for each in self.start.assignments)
         return self.start
 
     def _command(self, words: list[str], depends: bool) -> None:
@@ -145,17 +156,21 @@ class _Script:
         depends = depends or self.nesting > 0
         before = []
         while words and (assigned := _ASSIGNMENT.fullmatch(words[0])):
-            before.append((assigned[1], assigned[3] if assigned[2] == "=" else "$()", depends))
+            before.append(Assignment(assigned[1], assigned[3] if assigned[2] == "=" else "$()", depends))
             words.pop(0)
         if not words:
-            for name, value, conditional in before:
-                self.local[name] = (value, conditional)
-                if self.all_exported or name in {each for each, _, _ in self.start.assignments}:
-                    self.start.assignments.append((name, value, conditional))
+            for each in before:
+                self._assign(each)
             return
         self._program(words, before, depends)
 
-    def _program(self, words: list[str], before: list[tuple[str, str, bool]], depends: bool) -> None:
+    def _assign(self, assignment: Assignment) -> None:
+        self.local[assignment.name] = assignment
+        exported = {each.name for each in self.start.assignments if not each.plain}
+        plain = not self.all_exported and assignment.name not in exported
+        self.start.assignments.append(assignment._replace(plain=plain))
+
+    def _program(self, words: list[str], before: list[Assignment], depends: bool) -> None:
         if words == ["$@"] and self.arguments:
             words = self.arguments
         name = base(words[0])
@@ -171,15 +186,18 @@ class _Script:
         elif name in ("export", "declare", "typeset", "readonly"):
             self._export(words[1:], depends)
         elif name == "unset":
-            self.start.assignments += [(word, None, depends) for word in words[1:] if not word.startswith("-")]
+            self.start.assignments += [
+                Assignment(word, None, depends) for word in words[1:] if not word.startswith("-")
+            ]
         elif name == "read":
-            self.start.assignments += [(word, "$()", depends) for word in words[1:] if word in self.local]
+            for word in words[1:]:
+                self._assign(Assignment(word, "$()", depends))
         elif name == "set":
             self.all_exported = self.all_exported or "-a" in words or "allexport" in words
         elif name in (".", "source", "eval"):
             self.start.unseen = "what the start script reads" if name != "eval" else "the start script"
 
-    def _hands_over(self, words: list[str], before: list[tuple[str, str, bool]]) -> bool:
+    def _hands_over(self, words: list[str], before: list[Assignment]) -> bool:
         """Whether another script that is in sight ends in the backend; its assignments are taken over then."""
         words = [word.replace(QUOTED, "$") for word in words]
         if not any("/" in word and self.file(word) for word in words[:3]):
@@ -195,10 +213,9 @@ class _Script:
         for word in words:
             if assigned := _ASSIGNMENT.fullmatch(word):
                 value = assigned[3] if assigned[2] == "=" else "$()"
-                self.start.assignments.append((assigned[1], value, depends))
-            elif word in self.local:
-                value, conditional = self.local[word]
-                self.start.assignments.append((word, value, depends or conditional))
+                self.start.assignments.append(Assignment(assigned[1], value, depends))
+            elif local := self.local.get(word):
+                self.start.assignments.append(local._replace(conditional=depends or local.conditional))
 
 
 def commands(script: str) -> Iterable[tuple[str, list[str]]]:

@@ -29,6 +29,8 @@ KNOWN = {
     "export A=${B}": "v",
     "export A=$B$B": "vv",
     "export B=w; export A=$B": "w",
+    "B=w\nexport A=$B": "w",
+    "B=w; B=u; export A=$B": "u",
     "export A=a$": "a$",
     "export A=a\\ b": "a b",
     "export A=a\\\nb": "ab",
@@ -77,6 +79,13 @@ def test_what_cannot_be_seen_is_set_to_something(script: str) -> None:
     reading = started(script)
     assert reading.variable is not None
     assert reading.text is None
+
+
+def test_a_shell_exports_again_what_the_container_has() -> None:
+    """So a script may correct a variable without `export`, as by `POSTGRES_URL=${POSTGRES_URL%/*}`."""
+    for script, text in (("A=new", "new"), ("A=${A%/*}", None), ("read A", None), ("B=new", "old")):
+        container = {"command": ["sh", "-c", script + ENDING]}
+        assert only_backend(backend({"A": "old"}, container=container)).environment.read("A").text == text
 
 
 @pytest.mark.parametrize("script", CONDITIONAL)
