@@ -116,13 +116,13 @@ def _edge(objects: Objects) -> Iterator[Row]:
             yield f"a controller of the load balancer class `{balancer}`", "the cluster's administrators install it"
     for manifest in objects.ingresses:
         annotations = manifest["metadata"].get("annotations") or {}
-        named = manifest["spec"].get("ingressClassName") or annotations.get("kubernetes.io/ingress.class")
+        named = (manifest.get("spec") or {}).get("ingressClassName") or annotations.get("kubernetes.io/ingress.class")
         what = f"IngressClass `{named}`" if named else "a default IngressClass"
         yield what, "installed with an Ingress controller"
     for manifest in objects.gateways:
         yield f"GatewayClass `{manifest['spec']['gatewayClassName']}`", "installed with a controller of the Gateway API"
     for manifest in objects.http_routes:
-        for parent in manifest["spec"].get("parentRefs") or []:
+        for parent in (manifest.get("spec") or {}).get("parentRefs") or []:
             if parent.get("namespace") or not objects.holds("Gateway", parent["name"]):
                 where = f" in namespace `{parent['namespace']}`" if parent.get("namespace") else ""
                 yield f"Gateway `{parent['name']}`{where}", "it must take routes from this namespace"

@@ -110,7 +110,11 @@ def _secret(secret: NeededSecret, objects: Objects) -> str:
             continue
         rows.append(f"| `{key}` | {_meaning(reference, objects)}{' (optional)' if reference.optional else ''} |")
     files = [f"--from-file={key}=FILE" for key, reference in keys.items() if reference.use == "file"]
-    pairs = {key: VARIABLES[item.target].placeholder for key, item in keys.items() if item.target in VARIABLES}
+    pairs = {
+        key: VARIABLES[item.target].placeholder if item.target in VARIABLES else "VALUE"
+        for key, item in keys.items()
+        if item.use != "file"
+    }
     if not pairs:
         commands = f"{create} generic {secret.name} {' '.join(files)}"
     else:
@@ -142,7 +146,8 @@ def _meaning(reference: Reference, objects: Objects) -> str:
         container = objects.backend["spec"]["template"]["spec"]["containers"][0]
         postgres = "POSTGRES_URL" in [variable["name"] for variable in container.get("env") or []]
         return VARIABLES[file_variable(reference, "postgres" if postgres else "mysql")].meaning
-    return VARIABLES[reference.target].meaning
+    own = f"what your own container reads as `{reference.target}`"
+    return VARIABLES[reference.target].meaning if reference.target in VARIABLES else own
 
 
 def _optional(name: str, secret: NeededSecret, objects: Objects, *, new_instance: bool) -> str:

@@ -19,6 +19,7 @@ KINDS = [
     "v1/Namespace",
     "v1/PersistentVolume",
     "v1/PersistentVolumeClaim",
+    "v1/Pod",
     "v1/ResourceQuota",
     "v1/Secret",
     "v1/Service",

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any
 
 from convex_k8s.problems import Path, Problem
+from convex_k8s.values import kubernetes_fields, kubernetes_structs
 from convex_k8s.values.base import QUANTITY
 from convex_k8s.values.messages import meant, must_be, not_one_of
 
@@ -39,29 +40,6 @@ _CLUSTER_WIDE = frozenset(
     }
 )
 """Kinds without a namespace, beside those whose name begins with `Cluster`."""
-_POLICIES = ("Always", "IfNotPresent", "Never")
-_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
-_CHOICES = {
-    "Container.imagePullPolicy": _POLICIES,
-    "Container.terminationMessagePolicy": ("File", "FallbackToLogsOnError"),
-    "ContainerPort.protocol": ("TCP", "UDP", "SCTP"),
-    "HTTPGetAction.scheme": ("HTTP", "HTTPS"),
-    "LabelSelectorRequirement.operator": _OPERATORS,
-    "NodeSelectorRequirement.operator": (*_OPERATORS, "Gt", "Lt"),
-    "PodSpec.dnsPolicy": ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
-    "PodSpec.restartPolicy": ("Always", "OnFailure", "Never"),
-    "ServicePort.protocol": ("TCP", "UDP", "SCTP"),
-    "ServiceSpec.ipFamilyPolicy": ("SingleStack", "PreferDualStack", "RequireDualStack"),
-    "StatefulSetUpdateStrategy.type": ("RollingUpdate", "OnDelete"),
-    "DeploymentStrategy.type": ("RollingUpdate", "Recreate"),
-    "Toleration.operator": ("Exists", "Equal"),
-    "Toleration.effect": ("NoSchedule", "PreferNoSchedule", "NoExecute"),
-    "TopologySpreadConstraint.whenUnsatisfiable": ("DoNotSchedule", "ScheduleAnyway"),
-    "TopologySpreadConstraint.nodeAffinityPolicy": ("Honor", "Ignore"),
-    "TopologySpreadConstraint.nodeTaintsPolicy": ("Honor", "Ignore"),
-    "VolumeMount.mountPropagation": ("None", "HostToContainer", "Bidirectional"),
-}
-"""Strings of which the API server takes a few only; its schemas do not say so."""
 
 
 @dataclass(frozen=True)
@@ -119,21 +97,6 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-_NOT_EMPTY = {
-    "ConfigMapEnvSource": ("name",),
-    "ConfigMapKeySelector": ("name",),
-    "ConfigMapVolumeSource": ("name",),
-    "HTTPIngressRuleValue": ("paths",),
-    "NodeSelector": ("nodeSelectorTerms",),
-    "PodSpec": ("containers",),
-    "PodTemplateSpec": ("spec",),
-    "SecretEnvSource": ("name",),
-    "SecretKeySelector": ("name",),
-    "SecretVolumeSource": ("secretName",),
-}
-"""Fields without which the API server refuses an object, though its schema lets them be missing or empty."""
-
-
 def faults(spec: str, value: Any, path: Path = (), newest: str = OLDEST) -> Iterator[Problem]:
     """What is wrong with a value that must be of the type `spec` (`Affinity`, `[]Volume`), by paths below `path`.
 
@@ -154,13 +117,15 @@ def _faults_of_list(field: Field, value: Any, path: Path, newest: str) -> Iterat
     if not isinstance(value, list):
         yield Problem(path, must_be("list_type", value))
         return
-    for index, item in enumerate(value):
-        yield from faults(field.type, item, (*path, index), newest)
+    found = [fault for index, item in enumerate(value) for fault in faults(field.type, item, (*path, index), newest)]
+    yield from found
     if field.merge_key and field.type not in ("ContainerPort", "ServicePort", "TopologySpreadConstraint"):
         keys = [item.get(field.merge_key) for item in value if isinstance(item, dict)]
         for index, key in enumerate(keys):
             if key is not None and key in keys[:index]:
                 yield Problem((*path, index), f"has the {field.merge_key} of another one in the list: {key}")
+    for problem in () if found else kubernetes_structs.list_faults(field.type, value):
+        yield Problem((*path, *problem.path), problem.message)
 
 
 def _faults_of_map(field: Field, value: Any, path: Path, newest: str) -> Iterator[Problem]:
@@ -175,6 +140,14 @@ def _faults_of_struct(type: str, value: Any, path: Path, newest: str) -> Iterato
     if not isinstance(value, dict):
         yield Problem(path, must_be("dict_type", value))
         return
+    found = list(_faults_of_fields(type, value, path, newest))
+    yield from found
+    together = {key: item for key, item in value.items() if item is not None}
+    for problem in () if found else kubernetes_structs.faults(type, together):
+        yield Problem((*path, *problem.path), problem.message)
+
+
+def _faults_of_fields(type: str, value: dict[str, Any], path: Path, newest: str) -> Iterator[Problem]:
     known = fields(type)
     for key, item in value.items():
         if key not in known:
@@ -183,15 +156,28 @@ def _faults_of_struct(type: str, value: Any, path: Path, newest: str) -> Iterato
             yield Problem(
                 (*path, key), f"came with Kubernetes {known[key].since}: set it with patches (docs/extending.md)"
             )
-        elif choices := _CHOICES.get(f"{type}.{key}"):
-            if item not in choices:
-                yield Problem((*path, key), not_one_of(item, choices))
         elif item is not None:
-            yield from faults(_spec(known[key]), item, (*path, key), newest)
+            yield from _faults_of_field(f"{type}.{key}", known[key], item, (*path, key), newest)
     missing = [name for name in required(type) if value.get(name) is None]
-    missing += [name for name in _NOT_EMPTY.get(type, ()) if name not in missing and not value.get(name)]
+    missing += [
+        name for name in kubernetes_fields.NOT_EMPTY.get(type, ()) if name not in missing and not value.get(name)
+    ]
     if missing:
         yield Problem(path, f"has no {' and no '.join(missing)}")
+
+
+def _faults_of_field(name: str, field: Field, value: Any, path: Path, newest: str) -> Iterator[Problem]:
+    """What is wrong with the type of a field's value or, if that is right, with the value."""
+    found = list(faults(_spec(field), value, path, newest))
+    yield from found
+    if found:
+        return
+    if choices := kubernetes_fields.CHOICES.get(name):
+        for item in value if isinstance(value, list) else [value]:
+            if item not in choices:
+                yield Problem(path, not_one_of(item, choices))
+    elif (check := kubernetes_fields.FIELDS.get(name)) and (fault := check(value)):
+        yield Problem(path, fault)
 
 
 def _spec(field: Field) -> str:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from convex_k8s.values.base import Model, TextLike
+from convex_k8s.values.base import Model
 from convex_k8s.values.schedule import OptionalSchedule
-
-TimeZone = Annotated[
-    str, TextLike(r"[A-Za-z0-9+_-]+(/[A-Za-z0-9+_-]+)*", "the name of a time zone like Europe/Berlin", optional=True)
-]
+from convex_k8s.values.time_zone import TimeZone
 
 
 class Maintenance(Model):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values import kubernetes_types
+from convex_k8s.values import kubernetes_kinds, kubernetes_types
 from convex_k8s.values.base import Model, wrong, wrong_inside
 from convex_k8s.values.labels import SELECTOR
 
@@ -150,8 +150,13 @@ def _faults_of_object(manifest: dict[str, Any]) -> Iterator[Problem]:
         if not isinstance(metadata.get(key) or {}, dict):
             yield Problem(("metadata", key), "must be a map of keys and values")
             return
+    yield from kubernetes_kinds.version_fault(manifest["apiVersion"], kind)
+    if fault := kubernetes_kinds.name_fault(manifest):
+        yield Problem(("metadata", "name"), fault)
     if type := kubernetes_types.type_of(manifest["apiVersion"], kind):
         yield from kubernetes_types.faults(type, kubernetes_types.without_nulls(manifest), (), newest="")
+    else:
+        yield from kubernetes_types.faults("ObjectMeta", kubernetes_types.without_nulls(metadata), ("metadata",), "")
 
 
 ExtraObject = Annotated[

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from convex_k8s.values.base import TextLike, wrong
 
@@ -60,6 +61,17 @@ def _number(text: str, what: str, lowest: int, highest: int, names: tuple[str, .
         sunday = " (Sunday is 0)" if text == "7" and names == _DAYS else ""
         raise wrong(f"has {text or 'nothing'} as the {what}, which goes from {lowest} to {highest}{sunday}")
     return int(text)
+
+
+def schedule_fault(value: str) -> str:
+    """What is wrong with the schedule of any CronJob; empty if nothing is."""
+    if re.match("@every |TZ=|CRON_TZ=", value):
+        return "" if value.startswith("@") else "must not name a time zone: that is timeZone"
+    try:
+        _possible(TextLike(_FORM, _WHAT).check(value))
+    except PydanticCustomError as error:
+        return str(error.context["text"]) if error.context else str(error)
+    return ""
 
 
 Schedule = Annotated[str, TextLike(_FORM, _WHAT), AfterValidator(_possible)]

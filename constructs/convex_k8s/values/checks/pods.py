@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DATA = "/convex/data"
 _OWN_VOLUMES = {"backend": ("data", "tmp", "database-ca", "extra-ca"), "dashboard": ()}
 _OWN_MOUNTS = {"backend": (DATA, f"{DATA}/tmp", "/etc/convex/ca", "/etc/convex/extra-ca"), "dashboard": ()}
+_LATER = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 _CONTAINERS = {"init_containers": "initContainers", "extra_containers": "extraContainers"}
 
 
@@ -36,6 +37,10 @@ def _containers(values: Values) -> Iterator[Problem]:
                 if not container.get("image"):
                     yield Problem(path, "has no image")
                 yield from _variables(container, path)
+                yield from _mounts_of(container, path, component, workload)
+                for later in _LATER if field == "init_containers" else ():
+                    if later in container:
+                        yield Problem((*path, later), "is not for a container that ends before the pod starts")
 
 
 def _variables(container: dict[str, Any], path: Path) -> Iterator[Problem]:
@@ -49,6 +54,18 @@ def _variables(container: dict[str, Any], path: Path) -> Iterator[Problem]:
                 "looks like a secret by its name, and an overlay must not hold one: put it into a Secret and name "
                 "that under valueFrom.secretKeyRef",
             )
+
+
+def _mounts_of(container: dict[str, Any], path: Path, component: str, workload: Workload) -> Iterator[Problem]:
+    names = [*_OWN_VOLUMES[component], *(volume["name"] for volume in workload.extra_volumes)]
+    for index, mount in enumerate(container.get("volumeMounts", ())):
+        if mount["name"] not in names:
+            yield _no_volume((*path, "volumeMounts", index, "name"), mount["name"], component)
+
+
+def _no_volume(path: Path, name: str, component: str) -> Problem:
+    added = f"{component}.extraVolumes"
+    return Problem(path, f"is {name}, and no volume is called so: add one to {added}", ((component, "extraVolumes"),))
 
 
 def _volumes(values: Values) -> Iterator[Problem]:
@@ -69,10 +86,9 @@ def _mount(component: str, index: int, mount: dict[str, Any], names: list[str]) 
     path: Path = (component, "extraVolumeMounts", index)
     place = posixpath.normpath(mount["mountPath"])
     if mount["name"] not in names:
-        added = f"{component}.extraVolumes"
-        yield Problem(
-            (*path, "name"), f"is {mount['name']}, and no volume is called so: add one to {added}", ((added,),)
-        )
+        yield _no_volume((*path, "name"), mount["name"], component)
+    if mount.get("mountPropagation") == "Bidirectional":
+        yield Problem((*path, "mountPropagation"), "is Bidirectional, which only a privileged container may have")
     if not mount["mountPath"].startswith("/"):
         yield Problem((*path, "mountPath"), "must be a path that begins with /")
     elif place in _OWN_MOUNTS[component] or any(
@@ -95,6 +111,12 @@ def _accounts(values: Values) -> Iterator[Problem]:
             yield Problem(
                 (component, "serviceAccount", "annotations"),
                 f"have no effect while {component}.serviceAccount.create is false: annotate the account that you made",
+                ((component, "serviceAccount", "create"),),
+            )
+        if workload.service_account.create and workload.service_account.name == "default":
+            yield Problem(
+                (component, "serviceAccount", "name"),
+                "is default, which every namespace has already: leave it out, or set create to false",
                 ((component, "serviceAccount", "create"),),
             )
     names = [workload.service_account.name for _, workload in _workloads(values) if workload.service_account.create]
