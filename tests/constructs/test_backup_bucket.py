@@ -177,7 +177,7 @@ def test_an_upload_that_fails_removes_nothing(
     assert keys(bucket) == before
 
 
-@pytest.mark.parametrize("step", ["cat", "moveto", "lsf"])
+@pytest.mark.parametrize("step", ["copyto", "cat", "moveto", "lsf", "deletefile"])
 @pytest.mark.parametrize("how", ["fails", "is killed", "lies"])
 def test_a_fault_at_each_step_leaves_nothing_half(
     server: str, bucket: Any, work: Path, tmp_path: Path, step: str, how: str
@@ -194,11 +194,13 @@ def test_a_fault_at_each_step_leaves_nothing_half(
     done = run("backup_upload.sh", server, work, PATH=f"{programs}:{os.environ['PATH']}")
     assert done.returncode != 0
     left = keys(bucket)
-    assert [place(f"2026-02-{day:02}T03-00-00Z.zip") for day in range(1, 6)] == [
-        key for key in left if "2026-02" in key
-    ]
+    before = [place(f"2026-02-{day:02}T03-00-00Z.zip") for day in range(1, 6)]
+    old = [key for key in left if "2026-02" in key]
+    assert old == before[len(before) - len(old) :], "the oldest go first"
+    assert old == before or step == "deletefile"
     whole = place(NEW) in left
     assert not (how == "lies" and whole)
+    assert whole or step != "deletefile", "nothing goes before the new one is whole"
     if whole:
         assert bucket.head_object(Bucket=BUCKET, Key=place(NEW))["ContentLength"] == 300_000
 

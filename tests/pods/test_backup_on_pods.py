@@ -35,7 +35,7 @@ namespace: {namespace}
 instance: {{name: {instance}, existingSecret: instance}}
 s3: {{enabled: false}}
 backend: {{persistence: {{enabled: true, storageClassName: ''}}, image: {{tag: '{tag}'}}}}
-dashboard: {{image: {{tag: '{tag}'}}}}
+dashboard: {{enabled: false}}
 backup:
   enabled: true
   timeout: 4m
@@ -100,6 +100,8 @@ def stand_in(side: Side, tables: dict[str, list[str]]) -> list[dict[str, Any]]:
         "INSTANCE_NAME": side.instance,
         "INSTANCE_SECRET": INSTANCE_SECRET,
         "TABLES": json.dumps(tables),
+        "TAG": TAG,
+        "CLOUD_ORIGIN": "http://localhost:3210",
     }
     container = {
         "name": "convex-backend",
@@ -183,6 +185,14 @@ def test_from_the_cron_job_into_the_bucket_and_back_into_another_backend(
         assert "restored: 3 documents" in done.stdout
         assert state_of(node, rehearsal)["tables"] == tables
         assert state_of(node, prod)["imports"] == []
+
+        done = command(node, tmp_path, "verify", "rehearsal", "--allow-empty")
+        assert done.code == 0, done.stdout + done.stderr
+        for check in ("version", "admin key", "upload urls", "websocket", "large request"):
+            assert re.search(f"^ok +{check}  ", done.stdout, re.MULTILINE), done.stdout
+        done = command(node, tmp_path, "backup", "prod")
+        assert done.code == 0, done.stderr
+        assert done.stdout.startswith("schedule      0 3 * * * (UTC)\nlast started  never\n"), done.stdout
 
         file = tmp_path / "here.zip"
         client.download_file(BUCKET, first, str(file))

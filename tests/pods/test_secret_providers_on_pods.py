@@ -6,10 +6,14 @@ import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from convexctl.secrets.admin_key import open_admin_key
 from tests.support.command_line import program
 from tests.support.node import DATABASE, Node
+from tests.support.overlay_cases import ROOT
 from tests.support.pods import lines, start, wait_for_pods, wait_until
 
 OVERLAY = """\
@@ -75,37 +79,45 @@ def test_external_secrets(operators: Callable[..., Node], namespace: str) -> Non
     assert URL in lines(node, namespace, "shop-backend-0")[0]["args"]
 
 
-def test_flux_applies_what_is_committed_and_prunes_what_is_gone(
+EXAMPLES = ROOT / "docs" / "examples" / "flux"
+EDGE = "ingress: {enabled: true, dashboard: {host: d.acme.io}, backend: {host: a.acme.io}}\n"
+
+
+def example(name: str, namespace: str, **spec: object) -> dict[str, Any]:
+    """An object of docs/gitops.md in this namespace, with other values of its spec."""
+    found = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
+    return {"metadata": {**found["metadata"], "namespace": namespace}, "spec": {**found["spec"], **spec}}
+
+
+def test_flux_applies_dist_local_and_prunes_what_is_gone(
     operators: Callable[..., Node], namespace: str, tmp_path: Path
 ) -> None:
+    """The objects are those of docs/gitops.md, with another address and shorter intervals."""
     node = operators("git", "source-controller", "kustomize-controller")
-    overlays = tmp_path / "overlays"
-    overlays.mkdir()
-    volume = "backend: {{persistence: {{enabled: true, storageClassName: '', size: 1Gi}}, "
-    text = OVERLAY.replace("backend: {{", volume).format(namespace=namespace)
-    edge = "ingress: {enabled: true, dashboard: {host: d.acme.io}, backend: {host: a.acme.io}}\n"
+    (tmp_path / "edge.yaml").write_text(EDGE)
 
-    def commit(overlay: str) -> None:
-        (overlays / "test.yaml").write_text(overlay)
-        done = program("synth", "--overlays", overlays, "-o", tmp_path / "dist", "--allow-irreversible")
+    def commit(*options: object) -> None:
+        words = ("synth", "local", "--overlays", ROOT / "tests/data/samples", "-o", tmp_path / "git" / "dist", *options)
+        done = program(*words)
         assert done.code == 0, done.stderr
-        node.operators("git", namespace, tmp_path / "dist")
+        node.operators("git", namespace, tmp_path / "git")
 
-    commit(text + edge)
-    where = {"metadata": {"name": "convex", "namespace": namespace}}
-    source = {"url": f"http://172.30.0.2:7080/{namespace}.git", "interval": "3s", "ref": {"branch": "main"}}
-    node.create("source.toolkit.fluxcd.io/v1", "GitRepository", {**where, "spec": source})
-    reference = {"kind": "GitRepository", "name": "convex"}
-    kustomization = {"sourceRef": reference, "path": "./test", "prune": True, "interval": "1m", "wait": True}
-    node.create("kustomize.toolkit.fluxcd.io/v1", "Kustomization", {**where, "spec": kustomization})
-    wait_for_pods(node, namespace, "shop-backend", "shop-dashboard")
+    commit("-f", tmp_path / "edge.yaml")
+    url = f"http://172.30.0.2:7080/{namespace}.git"
+    node.create("source.toolkit.fluxcd.io/v1", "GitRepository", example("source", namespace, url=url, interval="3s"))
+    ours = example("production", namespace, path="./dist/local", targetNamespace=namespace, retryInterval="5s")
+    node.create("kustomize.toolkit.fluxcd.io/v1", "Kustomization", ours)
+    wait_for_pods(node, namespace, "convex-local-backend", "convex-local-dashboard")
     assert len(node.objects(namespace, "ingresses")) == 1
 
-    commit(text)
+    node.kubectl("scale", "deployment/convex-local-dashboard", "--replicas=0", "--namespace", namespace)
+    commit()
     wait_until(lambda: node.objects(namespace, "ingresses") == [], "the Ingress pruned")
-    wait_for_pods(node, namespace, "shop-backend")
+    wait_for_pods(node, namespace, "convex-local-backend", "convex-local-dashboard")
+    assert node.object(namespace, "deployment", "convex-local-dashboard")["spec"]["replicas"] == 1
 
-    node.kubectl("delete", "kustomizations.kustomize.toolkit.fluxcd.io", "convex", "--namespace", namespace)
+    name = f"kustomizations.kustomize.toolkit.fluxcd.io/{ours['metadata']['name']}"
+    node.kubectl("delete", name, "--namespace", namespace)
     wait_until(lambda: node.objects(namespace, "statefulsets", "deployments") == [], "everything pruned")
     (claim,) = node.objects(namespace, "persistentvolumeclaims")
-    assert claim["metadata"]["name"] == "data-shop-backend-0"
+    assert claim["metadata"]["name"] == "data-convex-local-backend-0"

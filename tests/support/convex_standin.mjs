@@ -24,6 +24,7 @@ const state = {
   faults: [],
   requests: [],
   metrics: false,
+  cloudOrigin: process.env.CLOUD_ORIGIN,
 };
 const key = process.env.ADMIN_KEY ?? `${state.instance}|00`;
 
