@@ -59,11 +59,17 @@ def asks_for_a_secret(option: str) -> bool:
 
 
 def random_looking(text: str) -> bool:
-    """Whether a name looks like a credential: a piece of 20 or more characters that change their kind all the time."""
-    return any(
-        sum(_kind(one) != _kind(other) for one, other in itertools.pairwise(run)) >= _CHANGES * len(run)
-        for run in re.findall(r"[A-Za-z0-9]{20,}", text)
-    )
+    """Whether a name looks like a credential: a long piece that changes its kind all the time and has few words."""
+    return any(map(_random, re.findall(r"[A-Za-z0-9]{16,}", text)))
+
+
+def _random(run: str) -> bool:
+    if sum(_kind(one) != _kind(other) for one, other in itertools.pairwise(run)) < _CHANGES * len(run):
+        return False
+    words = sum(map(len, _WORDS.findall(run))) / len(run)
+    if len(run) >= _LONG:
+        return words < _IN_WORDS
+    return words < _IN_WORDS_OF_SHORT and len({*map(_kind, run)}) == len(("digit", "upper", "lower"))
 
 
 def _kind(character: str) -> int:
@@ -72,7 +78,13 @@ def _kind(character: str) -> int:
 
 _CHANGES = 0.3
 """Of a random text of letters and digits some 60 % of the characters are of another kind than the one before; of a
-name in camel case at most a quarter."""
+name in camel case at most a quarter, or a little more with short words."""
+_WORDS = re.compile(r"[A-Z]?[a-z]{2,}")
+_LONG = 20
+_IN_WORDS = 0.7
+"""Part of the letters that are in words. 97 % of random texts of 20 characters have fewer."""
+_IN_WORDS_OF_SHORT = 0.4
+"""The same from 16 characters on, where names in short words come nearer to chance."""
 
 
 def named_like_a_secret(variable: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from convexctl.overlays.settings import Name, Setting, check_name, command_line,
 
 EXTENDS = "extends"
 _LONGEST_CHAIN = 100
+_SHOWN_AT_ONCE = 5
+_PLACE = re.compile(r"[^:\n]+:\d+: \S+: ")
+"""File, line and key at the beginning of a message."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,24 @@ def _attributed(folder: Path, message: str, names: list[str]) -> str:
     """A message with the overlays that it is about, where its line stands in another file: that may be right alone."""
     if not names or any(message.startswith((f"{file}:", f"{file} ")) for file in _files(folder, names)):
         return message
-    return f"{message} (in {', '.join(names)})"
+    shown, more = names[:_SHOWN_AT_ONCE], len(names) - _SHOWN_AT_ONCE
+    return f"{message} (in {', '.join(shown)}{f' and {more} more overlays' if more > 0 else ''})"
+
+
+def told_once(folder: Path, faults: Mapping[str, Iterable[str]]) -> list[str]:
+    """What is wrong with environments, by overlay: one message for one place in a file that several extend.
+
+    Such messages may differ in the names of the environments' objects: then the first one counts for all.
+    """
+    groups: dict[tuple[str, int], dict[str, str]] = {}
+    for name, messages in faults.items():
+        seen: dict[str, int] = {}
+        for message in messages:
+            match = _PLACE.match(message)
+            place = match[0] if match else message
+            seen[place] = seen.get(place, -1) + 1
+            groups.setdefault((place, seen[place]), {})[name] = message
+    return [_attributed(folder, next(iter(its.values())), list(its)) for its in groups.values()]
 
 
 def _files(folder: Path, names: list[str]) -> list[Path]:

@@ -12,7 +12,7 @@ from convex_k8s.problems import ValuesError
 
 from convexctl.behaviour import Behaviour, predict
 from convexctl.located_yaml import Loader
-from convexctl.overlays.load import Overlay, load_overlays
+from convexctl.overlays.load import Overlay, load_overlays, told_once
 from convexctl.overlays.names import OverlayError, named_overlays
 from convexctl.overlays.sealed_files import sealed_secrets
 from convexctl.overlays.settings import Setting
@@ -95,17 +95,18 @@ def build(
         if len(overlays) > node.MANY and jobs != 1 and node.leave_to_workers():
             from convexctl.synth import fleet
 
-            return fleet.synthesise_many(overlays, sealed, jobs or fleet.default_jobs(), look, step)
-        environments, faults = [], []
+            return fleet.synthesise_many(folder, overlays, sealed, jobs or fleet.default_jobs(), look, step)
+        environments = []
+        faults: dict[str, list[str]] = {}
         for overlay in overlays:
             try:
                 environment = synthesise(overlay, sealed.get(overlay.name, ()))
                 environments.append((environment, look(environment)))
             except OverlayError as error:
-                faults += error.messages
+                faults[overlay.file_name] = error.messages
             step()
     if faults:
-        raise OverlayError(faults)
+        raise OverlayError(told_once(folder, faults))
     return environments
 
 

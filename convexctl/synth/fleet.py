@@ -9,10 +9,11 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from convexctl.errors import UserError
-from convexctl.overlays.load import Overlay
+from convexctl.overlays.load import Overlay, told_once
 from convexctl.overlays.names import OverlayError
 from convexctl.synth.environment import Environment, synthesise
 
@@ -44,13 +45,15 @@ def default_jobs() -> int:
 
 
 def synthesise_many(
+    folder: Path,
     overlays: Sequence[Overlay],
     sealed: Sealed,
     jobs: int,
     look: Callable[[Environment], T],
     step: Callable[[], None],
 ) -> list[tuple[Environment, T]]:
-    """Build the environments in `jobs` worker processes, in the order of the overlays, each with what `look` says.
+    """Build the environments in `jobs` worker processes, in the order of the overlays in `folder`, each with what
+    `look` says.
 
     `step` is called after each. Must be called before this process uses cdk8s or starts a thread. Raises `OverlayError`
     with the faults of all overlays, and `UserError` if cdk8s, Node.js or a worker fails.
@@ -58,7 +61,7 @@ def synthesise_many(
     global _work  # noqa: PLW0603
     _work = (overlays, sealed, look)
     environments: list[tuple[Environment, T]] = []
-    faults: list[str] = []
+    faults: dict[str, Sequence[str]] = {}
     done = False
     executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _begin)
     try:
@@ -67,7 +70,8 @@ def synthesise_many(
         ):
             if made.failed:
                 raise UserError(*made.failed)
-            faults += made.wrong
+            if made.wrong:
+                faults[overlay.file_name] = made.wrong
             if not faults:
                 environments.append((Environment(overlay, made.files), made.said))
             step()
@@ -85,7 +89,7 @@ def synthesise_many(
         # Workers that were not ended are waited for: a process that ends before it has told them to would hang.
         executor.shutdown(wait=done, cancel_futures=True)
     if faults:
-        raise OverlayError(faults)
+        raise OverlayError(told_once(folder, faults))
     return environments
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from convex_k8s.secrecy import random_looking
 
 from tests.support.overlay_cases import faults_of, overlay_of
 
@@ -102,3 +103,16 @@ def test_a_long_text_without_spaces_is_looked_through_in_a_moment() -> None:
         'test.yaml:1: commonAnnotations["example.com/ca"]: looks like a Convex admin key, and an overlay must not '
         "hold one: put it into a Secret"
     ]
+
+
+@pytest.mark.parametrize("name", ["q7Xz2KpV9mWd4RtB", "vJ3kQ8sL1xZ6bN0cT5yH", "a8F2k9Q1z7L4m3X6p0V5"])
+def test_a_random_text_looks_like_a_credential(name: str) -> None:
+    assert random_looking(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["S3AccessKeyIdProduction", "MyAppDbKeyV2Prod", "S3KeyIdV2EuWest1", "PostgresUrlV2ForEu1", "X509CertChainPEM"],
+)
+def test_a_name_in_camel_case_does_not(name: str) -> None:
+    assert not random_looking(name)

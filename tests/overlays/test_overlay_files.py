@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.overlays.load import load_overlays, warnings_of
+from convexctl.overlays.load import load_overlays, told_once, warnings_of
 from convexctl.overlays.names import OverlayError, overlay_names
 
 YAML_FAULTS = [
@@ -182,3 +182,18 @@ def test_a_warning_is_told_once_and_names_the_overlay_whose_line_is_elsewhere(tm
         "parent.yaml:3: dashboard.image.tag: is abc, but the backend's is zzz: both must carry the same tag (in kid)"
     )
     assert [line.split(": ")[0] for line in told[1:]] == ["one.yaml:1"] * 2 + ["two.yaml:1"] * 2
+
+
+def test_an_error_of_a_base_is_told_once_with_the_number_of_overlays(tmp_path: Path) -> None:
+    names = [f"t{number}" for number in range(1, 9)]
+    for name in names:
+        (tmp_path / f"{name}.yaml").write_text("extends: _base\n")
+    place = f"{tmp_path}/_base.yaml:3: patches[0].target: "
+    faults = {name: [f"{place}fits none of {name}-config", f"{place}second"] for name in names}
+    faults["t1"].append(f"{tmp_path}/t1.yaml:1: a: is wrong")
+    many = "(in t1, t2, t3, t4, t5 and 3 more overlays)"
+    assert told_once(tmp_path, faults) == [
+        f"{place}fits none of t1-config {many}",
+        f"{place}second {many}",
+        f"{tmp_path}/t1.yaml:1: a: is wrong",
+    ]
