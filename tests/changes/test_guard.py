@@ -98,6 +98,9 @@ def project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Project:
     return Project(tmp_path / "project", capsys)
 
 
+BACKUP = f"{SERVER}backup: {{enabled: true, destination: claim, claim: {{existingClaim: b}}, keep: {{count: 30}}}}\n"
+
+
 @dataclass(frozen=True)
 class Case:
     """A change that is stopped: from one text to another, with what the message says."""
@@ -500,6 +503,23 @@ CASES = [
         ("1209600", "2419200"),
         "1209600 -> 2419200",
         ["where it was ever lowered before"],
+    ),
+    Case(
+        "backup-keep",
+        "fewer",
+        BACKUP,
+        ("count: 30", "count: 3"),
+        "30 backups -> 3 backups",
+        ["the next backup deletes the older ones for good"],
+        back=False,
+    ),
+    Case(
+        "backup-keep",
+        "by days",
+        BACKUP,
+        ("count: 30", "days: 60"),
+        "30 backups -> 60 days",
+        ["copy what you may still need to another place first"],
     ),
 ]
 
@@ -1145,6 +1165,7 @@ def test_the_documentation_has_every_command_of_a_message(project: Project, case
         "shop-": "<release>-",
         "dist/test/": "dist/<overlay>/",
         "secrets test": "secrets <overlay>",
+        "backup test": "backup <overlay>",
     }
     for line in lines:
         command = line.partition("   #")[0].removesuffix(" ...")

@@ -30,6 +30,7 @@ IrreversibleChange = Literal[
     "access-mode",
     "immutable-field",
     "retention",
+    "backup-keep",
 ]
 """A change of an environment that cannot be undone, or loses data, or is refused by Kubernetes."""
 

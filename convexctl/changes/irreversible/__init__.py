@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import yaml
 from convex_k8s.values.acknowledge import IrreversibleChange
 
+from convexctl.changes.irreversible.backups import backup_keep
 from convexctl.changes.irreversible.database import database_engine, database_secret, retention
 from convexctl.changes.irreversible.database_cluster import (
     database_class,
@@ -73,5 +74,6 @@ RULES: tuple[Rule, ...] = (
     access_mode,
     immutable_field,
     retention,
+    backup_keep,
 )
 """The changes that the guard stops, in the order of its messages."""
