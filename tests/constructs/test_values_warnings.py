@@ -141,6 +141,13 @@ WITHOUT_EFFECT = [
         "backend: {persistence: {existingClaim: data}}",
         "backend.persistence.existingClaim: has no effect while backend.persistence.enabled is false",
     ),
+    (
+        "image: {tag: abc}\nbackend: {image: {tag: def}}\ndashboard: {image: {tag: def}}",
+        "image.tag: has no effect while backend.image.tag and dashboard.image.tag are set",
+    ),
+    ("ingress: {site: {className: a}}", "ingress.site: has no effect while ingress.enabled and gateway.enabled"),
+    ("dashboard: {enabled: false, resources: {limits: {memory: 1Gi}}}", "dashboard.resources: has no effect while"),
+    ("dashboard: {enabled: false}\nservice: {dashboard: {port: 81}}", "service.dashboard: has no effect while"),
     ("s3: {enabled: false, bucket: mine}", "s3.bucket: has no effect while s3.enabled is false"),
     (
         "s3: {credentials: ambient, region: x, keys: {region: R}}",

@@ -107,7 +107,11 @@ EFFECTS: tuple[Effect, ...] = (
     ),
     Effect(
         ("backend.persistence.allowEphemeralData",),
-        lambda values: values.ingress.enabled and not values.backend.persistence.enabled,
+        lambda values: (
+            values.ingress.enabled
+            and not values.backend.persistence.enabled
+            and not (values.external_database and values.s3.enabled)
+        ),
         "has no effect while nothing is lost with the pod, or Ingress is off: remove it",
     ),
     _while_enabled("ingress", ("className", "annotations", "tls")),
@@ -155,11 +159,35 @@ EFFECTS: tuple[Effect, ...] = (
         lambda values: values.functions.image,
         "has no effect without functions.image: set that, or remove it",
     ),
-    _while_enabled("dashboard", ("replicaCount", "env", "envFrom")),
+    _while_enabled(
+        "dashboard",
+        (
+            *("replicaCount", "env", "envFrom", "resources", "probes", "securityContext", "serviceAccount"),
+            *("nodeSelector", "tolerations", "priorityClassName", "podAnnotations", "podLabels", "affinity"),
+            *("topologySpreadConstraints", "hostAliases", "initContainers", "extraContainers", "extraVolumes"),
+            "extraVolumeMounts",
+        ),
+    ),
     Effect(
-        ("ingress.site.paths",),
+        ("service.dashboard", "ingress.dashboard", "gateway.dashboard", "podDisruptionBudget.dashboard"),
+        lambda values: values.dashboard.enabled,
+        "has no effect while dashboard.enabled is false: remove it, or set that to true",
+    ),
+    Effect(
+        ("image.tag",),
+        lambda values: values.image.tag in (values.backend.image.tag, values.dashboard.image.tag),
+        "has no effect while backend.image.tag and dashboard.image.tag are set: remove one or the other (in an overlay "
+        "that extends another, null removes what that sets)",
+    ),
+    Effect(
+        tuple(f"ingress.site.{field}" for field in ("paths", "className", "annotations", "tls")),
         lambda values: values.ingress.site.host,
         "has no effect without ingress.site.host: set that, or remove it",
+    ),
+    Effect(
+        ("gateway.site.paths", "gateway.site.rewrite"),
+        lambda values: values.gateway.site.host or values.ingress.site.host,
+        "has no effect without gateway.site.host: set that, or remove it",
     ),
     Effect(
         ("convexConfig.cloudOrigin", "convexConfig.siteOrigin", "convexConfig.deploymentUrl"),
