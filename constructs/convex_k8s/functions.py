@@ -18,6 +18,12 @@ _HASH_DIGITS = 6
 _PUSH_WITHIN_S = 1800
 _WAIT = 'until curl --silent --fail --max-time 5 "$CONVEX_SELF_HOSTED_URL/version"; do sleep 2; done'
 """Runs in the backend's own image, which has curl: the team's image need not."""
+_SET = """
+printf 'Authorization: Convex %s' "$CONVEX_SELF_HOSTED_ADMIN_KEY" |
+  curl --silent --show-error --fail-with-body --max-time 60 --header @- --header 'Content-Type: application/json' \\
+    --data "$CHANGES" "$CONVEX_SELF_HOSTED_URL/api/update_environment_variables"
+"""
+"""Sets the deployment's variables. The key is not an argument, which the node's process list would show."""
 
 
 class Functions(Construct):
@@ -51,13 +57,17 @@ class Functions(Construct):
         values = self._naming.values
         functions, backend = values.functions, values.backend
         url = k8s.EnvVar(name="CONVEX_SELF_HOSTED_URL", value=self._naming.api_url)
+        key = admin_key_of(values, values.functions_key_secret_name).env_var()
+        changes = [{"name": name, "value": value} for name, value in sorted(functions.variables.items())]
+        to_set = k8s.EnvVar(name="CHANGES", value=_as_it_is(json.dumps({"changes": changes})))
         wait = k8s.Container(
             name="wait",
             image=backend.image.reference,
             image_pull_policy=backend.image.pull_policy,
-            command=["/bin/bash", "-c", _WAIT],
-            env=[url],
+            command=["/bin/bash", "-c", _WAIT + _SET if changes else _WAIT],
+            env=[url, key, to_set] if changes else [url],
             security_context=pods.container_security(backend.security_context),
+            termination_message_policy="FallbackToLogsOnError" if changes else None,
         )
         further = [k8s.EnvVar(name=name, value=value) for name, value in sorted(functions.env.items())]
         push = k8s.Container(
@@ -65,7 +75,7 @@ class Functions(Construct):
             image=functions.image,
             image_pull_policy=functions.pull_policy,
             command=functions.command,
-            env=[url, admin_key_of(values, values.functions_key_secret_name).env_var(), *further],
+            env=[url, key, *further],
             security_context=k8s.SecurityContext(
                 allow_privilege_escalation=False, capabilities=k8s.Capabilities(drop=["ALL"])
             ),
@@ -80,3 +90,8 @@ class Functions(Construct):
             init_containers=[wait],
             containers=[push],
         )
+
+
+def _as_it_is(text: str) -> str:
+    """A value of a variable in which Kubernetes replaces nothing, whatever text it holds."""
+    return text.replace("$(", "$$(")

@@ -75,6 +75,13 @@ FUNCTIONS = [
         "convex env`",
     ),
     case(
+        "variables of the deployment that are the backend's own, or a secret",
+        "functions:\n  variables:\n    CONVEX_SITE_URL: http://x\n    STRIPE_API_KEY: abc\n    MODE: fast\n",
+        "3: functions.variables.CONVEX_SITE_URL: is made by the backend from its origins: leave it out",
+        "4: functions.variables.STRIPE_API_KEY: looks like a secret, and an overlay must not hold one: set it with "
+        "`npx convex env`",
+    ),
+    case(
         "no command",
         "functions:\n  image: registry.example.com/functions:v1\n  command: []\n",
         "3: functions.command: is empty: leave it out for `npx convex deploy`, or name a program",

@@ -30,6 +30,9 @@ class Functions(Model):
     """What pushes. It has `CONVEX_SELF_HOSTED_URL` and `CONVEX_SELF_HOSTED_ADMIN_KEY`."""
     env: dict[EnvironmentName, str] = {}
     """Further variables of the Job, never a secret."""
+    variables: dict[EnvironmentName, str] = {}
+    """Variables of the deployment, which functions read as `process.env`, never a secret. The Job sets them before it
+    pushes. One that you take out stays until `npx convex env remove`."""
     admin_key_secret: OptionalObjectName = ""
     """Secret with the admin key that only this Job reads. Empty: `<releaseName>-functions`, which the command
     `secrets` makes; with `secrets.provider` bootstrap that of its Job."""

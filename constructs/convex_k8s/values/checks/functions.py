@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from convex_k8s.values import Values
 
 OWN_VARIABLES = ("CONVEX_SELF_HOSTED_URL", ADMIN_KEY)
+_SECRET = "looks like a secret, and an overlay must not hold one: set it with `npx convex env`"
+OF_THE_BACKEND = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")
 
 
 def _environment(values: Values) -> Iterator[Problem]:
@@ -22,8 +24,21 @@ def _environment(values: Values) -> Iterator[Problem]:
             yield Problem(path, "is set by the Job itself: leave it out")
         elif name == "CONVEX_DEPLOYMENT":
             yield Problem(path, "would turn the CLI to Convex's cloud: leave it out")
-        elif secret_in(value) or (value and named_like_a_secret(name)):
-            yield Problem(path, "looks like a secret, and an overlay must not hold one: set it with `npx convex env`")
+        elif _secret(name, value):
+            yield Problem(path, _SECRET)
+
+
+def _variables(values: Values) -> Iterator[Problem]:
+    for name, value in values.functions.variables.items():
+        path: Path = ("functions", "variables", name)
+        if name in OF_THE_BACKEND:
+            yield Problem(path, "is made by the backend from its origins: leave it out")
+        elif _secret(name, value):
+            yield Problem(path, _SECRET)
+
+
+def _secret(name: str, value: str) -> bool:
+    return bool(secret_in(value) or (value and named_like_a_secret(name)))
 
 
 def _command(values: Values) -> Iterator[Problem]:
@@ -31,4 +46,4 @@ def _command(values: Values) -> Iterator[Problem]:
         yield Problem(("functions", "command"), "is empty: leave it out for `npx convex deploy`, or name a program")
 
 
-ERRORS = (_environment, _command)
+ERRORS = (_environment, _variables, _command)
