@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
     if problems := list(unknown(manifests, {rule.id for rule in RULES})):
         raise UserError("\n".join(problems))
     secrets = [_secret(entry) for entry in arguments.secret]
+    content = json.dumps(manifests, default=str) if secrets else ""
+    for name in (secret["metadata"]["name"] for secret in secrets):
+        if f'"{name}"' not in content:
+            print(f"warning: --secret {name}: nothing in the input names a Secret {name}", file=sys.stderr)
     report = audit([*manifests, *secrets], documents=documents, images=images, complete=complete, notes=notes)
     if not report.behaviour.components:
         raise reading.nothing_found(documents, len(manifests), notes)

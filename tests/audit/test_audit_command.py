@@ -574,6 +574,17 @@ def test_a_secret_object_is_no_finding_and_resolves_its_variables(audit: Any, tm
     assert not rules & {"literal-secret", "instance-secret-unstable", "instance-secret-malformed", "variables-unseen"}
 
 
+def test_the_keys_that_the_user_names_decide_and_a_misspelt_secret_is_told(audit: Any, tmp_path: Path) -> None:
+    manifest = backend(container={"envFrom": [{"secretRef": {"name": "all"}}]}, namespace="shop")
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(manifest))
+    keys = "POSTGRES_URL,INSTANCE_NAME,INSTANCE_SECRET"
+    right, wrong = (audit("x.yaml", f"--secret={name}={keys}") for name in ("all", "al"))
+    assert "Database       Postgres\n" in right.stdout
+    assert right.stderr == ""
+    assert "Postgres" not in wrong.stdout.partition("Findings")[0]
+    assert wrong.stderr == "warning: --secret al: nothing in the input names a Secret al\n"
+
+
 def test_sources_are_shown_as_paths() -> None:
     path = ("metadata", "annotations", "nginx.ingress.kubernetes.io/x", "list", 3, Item(1, "NAME"))
     source = Source("Ingress", "ns", "edge", path)
