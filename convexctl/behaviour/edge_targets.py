@@ -21,6 +21,7 @@ class Targets:
     def __init__(self, manifests: Manifests, components: list[Component]) -> None:
         self.manifests = manifests
         self._components: dict[Source, list[Component]] = {}
+        self._targets: dict[tuple[int, str, bool], Target | None] = {}
         for component in components:
             self._components.setdefault(component[1].pod.source, []).append(component)
 
@@ -38,11 +39,13 @@ class Targets:
     def services(self) -> set[str]:
         """The names of the Services that select a pod of Convex."""
         found = set()
+        ours: dict[int, bool] = {}
         for service in self.manifests.of_kind("Service"):
             place, selector = source_of(service), mapping(dig(service, "spec", "selector"))
-            if selector and any(
-                pod.source in self._components for pod in self.manifests.pods_with(place.namespace, selector)
-            ):
+            pods = self.manifests.pods_with(place.namespace, selector)
+            if id(pods) not in ours:
+                ours[id(pods)] = any(pod.source in self._components for pod in pods)
+            if ours[id(pods)]:
                 found.add(place.name)
         return found
 
@@ -52,13 +55,16 @@ class Targets:
         selector = mapping(dig(service, "spec", "selector"))
         if not selector:
             return None, f"Service {place.name} selects no pods"
-        pods = list(self.manifests.pods_with(place.namespace, selector))
+        pods = self.manifests.pods_with(place.namespace, selector)
         if not pods:
             return None, f"no pod among the manifests has the labels that Service {place.name} selects"
         wanted = port.get("targetPort") if port.get("targetPort") is not None else port.get("port")
-        for pod in pods:
-            if target := self.in_pod(pod, wanted):
-                return target, ""
+        known = (id(pods), text(wanted), isinstance(wanted, str))
+        if known not in self._targets:
+            found = (self.in_pod(pod, wanted) for pod in pods)
+            self._targets[known] = next((target for target in found if target), None)
+        if target := self._targets[known]:
+            return target, ""
         return None, f"no pod that Service {place.name} selects has a port {text(wanted)}"
 
     def in_pod(self, pod: Pod, wanted: object) -> Target | None:

@@ -9,8 +9,9 @@ starting.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain, islice
 from typing import Any
 
 from convexctl.behaviour.environment import (
@@ -30,6 +31,7 @@ from convexctl.behaviour.source import Source
 from convexctl.behaviour.start_script import QUOTED, start_of, used_names
 
 _EXPANSION = re.compile(r"\$(?:\$|\((?P<name>[^)]{0,256})\))")
+_MOST = 1_000
 _SHELL = re.compile(
     r"\$(?:\{(?P<braced>\w+)(?P<rest>[^}]{0,1024})\}|\((?P<kubelet>\w*)\)|(?P<plain>[A-Za-z_]\w*)|(?P<special>.))"
 )
@@ -214,14 +216,14 @@ class _Builder:
         reference = self.variables[whole["name"]].reference if whole and whole["name"] in self.variables else ""
         if value == UNSEEN and found:
             reference = f"{PLACEHOLDER}{found[0]}"
-        variables = [piece for piece in pieces if isinstance(piece, Variable)]
-        parts = dict.fromkeys(part for piece in variables for part in (piece.reference, *piece.parts) if part)
+        variables = {piece.name: piece for piece in pieces if isinstance(piece, Variable)}.values()
+        parts = (part for piece in variables for part in (piece.reference, *piece.parts) if part)
         return replace(
             self._joined(name, pieces, source),
             reference=reference,
-            parts=tuple(parts),
-            left=(*left, *(each for piece in variables for each in piece.left)),
-            placeholders=(*found, *(each for piece in variables for each in piece.placeholders)),
+            parts=_first(parts),
+            left=_first(chain(left, *(piece.left for piece in variables))),
+            placeholders=_first(chain(found, *(piece.placeholders for piece in variables))),
         )
 
 
@@ -234,6 +236,11 @@ def build_environment(
     hands out the scripts that are mounted.
     """
     return _Builder(manifests, source, container, starts_backend, file).build()
+
+
+def _first(found: Iterable[str]) -> tuple[str, ...]:
+    """Each once, and no more of them than anybody reads: what a variable is made of, its users have from it."""
+    return tuple(dict.fromkeys(islice(found, _MOST)))
 
 
 def _from_key(name: str, kind: str, its_name: str, key: str, value: str | None, place: Source) -> Variable:

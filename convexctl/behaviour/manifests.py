@@ -157,14 +157,24 @@ class Manifests:
         """Every pod. A pod or ReplicaSet that another object here made is left out: that one speaks for it."""
         return self._pods
 
-    def pods_with(self, namespace: str, selector: Mapping[str, Any]) -> Iterator[Pod]:
+    def pods_with(self, namespace: str, selector: Mapping[str, Any]) -> Sequence[Pod]:
         """The pods that have every label of a selector, which must not be empty."""
-        label = next(((key, value) for key, value in selector.items() if isinstance(value, str)), None)
-        for pod in self._by_label.get(label, ()) if label else ():
-            if same_namespace(pod.source.namespace, namespace) and all(
-                pod.labels.get(key) == value for key, value in selector.items()
-            ):
-                yield pod
+        labels = frozenset((str(key), text(value)) for key, value in selector.items())
+        if not labels or any(not isinstance(value, str) for value in selector.values()):
+            return ()
+        if (namespace, labels) not in self._selected:
+            rarest = min((self._by_label.get(label, ()) for label in labels), key=len)
+            self._selected[namespace, labels] = tuple(
+                pod
+                for pod in rarest
+                if same_namespace(pod.source.namespace, namespace)
+                and all(pod.labels.get(key) == value for key, value in labels)
+            )
+        return self._selected[namespace, labels]
+
+    @functools.cached_property
+    def _selected(self) -> dict[tuple[str, frozenset[tuple[str, str]]], tuple[Pod, ...]]:
+        return {}
 
     @functools.cached_property
     def _by_kind(self) -> dict[str, list[Manifest]]:

@@ -544,6 +544,18 @@ CASES = [
         "claims of one name in two namespaces",
     ),
     broken(
+        "shared-claim",
+        [
+            backend(name=name, namespace=namespace, container=mounted(), pod=existing_claim("files"))
+            for name, namespace in (("a", ""), ("b", "x"))
+        ],
+        [
+            backend(name="a", namespace=namespace, container=mounted(), pod=existing_claim("files"))
+            for namespace in ("", "x")
+        ],
+        "one name with a namespace and without",
+    ),
+    broken(
         "shared-volume",
         [
             backend(

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from convexctl.audit import audit
+from convexctl.behaviour.edge_targets import Targets
 from convexctl.behaviour.routes import Route
 from tests.support.command_line import run
 from tests.support.overlay_cases import DATA
@@ -108,3 +109,38 @@ def test_what_many_backends_of_one_host_ask_the_edge_grows_with_their_number(mon
     few = questions(5)
     assert few > 0
     assert questions(20) <= 5 * few
+
+
+def test_one_name_that_is_set_again_and_again_from_itself() -> None:
+    workload, *others = yaml.safe_load_all(BASELINE)
+    (container,) = workload["spec"]["template"]["spec"]["containers"]
+    container["env"] += [{"name": "RUST_LOG", "value": "$(A)" * 5_000}]
+    container["env"] += [{"name": "RUST_LOG", "value": "$(RUST_LOG)" * 5_000}] * 30
+    assert "reference-unresolved" in {finding.rule.id for finding in audit([workload, *others]).findings}
+
+
+def test_services_of_the_same_pods_look_at_each_pod_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    in_pod = Targets.in_pod
+
+    def counted(self: Targets, pod: Any, wanted: object) -> object:
+        looked.append(pod.source.name)
+        return in_pod(self, pod, wanted)
+
+    monkeypatch.setattr(Targets, "in_pod", counted)
+    number = 40
+    labels, port = {"managed-by": "helm", "app": "web"}, {"port": 80, "targetPort": 8080}
+    objects: list[dict[str, Any]] = []
+    containers = [{"name": "c", "image": "n"}]
+    for index in range(number):
+        name = {"name": f"web{index}", "namespace": "c"}
+        backend = {"service": {"name": f"web{index}", "port": {"number": 80}}}
+        paths = [{"path": f"/{index}", "pathType": "Prefix", "backend": backend}]
+        rules = [{"host": "web.acme.io", "http": {"paths": paths}}]
+        objects += [
+            {"kind": "Pod", "metadata": {**name, "labels": labels}, "spec": {"containers": containers}},
+            {"kind": "Service", "metadata": name, "spec": {"selector": labels, "ports": [port]}},
+            {"kind": "Ingress", "metadata": name, "spec": {"rules": rules}},
+        ]
+    audit([*yaml.safe_load_all(BASELINE), *objects])
+    assert 0 < sum(name.startswith("web") for name in looked) <= number

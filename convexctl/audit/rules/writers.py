@@ -85,10 +85,17 @@ def shared_claim(view: View) -> Iterator[Hit]:
             continue
         known = mounting.setdefault(str(other.claim.value), [])
         for one in known[:MOST_COMPARED]:
-            if one.place != other.place and same_namespace(one.namespace, other.namespace):
+            if one.place != other.place and _in_one_namespace(one, other):
                 yield hit(other, other.claim, f"{one} mounts {other.claim.text} too")
                 break
         known.append(other)
+
+
+def _in_one_namespace(one: Backend, other: Backend) -> bool:
+    """Whether two backends may be in one namespace. If they have one kind and name, a namespace left out is another."""
+    if one.namespace != other.namespace and str(one) == str(other):
+        return False
+    return same_namespace(one.namespace, other.namespace)
 
 
 def _texts(decision: Decision) -> tuple[str, ...]:
