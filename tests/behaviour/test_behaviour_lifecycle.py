@@ -327,6 +327,8 @@ def test_version(image: str, version: str) -> None:
         ({"command": ["sh", "-c", "sleep 1; exec ./run_backend.sh"]}, "run_backend.sh"),
         ({"command": ["./convex-local-backend"]}, "convex-local-backend"),
         ({"command": ["/start.sh"]}, "script"),
+        ({"command": ["tini", "--", "sh", "-c", "export RUST_LOG=info; exec ./run_backend.sh"]}, "script"),
+        ({"command": ["env", "RUST_LOG=info", "./run_backend.sh"]}, "script"),
         ({"command": ["sh", "-c", "export RUST_LOG=info; exec ./run_backend.sh"]}, "script"),
     ],
 )

@@ -59,6 +59,8 @@ def test_the_bounds_of_a_rule() -> None:
     assert read(" || ".join([A] * (MOST + 1))) is None
     assert read(" && ".join([f"({A} || {B})"] * 7)) is None
     assert read("(" * 16 + A + ")" * 16) == [["host a"]]
+    assert read("!" * 16 + A) == [["host a"]]
+    assert read("!" * 17 + A) is None
     assert read("(" * 17 + A + ")" * 17) is None
 
 

@@ -11,7 +11,7 @@ import pytest
 from convex_k8s.secrecy import NOT_SHOWN
 
 from convexctl import cli
-from convexctl.changes.compare_objects import ABSENT, FieldChange, compare
+from convexctl.changes.compare_objects import ABSENT, FieldChange, compare, without_bookkeeping
 from convexctl.changes.diff import _LEAVING, _without_secrets
 from convexctl.changes.removed_objects import deletions
 from tests.support.overlay_cases import SAMPLES
@@ -56,6 +56,26 @@ def test_an_element_of_a_list_is_told_by_its_name_and_not_by_its_index() -> None
         ("spec.ports[api].port", "changed"),
         ("spec.ports[metrics]", "added"),
     ]
+
+
+def test_a_key_with_a_dot_or_a_slash_is_quoted() -> None:
+    before, after = ({**SERVICE, "spec": {"selector": {"a/b": n, "c.d": n, "e": n}}} for n in (1, 2))
+    (changed,) = compare([before], [after])
+    assert [field.path for field in changed.fields] == [
+        'spec.selector["a/b"]',
+        'spec.selector["c.d"]',
+        "spec.selector.e",
+    ]
+
+
+def test_what_the_api_server_writes_for_itself_is_left_out() -> None:
+    annotations = {"mine": "1", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    metadata = {"name": "s", "uid": "u", "resourceVersion": "7", "managedFields": [], "generation": 2}
+    live = {**SERVICE, "metadata": {**metadata, "annotations": annotations}, "status": {"loadBalancer": {}}}
+    assert without_bookkeeping(live) == {**SERVICE, "metadata": {"name": "s", "annotations": {"mine": "1"}}}
+    del annotations["mine"]
+    assert without_bookkeeping(live) == SERVICE
+    assert without_bookkeeping({"kind": "Service", "metadata": None}) == {"kind": "Service", "metadata": {}}
 
 
 def test_a_reordered_list_is_one_change() -> None:

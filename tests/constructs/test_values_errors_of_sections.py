@@ -324,4 +324,16 @@ ALLOWED = {
 
 @pytest.mark.parametrize("overlay", ALLOWED.values(), ids=ALLOWED)
 def test_allowed(overlay: str) -> None:
-    assert overlay_of(overlay).name == "test"
+    values = overlay_of(overlay).values
+    assert (values.release_name, values.ingress.site.origin) == ("convex", "")
+
+
+@pytest.mark.parametrize(
+    ("own", "warned"), [("bucket: convex-files", True), ("bucket: other", False), ("bucket: convex-files, {}", False)]
+)
+def test_backups_in_a_bucket_of_the_instance(own: str, warned: bool) -> None:
+    """With a Secret of its own the bucket may be another service's."""
+    target = own.format("existingSecret: b, region: auto")
+    overlay = "s3: {endpoint: 'https://s3.example.com', buckets: {files: convex-files}}\n" + BACKUP
+    warnings = overlay_of(overlay + f"  s3: {{{target}}}\n").warnings
+    assert any("a bucket of the instance itself" in warning for warning in warnings) is warned

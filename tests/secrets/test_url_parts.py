@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from convexctl.secrets.database_url import database_url_problems, parse_database_url
-from convexctl.secrets.url_parts import put_together, url_part_problems
+from convexctl.secrets.url_parts import put_together, url_part_problems, variables_of
 from convexctl.secrets.value_problems import value_problems
-from tests.support.overlay_cases import case
+from tests.support.overlay_cases import case, overlay_of
 
 GOOD = {
     "CONVEX_DB_HOST": "main-rw",
@@ -29,6 +29,16 @@ def test_what_is_accepted_arrives_as_it_is() -> None:
 def test_a_url_with_a_part_missing_is_not_given() -> None:
     values = case("postgres-single-keys").overlay().values
     assert put_together(values, "POSTGRES_URL", {**GOOD, "CONVEX_DB_PORT": None}.get) is None
+
+
+def test_only_the_url_is_put_together() -> None:
+    values = case("postgres-single-keys").overlay().values
+    assert sorted(variables_of(values, "POSTGRES_URL")) == sorted(GOOD)
+    assert variables_of(values, "AWS_REGION") == ["AWS_REGION"]
+    assert put_together(values, "AWS_REGION", {"AWS_REGION": "auto"}.get) == "auto"
+    whole = overlay_of("postgres: {enabled: true}").values
+    assert variables_of(whole, "POSTGRES_URL") == ["POSTGRES_URL"]
+    assert put_together(whole, "POSTGRES_URL", {"POSTGRES_URL": "x"}.get) == "x"
 
 
 @pytest.mark.parametrize("character", [*'@/?#%[]\\ "<>^`{|}', "é", "\n"])
