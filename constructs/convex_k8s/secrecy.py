@@ -68,7 +68,7 @@ def _random(run: str) -> bool:
         return False
     words = sum(map(len, _WORDS.findall(run))) / len(run)
     if len(run) >= _LONG:
-        return words < _IN_WORDS
+        return run.islower() or words < _IN_WORDS
     return words < _IN_WORDS_OF_SHORT and len({*map(_kind, run)}) == len(("digit", "upper", "lower"))
 
 

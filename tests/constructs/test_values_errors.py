@@ -756,6 +756,7 @@ LOST = [
         "is 2147483648 cores, because Gi counts bytes: write 500m or 2",
     ),
     ("backend: {resources: {requests: {cpu: 500}}}", "is 500 cores: write 500m for 0.5 of a core"),
+    ("backend: {resources: {requests: {cpu: 2000}}}", "is 2000 cores: write 2000m for 2 cores"),
     ("dashboard: {resources: {requests: {memory: 128m}}}", "is 0.128 bytes, because m means a thousandth: write 128Mi"),
 ]
 

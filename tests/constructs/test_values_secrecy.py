@@ -105,7 +105,9 @@ def test_a_long_text_without_spaces_is_looked_through_in_a_moment() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["q7Xz2KpV9mWd4RtB", "vJ3kQ8sL1xZ6bN0cT5yH", "a8F2k9Q1z7L4m3X6p0V5"])
+@pytest.mark.parametrize(
+    "name", ["q7Xz2KpV9mWd4RtB", "vJ3kQ8sL1xZ6bN0cT5yH", "a8F2k9Q1z7L4m3X6p0V5", "q7xz2kpv9mwd4rtb8ncs"]
+)
 def test_a_random_text_looks_like_a_credential(name: str) -> None:
     assert random_looking(name)
 

@@ -304,7 +304,9 @@ def _cores(value: str) -> str:
         raise wrong(f"is {amount(value):f} cores, because {value.lstrip('0123456789.')} counts bytes: write 500m or 2")
     if value[-1].isdigit() and amount(value) >= _MOST_CORES:
         cores = f"{amount(value):f}"
-        raise wrong(f"is {cores} cores: write {cores}m for {amount(value) / 1000:f} of a core")
+        many = amount(value) / 1000
+        meant = f"{many:f} of a core" if many < 1 else f"{many:f} core{'' if many == 1 else 's'}"
+        raise wrong(f"is {cores} cores: write {cores}m for {meant}")
     return value
 
 
