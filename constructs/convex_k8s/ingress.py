@@ -23,15 +23,14 @@ class Ingress(Construct):
         self._naming = naming
         self._targets = targets
         self.objects: list[k8s.KubeIngress] = []
-        together: list[PublicHost] = []
-        for served in PublicHosts.of(naming.values, "ingress"):
-            host: IngressHost = getattr(naming.values.ingress, served.role)
-            if host.has_own_object:
-                self._object(served.role, [served], host)
-            else:
-                together.append(served)
-        if together:
+        hosts = list(PublicHosts.of(naming.values, "ingress"))
+        own: dict[str, IngressHost] = {served.role: getattr(naming.values.ingress, served.role) for served in hosts}
+        # First, because ingress-nginx refuses a host that another Ingress still has.
+        if together := [served for served in hosts if not own[served.role].has_own_object]:
             self._object("", together, IngressHost())
+        for served in hosts:
+            if own[served.role].has_own_object:
+                self._object(served.role, [served], own[served.role])
 
     def _object(self, role: str, hosts: Sequence[PublicHost], own: IngressHost) -> None:
         suffix = f"ingress-{role}" if role else "ingress"
