@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.overlays.load import Overlay, load_overlays
@@ -21,6 +22,11 @@ def add_overlay(parser: argparse.ArgumentParser) -> None:
     """Declare the one overlay that a command works on, and where it is."""
     parser.add_argument("overlay", help="the overlay")
     _add_layers(parser)
+
+
+def headings(arguments: argparse.Namespace) -> TextIO:
+    """Where the names of several environments go: not among the JSON."""
+    return sys.stdout if arguments.format == "text" else sys.stderr
 
 
 def add_overlays(parser: argparse.ArgumentParser) -> None:
@@ -38,22 +44,28 @@ def _add_layers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overlays", type=path, metavar="DIR", help="folder of the overlays (default: overlays)")
 
 
-def for_each(arguments: argparse.Namespace, run: Callable[[argparse.Namespace], int]) -> int:
-    """Run a command with `--format` for each overlay, headed by its name if there are several.
-
-    A fault of one is reported, and the others go on. Returns the worst exit code.
-    """
+def named(arguments: argparse.Namespace) -> list[str]:
+    """The overlays that the command line asks for. Raises `UserError` if it asks for none, or both ways."""
     if bool(arguments.overlay) == arguments.every:
         raise UserError("name overlays, or say --all", WRONG_USAGE)
     check_name(arguments.values, arguments.overlay)
-    names = named_overlays(overlays_folder(arguments), arguments.overlay)
+    return named_overlays(overlays_folder(arguments), arguments.overlay)
+
+
+def for_each(
+    arguments: argparse.Namespace, names: Sequence[str], run: Callable[[argparse.Namespace], int], headings: TextIO
+) -> int:
+    """Run a command for each of the named overlays, headed by its name if there are several.
+
+    A fault of one is reported, and the others go on. Returns the worst exit code.
+    """
     worst = 0
     for name in names:
         one = copy.copy(arguments)
         one.overlay = name
         if len(names) == 1:
             return run(one)
-        print(f"== {name}", file=sys.stdout if arguments.format == "text" else sys.stderr, flush=True)
+        print(f"== {name}", file=headings, flush=True)
         try:
             worst = max(worst, run(one))
         except UserError as error:

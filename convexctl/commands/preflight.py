@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the checks of each environment. Returns 1 if one failed."""
     node.warm_up()
-    return common.for_each(arguments, _preflight)
+    return common.for_each(arguments, common.named(arguments), _preflight, common.headings(arguments))
 
 
 def _preflight(arguments: argparse.Namespace) -> int:

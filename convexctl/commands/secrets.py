@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convexctl.commands import arguments as common
 from convexctl.commands.prompts import ask_hidden, ask_shown, check_that_somebody_answers, confirm
-from convexctl.errors import WRONG_USAGE, UserError, printable
+from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.overlays.load import Overlay
+from convexctl.overlays.names import OverlayError, named_overlays, overlay_file
 from convexctl.project import PROGRAM, path
 from convexctl.secrets.private_file import check_not_in_git, write_private
 from convexctl.tools import node
 from convexctl.tools.kubectl import ClusterSecret, Kubectl, KubectlError
 
 if TYPE_CHECKING:
-    from convexctl.secrets.fill import Filled
     from convexctl.secrets.plan import Entry, Plan
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    common.add_overlay(parser)
+    common.add_overlays(parser)
     parser.add_argument(
         "--from-env-file",
         action="append",
@@ -44,7 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     target.add_argument("--seal", action="store_true", help="seal them with kubeseal, beside the overlay")
     parser.add_argument("--yes", action="store_true", help="apply without asking")
     parser.add_argument("--rotate", action="store_true", help="replace the instance secret: all admin keys die")
-    parser.add_argument("--all", action="store_true", help="also Secrets that something in the manifests makes")
+    parser.add_argument(
+        "--include-made", action="store_true", help="also Secrets that something in the manifests makes"
+    )
     common.add_cluster(parser)
     parser.add_argument("--offline", action="store_true", help="do not ask the cluster which Secrets exist")
     sealing = parser.add_argument_group("with --seal")
@@ -53,12 +55,91 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sealing.add_argument("--controller-namespace", default="", metavar="NAMESPACE", help="as for kubeseal")
 
 
+@dataclass
+class _Run:
+    """What the environments of one run have in common."""
+
+    files: Mapping[Path, Sequence[str]]
+    """The lines of the files that were given."""
+    made: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    """The Secrets to print, or to write to a file."""
+    unused: dict[Path, dict[int, str]] = field(default_factory=dict, repr=False)
+    """The lines, by number, that no environment has used so far."""
+    known: set[str] = field(default_factory=set)
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Collect the values, check them all, then print, write, apply or seal the Secrets."""
+    """Make the Secrets of each environment: apply or seal them one after the other, or print or write all at the end.
+
+    If one environment has a fault, nothing is printed or written to a file.
+    """
     _check_usage(arguments)
     node.warm_up()
+    from convexctl.secrets import report
+    from convexctl.secrets.env_file import read_lines
+    from convexctl.secrets.write import to_yaml
+
+    _check_further(arguments)
+    names = common.named(arguments)
+    this = _Run({file: read_lines(file) for file in arguments.from_env_file})
+    if len(names) > 1:
+        _check_several(len(names), this, rotate=arguments.rotate)
+    code = common.for_each(arguments, names, lambda one: _secrets(one, this), sys.stderr)
+    for file, unused in this.unused.items():
+        report.note_unused(file, unused, sorted(this.known))
+    if this.made and code:
+        raise UserError("not every environment is right, so no Secret was printed or written to a file", code)
+    if this.made and arguments.output:
+        write_private(arguments.output, to_yaml(this.made))
+        print(f"{arguments.output}: written, for your eyes only; delete it once it is applied", file=sys.stderr)
+    elif this.made:
+        print(to_yaml(this.made), end="")
+    return code
+
+
+def _check_further(arguments: argparse.Namespace) -> None:
+    """Refuse further arguments that name no overlay, without repeating them: they may be values of secrets."""
+    folder, faults = common.overlays_folder(arguments), []
+    for position, name in enumerate(arguments.overlay[1:], 2):
+        try:
+            for each in named_overlays(folder, [name]):
+                overlay_file(folder, each)
+        except OverlayError:
+            faults.append(f"argument {position}: names no overlay in {folder}")
+    if faults:
+        raise UserError("\n".join(faults), WRONG_USAGE)
+
+
+def _check_several(count: int, this: _Run, *, rotate: bool) -> None:
+    """Refuse what would be the same in several environments, and must not be."""
+    from convex_k8s.values.secrets import ADMIN_KEY
+
+    from convexctl.secrets.env_file import parse
+    from convexctl.secrets.instance import NAME, SECRET
+
+    if rotate:
+        raise UserError("--rotate is for one environment at a time", WRONG_USAGE)
+    own = (NAME, SECRET, ADMIN_KEY)
+    given = {
+        "the environment": os.environ,
+        **{str(file): parse(file, lines, own).values for file, lines in this.files.items()},
+    }
+    faults = [
+        f"{name}, from {origin}, would be that of all {count} environments, and each needs its own: leave it out, or "
+        "name one environment"
+        for origin, values in given.items()
+        for name in own
+        if name in values
+    ]
+    if faults:
+        raise UserError("\n".join([*faults, "nothing was written"]))
+
+
+def _secrets(arguments: argparse.Namespace, this: _Run) -> int:
+    """Collect the values of one environment, check them all, then apply or seal the Secrets, or keep them in `this`."""
     from convexctl.overlays import sealed_files
-    from convexctl.secrets.env_file import read_env_file
+    from convexctl.secrets import report
+    from convexctl.secrets.env_file import parse
     from convexctl.secrets.fill import fill
     from convexctl.secrets.instance import find_instance
     from convexctl.secrets.out_of_reach import out_of_reach
@@ -75,13 +156,15 @@ def run(arguments: argparse.Namespace) -> int:
         _check_sealing(overlay, kubectl)
     if arguments.output:
         check_not_in_git(arguments.output)
-    plan = plan_secrets(overlay.values, synthesise(overlay).manifests, everything=arguments.all)
+    plan = plan_secrets(overlay.values, synthesise(overlay).manifests, everything=arguments.include_made)
     known = names_with_use(plan)
-    files = {file: read_env_file(file, known) for file in arguments.from_env_file}
+    files = {file: parse(file, lines, known) for file, lines in this.files.items()}
     sources = [Source(str(file), content.values) for file, content in files.items()]
     sources.append(Source("the environment", os.environ))
+    this.known.update(known)
     for given, content in files.items():
-        _note_unused(given, content.unused, known)
+        so_far = this.unused.get(given, content.unused)
+        this.unused[given] = {number: name for number, name in so_far.items() if number in content.unused}
     cluster, asked = _in_cluster(plan, kubectl, offline=arguments.offline, must=arguments.apply)
     if asked:
         (common.refuse_other_overlay if arguments.apply else common.warn_of_other_overlay)(asked, overlay)
@@ -95,10 +178,10 @@ def run(arguments: argparse.Namespace) -> int:
         lambda: out_of_reach(overlay.values, asked),
     )
     filled = fill(plan, there, ask=_ask if sys.stdin.isatty() else None, rotate=arguments.rotate)
-    _report(overlay, plan, filled, asked)
+    report.what_became(overlay, plan, filled, asked)
     manifests = secret_manifests(filled, kubectl.namespace)
     if not filled.secrets():
-        _say_nothing_to_write(overlay)
+        report.say_nothing_to_write(overlay)
     elif arguments.seal:
         kubeseal = Kubeseal(
             arguments.cert, arguments.controller_name, arguments.controller_namespace, arguments.context
@@ -109,19 +192,20 @@ def run(arguments: argparse.Namespace) -> int:
         new = [kubeseal.seal(manifest) for manifest in manifests]
         sealed_files.write_sealed(file, overlay.name, sealed_files.merge_sealed(before, new, kept))
         print(f"{file}: written; commit it, and `{PROGRAM} synth {overlay.asked}` takes it into dist/")
-        _note_unmanaged(cluster, kubectl)
+        report.note_unmanaged(cluster, kubectl)
     elif arguments.apply:
-        _repeat_names(overlay, filled)
+        report.repeat_names(overlay, filled)
         _apply(to_yaml(manifests), kubectl, yes=arguments.yes)
-    elif arguments.output:
-        write_private(arguments.output, to_yaml(manifests))
-        print(f"{arguments.output}: written, for your eyes only; delete it once it is applied", file=sys.stderr)
     else:
-        print(to_yaml(manifests), end="")
+        this.made += (manifest for manifest in manifests if manifest not in this.made)
     return 0
 
 
 def _check_usage(arguments: argparse.Namespace) -> None:
+    if arguments.overlay and arguments.every:
+        raise UserError(
+            "name overlays, or say --all; --include-made is for the Secrets that the manifests make", WRONG_USAGE
+        )
     if arguments.apply and arguments.offline:
         raise UserError("--apply needs the cluster: leave --offline out", WRONG_USAGE)
     if arguments.apply and not arguments.yes:
@@ -156,14 +240,6 @@ def _in_cluster(
         return {}, None
 
 
-def _note_unused(file: Path, unused: Mapping[int, str], known: Sequence[str]) -> None:
-    """Name the lines that have no use by their numbers: what is in them may be a secret."""
-    for number, name in unused.items():
-        close = difflib.get_close_matches(name.upper(), known, n=1)
-        meant = f": did you mean {close[0]}?" if close else ""
-        print(f"note: {file}:{number}: not used{meant}", file=sys.stderr)
-
-
 def _ask(entry: Entry, problems: list[str]) -> str:
     from convexctl.secrets.needed import NO_SECRETS, VARIABLES
 
@@ -173,58 +249,6 @@ def _ask(entry: Entry, problems: list[str]) -> str:
     skip = "; empty: none" if entry.optional else ""
     ask = ask_shown if entry.variable in NO_SECRETS else ask_hidden
     return ask(entry.variable, f"{meaning}{skip}")
-
-
-def _report(overlay: Overlay, plan: Plan, filled: Filled, kubectl: Kubectl | None) -> None:
-    """Say on standard error what became of each key, without a value."""
-    place = kubectl.place() if kubectl else "the cluster was not asked"
-    if filled.origins:
-        print(f"Secrets of {overlay.name} ({place}):", file=sys.stderr)
-    width = max((len(str(entry)) for entry in filled.origins), default=0)
-    for entry, origin in filled.origins.items():
-        print(f"  {entry!s:{width}}  {origin}", file=sys.stderr)
-    for note in plan.notes:
-        print(f"  {note}", file=sys.stderr)
-    for warning in filled.warnings:
-        print(f"WARNING: {warning}", file=sys.stderr)
-
-
-def _repeat_names(overlay: Overlay, filled: Filled) -> None:
-    """Show once more, before anything is applied, what cannot be changed afterwards."""
-    from convexctl.secrets.accepted import database_name
-    from convexctl.secrets.instance import NAME
-
-    values = overlay.values
-    given = (value.decode(errors="replace") for entry, value in filled.values.items() if entry.variable == NAME)
-    if name := values.instance_name or next(given, ""):
-        database = f", and so the database {database_name(name)}" if values.external_database else ""
-        print(printable(f"the instance name is {name}{database}: that cannot be changed later"), file=sys.stderr)
-
-
-def _say_nothing_to_write(overlay: Overlay) -> None:
-    if overlay.values.instance_secret_name:
-        print("there is no Secret to write from here", file=sys.stderr)
-        return
-    print(
-        f"{overlay.name} needs no Secret: its backend makes the instance secret at its first start and keeps it on its "
-        f"volume. Then `{PROGRAM} admin-key {overlay.asked}` makes an admin key",
-        file=sys.stderr,
-    )
-
-
-def _note_unmanaged(cluster: Mapping[str, ClusterSecret], kubectl: Kubectl) -> None:
-    from convexctl.tools.kubeseal import ANNOTATIONS
-
-    for name, secret in cluster.items():
-        if not ANNOTATIONS.items() <= secret.annotations.items():
-            pairs = " ".join(f"{key}={value}" for key, value in ANNOTATIONS.items())
-            print(
-                f"note: the Secret {name} was made by somebody else, and the controller takes it over only if it has\n"
-                "these annotations before the SealedSecret is applied (if that was applied already, delete the "
-                "SealedSecret and apply it again):\n"
-                f"  kubectl annotate secret {name} --namespace {kubectl.namespace} {pairs}",
-                file=sys.stderr,
-            )
 
 
 def _apply(manifests: str, kubectl: Kubectl, *, yes: bool) -> None:

@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the checks of each environment. Returns 1 if one failed."""
-    return common.for_each(arguments, _verify)
+    return common.for_each(arguments, common.named(arguments), _verify, common.headings(arguments))
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -210,6 +210,6 @@ def _remedy(maker: Maker, overlay: str, here: str) -> str:
         case "cloudnative-pg":
             return f"see `kubectl describe {_CLUSTER} {maker.name}{here}`"
         case "job":
-            return f"{PROGRAM} secrets {overlay} --all --apply{here}"
+            return f"{PROGRAM} secrets {overlay} --include-made --apply{here}"
         case _:
             return "delete it, and cert-manager makes it again"

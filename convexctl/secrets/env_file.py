@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,24 +24,28 @@ class EnvFile:
     unused: dict[int, str] = field(repr=False)
 
 
-def read_env_file(path: Path, known: Collection[str] = ()) -> EnvFile:
-    """Read lines of the form NAME=VALUE, as `kubectl create secret --from-env-file` does: the value is taken as it is.
-
-    Empty lines and those that begin with `#` are skipped. `known` are the names that have a use. Raises `UserError`
-    with the numbers of all wrong lines, and with nothing of what is in them: that may be a secret.
-    """
-    lines = _lines(path, known)
-    unused = {number: name for number, (name, _) in lines.items() if name not in known}
-    return EnvFile(dict(lines.values()), unused)
-
-
-def _lines(path: Path, known: Collection[str]) -> dict[int, tuple[str, str]]:
+def read_lines(path: Path) -> list[str]:
+    """The lines of a file. Raises `UserError`."""
     try:
-        lines = regular_files.read_text(path, "utf-8-sig").split("\n")
+        return regular_files.read_text(path, "utf-8-sig").split("\n")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not a text file in UTF-8") from None
+
+
+def parse(path: Path, lines: Iterable[str], known: Collection[str] = ()) -> EnvFile:
+    """Take lines of the form NAME=VALUE as `kubectl create secret --from-env-file` does: the value as it is.
+
+    Empty lines and those that begin with `#` are skipped. `known` are the names that have a use. Raises `UserError`
+    with the numbers of all wrong lines, and with nothing of what is in them: that may be a secret.
+    """
+    found = _values(path, lines, known)
+    unused = {number: name for number, (name, _) in found.items() if name not in known}
+    return EnvFile(dict(found.values()), unused)
+
+
+def _values(path: Path, lines: Iterable[str], known: Collection[str]) -> dict[int, tuple[str, str]]:
     found: dict[int, tuple[str, str]] = {}
     names: set[str] = set()
     faults: list[str] = []

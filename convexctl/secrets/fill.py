@@ -184,7 +184,7 @@ def _no_rotation(values: Values) -> str:
     if values.secrets.provider in ("bootstrap", "external-secrets") and values.instance_secret_name:
         return (
             f"the instance secret is not made here (secrets.provider is {values.secrets.provider}): rotate it where it "
-            "is made, or ask for it with --all"
+            "is made, or ask for it with --include-made"
         )
     return "the instance secret is on the backend's volume, not in a Secret: set instance.existingSecret to rotate it"
 

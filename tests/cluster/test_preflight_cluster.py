@@ -531,7 +531,7 @@ def test_the_bootstrap_job_makes_its_secret_later(setting: Setting) -> None:
     check = secret_checks(setting, BOOTSTRAP)["secret convex-instance"]
     assert (check.status, check.remedy) == (
         Status.FAILED,
-        f"python3 main.py secrets test --all --apply --namespace={setting.namespace}",
+        f"python3 main.py secrets test --include-made --apply --namespace={setting.namespace}",
     )
 
 

@@ -227,7 +227,7 @@ def prepare(node: Node, case: Case, folder: Path) -> tuple[Run, list[Object]]:
     """An overlay in a namespace of its own, and the objects that are to be applied."""
     namespace = node.namespace()
     environment = environment_in(case, namespace, folder)
-    secrets = [*secrets_for(case, folder, "--all"), *operators_secrets(environment)]
+    secrets = [*secrets_for(case, folder, "--include-made"), *operators_secrets(environment)]
     for secret in secrets:
         secret["metadata"].pop("namespace", None)
     values = {

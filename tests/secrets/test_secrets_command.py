@@ -20,7 +20,7 @@ import yaml
 
 from convexctl.secrets.accepted import generate_instance_secret
 from convexctl.secrets.admin_key import make_admin_key, open_admin_key
-from convexctl.secrets.env_file import read_env_file
+from convexctl.secrets.env_file import parse, read_lines
 from convexctl.secrets.fill import fill
 from convexctl.secrets.instance import Instance
 from convexctl.secrets.needed import VARIABLES, needed_secrets
@@ -291,7 +291,7 @@ def test_a_file_of_secrets_is_replaced_whole_or_not_at_all(
 @pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
 def test_only_line_feeds_end_a_line_of_an_env_file(tmp_path: Path, character: str) -> None:
     file = Path(env_file(tmp_path, f"A=one{character}#two\r\nB=three\n"))
-    assert read_env_file(file, ["A", "B"]).values == {"A": f"one{character}#two", "B": "three"}
+    assert parse(file, read_lines(file), ["A", "B"]).values == {"A": f"one{character}#two", "B": "three"}
 
 
 @pytest.mark.parametrize(
@@ -708,7 +708,7 @@ def test_with_external_secrets_it_says_what_the_store_must_hold(secrets: Runner,
     assert "team/convex, property INSTANCE_SECRET   (the key INSTANCE_SECRET)" in done.stderr
     assert "s3/endpoint   (the key AWS_ENDPOINT)" in done.stderr
     assert "there is no Secret to write from here" in done.stderr
-    made = secrets(*provider(tmp_path, "external-secrets"), "--all", **VALUES).secrets()
+    made = secrets(*provider(tmp_path, "external-secrets"), "--include-made", **VALUES).secrets()
     assert list(made) == [POSTGRES, "convex-s3-credentials", "convex-secrets"]
 
 
@@ -720,7 +720,7 @@ def test_with_bootstrap_the_job_makes_the_instance_secret(secrets: Runner, tmp_p
 
 
 def test_with_bootstrap_all_makes_a_secret_that_the_job_accepts(secrets: Runner, tmp_path: Path) -> None:
-    made = secrets(*provider(tmp_path, "bootstrap"), "--all", **VALUES).secrets()["convex-instance"]
+    made = secrets(*provider(tmp_path, "bootstrap"), "--include-made", **VALUES).secrets()["convex-instance"]
     assert made.keys() == {"INSTANCE_NAME", "INSTANCE_SECRET", ADMIN_KEY}
     assert made["INSTANCE_NAME"] == "team-a"
 
