@@ -14,7 +14,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -29,10 +29,11 @@ _CHECKED, _UNCHECKED = ".pyc", ".opt-1.pyc"
 class EarlyKernel:
     """A Node.js process with jsii's kernel, which loads the packages while Python imports their other half.
 
-    `settings` are further variables of the process. Raises `OSError` when the binary cannot be started.
+    `options` are further options of Node.js, `settings` further variables of the process. Raises `OSError` when the
+    binary cannot be started.
     """
 
-    def __init__(self, node: str, settings: Mapping[str, str]) -> None:
+    def __init__(self, node: str, options: Iterable[str], settings: Mapping[str, str]) -> None:
         site = _folder("jsii")
         environment = {
             **os.environ,
@@ -41,7 +42,7 @@ class EarlyKernel:
             "NODE_PRESERVE_SYMLINKS": "1",
         }
         self.process = subprocess.Popen(
-            [node, "--max-old-space-size=4069", str(_HOST), str(site / "_embedded" / "jsii")],
+            [node, "--max-old-space-size=4069", *options, str(_HOST), str(site / "_embedded" / "jsii")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

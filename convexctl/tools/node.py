@@ -82,9 +82,13 @@ class _Heard:
 _heard = _Heard()
 
 
+_options: list[str] = []
+"""Options of Node.js that are not for every run."""
+
+
 @functools.cache
 def _kernel() -> EarlyKernel:
-    return EarlyKernel(_chosen(), _QUIET)
+    return EarlyKernel(_chosen(), _options, _QUIET)
 
 
 _chosen = functools.cache(choose)
@@ -104,12 +108,17 @@ def warm_up(environments: int = 1) -> None:
 
 
 def leave_to_workers() -> bool:
-    """End what `warm_up` began, so that forked workers start their own. False if cdk8s is already in use here."""
+    """End what `warm_up` began, so that forked workers start their own. False if cdk8s is already in use here.
+
+    Each worker's Node.js has 74 MiB then, however many environments it makes, for a tenth of CPU time. As it is by
+    itself, it had 265 MiB after 1,200.
+    """
     if ready.cache_info().currsize:
         return False
     if _kernel.cache_info().currsize:
         _kernel().process.kill()
         _kernel.cache_clear()
+    _options[:] = ["--optimize-for-size"]
     return True
 
 
