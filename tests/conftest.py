@@ -7,12 +7,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support import secret_search
 
 # What synth remembers of the tests' runs is not kept in the cache of whoever runs them.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="convex-k8s-cache-")
+
+# No test is about time: on a loaded machine any example may take long.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 HERE = Path(__file__).parent
 FOLDERS = {"cluster": "cluster", "pods": "pods", "fuzz": "fuzz"}
