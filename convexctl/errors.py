@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 FAILED = 1
 """Exit code when the input or the environment is wrong."""
@@ -15,11 +16,15 @@ IRREVERSIBLE = 3
 
 
 class UserError(Exception):
-    """A fault that the user can fix. The message says what and where, and never holds a secret value."""
+    """A fault that the user can fix. The message says what and where, and never holds a secret value.
 
-    def __init__(self, message: str, exit_code: int = FAILED) -> None:
+    `about` are the overlays that it is about, if it is not about all of them.
+    """
+
+    def __init__(self, message: str, exit_code: int = FAILED, about: Iterable[str] = ()) -> None:
         super().__init__(printable(message))
         self.exit_code = exit_code
+        self.about = frozenset(about)
 
 
 def printable(text: str) -> str:

@@ -67,7 +67,8 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
                 warnings.append(f"{file}: acknowledge.{id}: {said}")
     if stops:
         gone = [stop.environment.name for stop in stops if before[stop.environment.name].committed]
-        raise UserError(_message(stops, [root / name for name in gone], live=live), IRREVERSIBLE)
+        message = _message(stops, [root / name for name in gone], live=live)
+        raise UserError(message, IRREVERSIBLE, (stop.environment.name for stop in stops))
     return warnings
 
 

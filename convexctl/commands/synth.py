@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexctl.errors import IRREVERSIBLE, UserError, printable
-from convexctl.overlays.names import named_overlays
+from convexctl.overlays.names import OverlayError, named_overlays
 from convexctl.overlays.settings import add_setting, check_name, name_given
 from convexctl.project import check_output_folder, folder, output_folder, path
 from convexctl.synth.record import named_folders
@@ -52,6 +52,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--live",
         action="store_true",
         help="look for irreversible changes against the current cluster, not against the folder that is written",
+    )
+    parser.add_argument(
+        "--keep-going", action="store_true", help="write what is right, although other overlays have faults"
     )
     parser.add_argument(
         "--force", action="store_true", help="do the work even if nothing has changed since the last run"
@@ -100,27 +103,56 @@ def _once(arguments: argparse.Namespace) -> int:
     request = [
         f"{name}={value}"
         for name, value in sorted(vars(arguments).items())
-        if name not in ("force", "jobs", "quiet", "watch")
+        if name not in ("force", "jobs", "keep_going", "quiet", "watch")
     ]
     memory = Memory(overlays, target, request, [file for file in arguments.values if isinstance(file, Path)])
     # A cluster may have changed without any file's having done so.
     known = None if arguments.force or arguments.live else memory.recall()
+    left: dict[str, int] = {}
     if known:
         outcomes: Mapping[str, Outcome] = dict.fromkeys(known.objects, "unchanged")
     else:
-        outcomes, known = _synthesise(arguments, overlays, target, memory)
+        outcomes, known = _synthesise(arguments, overlays, target, memory, left)
     _report(target, outcomes, known, quiet=arguments.quiet)
     if not arguments.overlay and not arguments.quiet:
         for name, overlay in named_folders(target, outcomes).items():
             print(f"{target / name}: left as it is: made from {overlay} by --name", file=sys.stderr)
-    return 0
+    return max(left.values(), default=0)
 
 
 def _synthesise(
-    arguments: argparse.Namespace, overlays: Path, target: Path, memory: Memory
+    arguments: argparse.Namespace, overlays: Path, target: Path, memory: Memory, left: dict[str, int]
+) -> tuple[Mapping[str, Outcome], Known]:
+    """Make the environments; with `--keep-going` without those that have faults, which get into `left` with the codes.
+
+    Raises `UserError` if a fault is not about some of the environments only.
+    """
+    while True:
+        names = [name for name in named_overlays(overlays, arguments.overlay) if name not in left]
+        try:
+            return _make(arguments, overlays, target, memory, names, left)
+        except UserError as error:
+            if not arguments.keep_going or not error.about or error.about.issuperset(names):
+                raise
+            faults = error.messages if isinstance(error, OverlayError) else [str(error).replace(_NOTHING, _AS_IT_WAS)]
+            print(printable("\n".join(faults)), file=sys.stderr)
+            for name in sorted(error.about):
+                print(printable(f"{target / name}: left as it was"), file=sys.stderr)
+            left |= dict.fromkeys(error.about, error.exit_code)
+
+
+_NOTHING, _AS_IT_WAS = "nothing was written", "left as it was"
+
+
+def _make(
+    arguments: argparse.Namespace,
+    overlays: Path,
+    target: Path,
+    memory: Memory,
+    names: Sequence[str],
+    left: Collection[str],
 ) -> tuple[Mapping[str, Outcome], Known]:
     """Make and write the environments that are not as the last run left them, and compare all of them."""
-    names = named_overlays(overlays, arguments.overlay)
     own_name = name_given(arguments.values)
     sources = {own_name or name: name for name in names}
     kept = {} if arguments.force or arguments.live or own_name else memory.environments()
@@ -148,7 +180,7 @@ def _synthesise(
     everything = {name: kept.get(name) or made[name] for name in sources}
     files = {environment.name: environment.files for environment in environments}
     made_from = {environment.name: environment.overlay.overlay for environment in environments}
-    written = output.write(target, files, prune=not arguments.overlay, keep=kept, made_from=made_from)
+    written = output.write(target, files, prune=not arguments.overlay, keep={*kept, *left}, made_from=made_from)
     outcomes = {name: written.pop(name, "unchanged") for name in sources} | written
     told = {sources[name]: [*its.warnings, *shared.get(name, ())] for name, its in everything.items()}
     warnings = attributed(overlays, told)
@@ -159,7 +191,8 @@ def _synthesise(
     )
     # Do not remember a run that warned of changes or asked a cluster: the same run may say something else next time.
     if not guarded and not arguments.live:
-        memory.keep(known, {name: (lineage(overlays, sources[name]), its) for name, its in made.items()})
+        fresh = {name: (lineage(overlays, sources[name]), its) for name, its in made.items()}
+        memory.keep(known, fresh, whole=not left)
     return outcomes, known
 
 

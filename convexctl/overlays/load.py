@@ -64,7 +64,7 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
     faults: dict[str, list[str]] = {}
     overlays: list[Overlay] = []
     extra: list[Located] = []
-    values_files, names = list(values_files), list(names)
+    values_files, names, wrong = list(values_files), list(names), set[str]()
     if own_name := name_given(values_files):
         check_name(values_files, names)
         faults |= {f"--name {own_name}: {fault}": [] for fault in own_name_faults(folder, own_name)}
@@ -84,6 +84,7 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
                 located = merged(located, layered)
         except OverlayError as error:
             faults |= {message: [] for message in error.messages}
+            wrong.add(name)
             continue
         try:
             given = (each.layer.place.file if isinstance(each, Setting) else str(each) for each in values_files)
@@ -94,10 +95,11 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
                 overlay = replace(overlay, name=own_name, overlay=name, command_line=words)
             overlays.append(overlay)
         except OverlayError as error:
+            wrong.add(name)
             for message in error.messages:
                 faults.setdefault(message, []).append(name)
     if faults:
-        raise OverlayError([_attributed(folder, message, its) for message, its in faults.items()])
+        raise OverlayError([_attributed(folder, message, its) for message, its in faults.items()], about=wrong)
     return overlays
 
 

@@ -27,11 +27,11 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 class OverlayError(UserError):
     """Overlays that cannot be used. `messages` are all faults of all overlays, each with its file and line."""
 
-    def __init__(self, messages: list[str], warnings: Iterable[str] = ()) -> None:
+    def __init__(self, messages: list[str], warnings: Iterable[str] = (), about: Iterable[str] = ()) -> None:
         unique = list(dict.fromkeys(messages))
         count = f"{len(unique)} error{'' if len(unique) == 1 else 's'}"
         told = [f"warning: {warning}" for warning in warnings]
-        super().__init__("\n".join([*told, *unique, f"{count}; nothing was written"]))
+        super().__init__("\n".join([*told, *unique, f"{count}; nothing was written"]), about=about)
         self.messages = unique
 
 

@@ -58,8 +58,9 @@ def check_collisions(folder: Path, overlays: Sequence[Overlay], others: Mapping[
     everything = {**known, **beside}
     found = [each for each in collisions(everything.items()) if known.keys() & set(each.names)]
     given = {overlay.name: f"--name {overlay.name}" for overlay in overlays if overlay.overlay}
-    if faults := [_told(folder, each, given) for each in found if each.fatal]:
-        raise OverlayError(faults, warnings_of(folder, overlays))
+    if fatal := [each for each in found if each.fatal]:
+        about = {name for each in fatal for name in each.names}
+        raise OverlayError([_told(folder, each, given) for each in fatal], warnings_of(folder, overlays), about)
     warnings: dict[str, list[str]] = {}
     for each in found:
         for name in each.names:

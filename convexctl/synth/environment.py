@@ -106,7 +106,7 @@ def build(
                 faults[overlay.file_name] = error.messages
             step()
     if faults:
-        raise OverlayError(told_once(folder, faults))
+        raise OverlayError(told_once(folder, faults), about=faults)
     return environments
 
 

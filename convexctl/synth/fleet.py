@@ -89,7 +89,7 @@ def synthesise_many(
         # Workers that were not ended are waited for: a process that ends before it has told them to would hang.
         executor.shutdown(wait=done, cancel_futures=True)
     if faults:
-        raise OverlayError(told_once(folder, faults))
+        raise OverlayError(told_once(folder, faults), about=faults)
     return environments
 
 

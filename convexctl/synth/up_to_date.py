@@ -80,10 +80,11 @@ class Memory:
                 self._each = {name: one for name, one in record["each"].items() if self._is_as_left(name, one)}
         return {name: Kept(**one["kept"]) for name, one in self._each.items()}
 
-    def keep(self, known: Known, fresh: Mapping[str, tuple[Sequence[str], Kept]]) -> None:
+    def keep(self, known: Known, fresh: Mapping[str, tuple[Sequence[str], Kept]], *, whole: bool = True) -> None:
         """Remember a run that is done, unless something changed while it ran. Where nothing can be kept, nothing is.
 
-        `fresh` are the environments that were made, each with the overlays that it consists of.
+        `fresh` are the environments that were made, each with the overlays that it consists of. If the run left others
+        out, so that it was not `whole`, the next one has something to do.
         """
         with contextlib.suppress(OSError):
             before = self._inputs
@@ -98,7 +99,8 @@ class Memory:
                 each[name] = {**sources, "output": self._output(name), "kept": kept._asdict()}
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _write(self._parts, {"program": self._program, "each": each})
-            _write(self._file, {"inputs": before, "outputs": self._outputs(known.objects), **known._asdict()})
+            if whole:
+                _write(self._file, {"inputs": before, "outputs": self._outputs(known.objects), **known._asdict()})
             _forget_the_oldest(self._file.parent)
 
     @property
