@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _check_usage(arguments)
     node.warm_up()
-    from convexctl.secrets import report
+    from convexctl.commands import secrets_report as report
     from convexctl.secrets.env_file import read_lines
     from convexctl.secrets.write import to_yaml
 
@@ -137,8 +137,8 @@ def _check_several(count: int, this: _Run, *, rotate: bool) -> None:
 
 def _secrets(arguments: argparse.Namespace, this: _Run) -> int:
     """Collect the values of one environment, check them all, then apply or seal the Secrets, or keep them in `this`."""
+    from convexctl.commands import secrets_report as report
     from convexctl.overlays import sealed_files
-    from convexctl.secrets import report
     from convexctl.secrets.env_file import parse
     from convexctl.secrets.fill import fill
     from convexctl.secrets.instance import find_instance
