@@ -71,14 +71,15 @@ def _api(place: Place) -> Check:
     try:
         return ok("api", f"{place.cloud}/version answers {place.api.version() or 'nothing'}")
     except UserError as error:
-        return no_way(str(error))
+        return no_way(place, str(error))
 
 
-def no_way(reason: str) -> Check:
+def no_way(place: Place, reason: str) -> Check:
     """The API does not answer, and why."""
     if not run.installed("kubectl"):
         return failed("api", reason, f"see {run.INSTALL['kubectl']}")
-    return failed("api", reason, "see the pod: `kubectl describe pod -l app.kubernetes.io/component=backend`")
+    command = f"kubectl describe pod -l app.kubernetes.io/component=backend{place.kubectl_options}"
+    return failed("api", reason, f"see the pod: `{command}`")
 
 
 def _version(place: Place, tag: str) -> Check:

@@ -26,6 +26,8 @@ class Place:
     no_key: str = ""
     """Why there is no admin key; empty if there is one."""
     trust: ssl.SSLContext | None = None
+    kubectl_options: str = ""
+    """What a command of kubectl needs to look at this environment, for remedies."""
     forwarded: bool = False
     """Whether a port-forward leads there, and no edge."""
 

@@ -42,7 +42,7 @@ def verify(
     origins = Origins.of(values)
     with opened(values, kubectl, origins, forward=forward, trust=_trust(ca)) as (place, instance):
         if place.no_api:
-            return [no_way(place.no_api)]
+            return [no_way(place, place.no_api)]
         edge = list(edge_questions(place, slow=slow))
         names = [question for question in edge if question.name.startswith(("dns ", "certificate "))]
         rest = [question for question in edge if question not in names]
@@ -78,7 +78,9 @@ def opened(
     hosts = values.public_hosts
     scheme = urlsplit(origins.cloud).scheme
     dashboard = f"{scheme}://{hosts.dashboard}" if hosts and hosts.dashboard else ""
-    place = Place(origins.cloud, origins.site, dashboard, origins.deployment, trust=trust)
+    place = Place(
+        origins.cloud, origins.site, dashboard, origins.deployment, trust=trust, kubectl_options=kubectl.options()
+    )
     name = values.instance_name
     try:
         instance = find_instance(values, kubectl, os.environ)

@@ -148,6 +148,9 @@ def test_a_dashboard_that_cannot_be_reached_is_one_failed_check(
 def test_a_backend_that_cannot_be_reached_is_the_one_check(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, cluster: KubectlStub
 ) -> None:
-    code, checks = forwarded(capsys, tmp_path)
-    assert (code, list(checks), checks["api"][0]) == (1, ["api"], "failed")
-    assert 'services "convex-backend-svc" not found' in checks["api"][1]
+    words = ("verify", "test", "--overlays", str(tmp_path), "--format", "json", "--namespace", "shop")
+    done = run(capsys, *words)
+    (check,) = json.loads(done.stdout)["checks"]
+    assert (done.code, check["name"], check["status"]) == (1, "api", "failed")
+    assert 'services "convex-backend-svc" not found' in check["detail"]
+    assert "--namespace=shop`" in check["remedy"]
