@@ -45,11 +45,12 @@ def kind_without_manifests(document: Located) -> str:
             return helm_chart(str(Path(document.place.file).parent))
         if name in KUSTOMIZATIONS:
             return kustomization(str(Path(document.place.file).parent))
-        if keys & _OWN_KEYS and len(keys & _OWN_KEYS) * 2 >= len(keys):
-            return overlay(Path(document.place.file))
-        if keys and _VALUES.fullmatch(name):
+        in_overlays = "extends" in keys or "overlays" in Path(document.place.file).parts
+        if keys and _VALUES.fullmatch(name) and not in_overlays:
             command = f"helm template NAME CHART --values {name} | {PROGRAM} audit -"
             return f"a file of values for a Helm chart: render the chart with them ({command})"
+        if keys & _OWN_KEYS and len(keys & _OWN_KEYS) * 2 >= len(keys):
+            return overlay(Path(document.place.file))
         return ""
     if kind == "Kustomization":
         if group.startswith("kustomize.toolkit.fluxcd.io"):

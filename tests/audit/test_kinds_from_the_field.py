@@ -172,6 +172,7 @@ def test_a_helm_chart_is_named_in_place_of_its_templates(tmp_path: Path, monkeyp
         ("overlays/tenants/eu/acme.yaml", f"{PROGRAM} synth tenants/eu/acme, then audit dist/tenants/eu/acme"),
         ("environments/acme.yml", f"{PROGRAM} synth acme --overlays environments, then audit dist/acme"),
         ("overlays/tenants/_tenant.yaml", "a base of overlays"),
+        ("environments/values.yaml", f"{PROGRAM} synth values --overlays environments, then audit dist/values"),
     ],
 )
 def test_an_overlay_is_named_with_its_folder(
@@ -185,8 +186,9 @@ def test_an_overlay_is_named_with_its_folder(
 
 
 @pytest.mark.parametrize("name", ["values.yaml", "values-production.yaml", "prod.values.yml"])
-def test_values_of_a_chart(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("image: {repository: ghcr.io/get-convex/convex-backend}")
+@pytest.mark.parametrize("section", ["image", "backend"])
+def test_values_of_a_chart(tmp_path: Path, name: str, section: str) -> None:
+    (tmp_path / name).write_text(f"{section}: {{repository: ghcr.io/get-convex/convex-backend}}")
     (said,) = read([str(tmp_path / name)]).unrendered
     assert f"helm template NAME CHART --values {name} |" in said
 
