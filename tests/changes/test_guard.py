@@ -98,6 +98,7 @@ def project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Project:
     return Project(tmp_path / "project", capsys)
 
 
+CLAIM = "accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}"
 BACKUP = f"{SERVER}backup: {{enabled: true, destination: claim, claim: {{existingClaim: b}}, keep: {{count: 30}}}}\n"
 
 
@@ -655,7 +656,7 @@ IMMUTABLE = [
         id="another first family",
     ),
     pytest.param(
-        beside("PersistentVolumeClaim", "v1", "spec: {volumeName: a, accessModes: [ReadWriteOnce]}"),
+        beside("PersistentVolumeClaim", "v1", f"spec: {{volumeName: a, {CLAIM}}}"),
         "volumeName: a",
         "volumeName: b",
         "PersistentVolumeClaim/own volumeName",
@@ -663,7 +664,7 @@ IMMUTABLE = [
         id="another volume of a claim",
     ),
     pytest.param(
-        beside("PersistentVolumeClaim", "v1", "spec: {resources: {requests: {storage: 5Gi}}}"),
+        beside("PersistentVolumeClaim", "v1", f"spec: {{{CLAIM}}}"),
         "storage: 5Gi",
         "storage: 4Gi",
         "PersistentVolumeClaim/own resources",
