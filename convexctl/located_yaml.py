@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import yaml
@@ -41,6 +41,8 @@ class Located:
 
     value: Any
     place: Place
+    written: str = field(default="", compare=False)
+    """The scalar as it stands in the file, if it is a number or a boolean that is usually written differently."""
 
     def plain(self) -> Any:
         """The value without places, as any YAML library would load it."""
@@ -215,6 +217,14 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else "it cannot be parsed"
 
 
+def _unusual(value: Any, text: str) -> str:
+    """The text of a number or a boolean, such as `022` or `yes`, if the value has another text of its own."""
+    if not isinstance(value, bool | int | float):
+        return ""
+    own = str(value).lower() if isinstance(value, bool) else str(value)
+    return "" if text in (own, f"+{own}") else text
+
+
 class _Builder:
     def __init__(self, loader: Any, file: str, budget: Budget) -> None:
         self._loader = loader
@@ -249,7 +259,7 @@ class _Builder:
             if isinstance(value, int) and value.bit_length() > 64:
                 self._faults.append((place, "has a number of more than 64 bits: put it in quotes"))
                 value = None
-            return Located(value, place)
+            return Located(value, place, _unusual(value, node.value))
         except UNREADABLE:
             self._faults.append((place, "has a value that YAML cannot read: put it in quotes"))
             return Located(None, place)
@@ -276,5 +286,5 @@ class _Builder:
                 self._faults.append((place, f"has {name} twice; the first is in line {own[key].place.line}"))
                 continue
             value = self._located(value_node, inside)
-            own[key] = Located(value.value, place)
+            own[key] = Located(value.value, place, value.written)
         return {**merged, **own}

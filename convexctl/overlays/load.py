@@ -275,6 +275,9 @@ def _unfit_texts(node: Located, path: tuple[str | int, ...]) -> Iterable[Problem
             yield Problem(path, f"looks like {kind}, and an overlay must not hold one: put it into a Secret")
         elif misread(node.value):
             yield Problem(path, _MISREAD)
+    elif node.written and path[-2:-1] == ("env",):
+        read = str(node.value).lower() if isinstance(node.value, bool) else node.value
+        yield Problem(path, f"{node.written} is read as {read}: write {read}, or put {node.written} in quotes")
 
 
 _MISREAD = (
