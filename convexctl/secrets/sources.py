@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -164,7 +165,13 @@ def _secret_given(question: Question) -> Answer | None:
     if question.given is None:
         return None
     text, origin = question.given
-    return Answer(origin, as_bytes(text), faults=_given_faults(question))
+    faults = _given_faults(question)
+    with contextlib.suppress(UserError):
+        instance = question.known.instance()
+        if not faults and instance.secret != text:
+            warning = f"{origin}, is another one than that of {instance.origin}, which stays: --rotate replaces it"
+            return Answer(f"as {instance.origin} has it", instance.secret.encode(), warning=warning)
+    return Answer(origin, as_bytes(text), faults=faults)
 
 
 VALUE = (_overlay, _given, _sealed, _cluster)

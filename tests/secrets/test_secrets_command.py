@@ -569,6 +569,9 @@ def test_an_instance_secret_that_only_the_running_pod_has_is_taken_over(
     done = secrets("own", "--overlays", str(tmp_path))
     assert done.secrets()["convex-instance"] == {"INSTANCE_SECRET": SECRET}
     assert "as the pod convex-backend-0, namespace here, context test has it" in done.stderr
+    given = secrets("own", "--overlays", str(tmp_path), INSTANCE_SECRET=OTHER_SECRET)
+    assert given.secrets()["convex-instance"] == {"INSTANCE_SECRET": SECRET}, "all admin keys would die unasked"
+    assert "INSTANCE_SECRET, from the environment, is another one than that of the pod convex-backend-0" in given.stderr
     open_admin_key(done.secrets()["convex-secrets"][ADMIN_KEY], "convex-self-hosted", SECRET)
     cluster.pod(SECRET)
     done = secrets("own", "--overlays", str(tmp_path), INSTANCE_NAME="convex-self-hosted")
