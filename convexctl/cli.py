@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from convexctl import __version__
-from convexctl.errors import FAILED, UserError, for_terminal, printable
+from convexctl.errors import FAILED, UserError
 from convexctl.project import PROGRAM, folder
+from convexctl.terminal import for_terminal, printable
 
 COMMANDS = {
     "synth": "write dist/<overlay>/ from overlays/<overlay>.yaml (the default command)",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from convexctl.audit.model import Finding, Report, Rule, Severity
 from convexctl.audit.unusual_decisions import odd_rows
 from convexctl.behaviour import Component, Decision, Row
-from convexctl.errors import printable
+from convexctl.terminal import printable
 from convexctl.wording import listed
 
 _WIDTH = 110

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexctl.commands.prompts import check_that_somebody_answers, confirm
-from convexctl.errors import IRREVERSIBLE, WRONG_USAGE, UserError, printable
+from convexctl.errors import IRREVERSIBLE, WRONG_USAGE, UserError
 from convexctl.process import INTERRUPTED
 from convexctl.project import PROGRAM, folder, output_folder, path
+from convexctl.terminal import printable
 from convexctl.tools import node
 from convexctl.tools.helm import Helm
 from convexctl.tools.kubectl import Kubectl, KubectlError

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from convex_k8s.values.backup import seconds
 
 from convexctl.commands import arguments as common
-from convexctl.errors import UserError, printable
+from convexctl.errors import UserError
+from convexctl.terminal import printable
 
 if TYPE_CHECKING:
     from convexctl.tools.kubectl import Kubectl

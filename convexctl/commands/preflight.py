@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from convexctl.commands import arguments as common
-from convexctl.errors import FAILED, printable
+from convexctl.errors import FAILED
+from convexctl.terminal import printable
 from convexctl.tools import node
 
 

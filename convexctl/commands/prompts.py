@@ -11,7 +11,8 @@ import termios
 from collections.abc import Iterator
 from types import FrameType
 
-from convexctl.errors import FAILED, WRONG_USAGE, UserError, printable
+from convexctl.errors import FAILED, WRONG_USAGE, UserError
+from convexctl.terminal import printable
 
 
 def ask_hidden(name: str, about: str = "") -> str:

@@ -16,8 +16,9 @@ from convex_k8s.values.backup import seconds
 
 from convexctl.commands import arguments as common
 from convexctl.commands.prompts import confirm
-from convexctl.errors import WRONG_USAGE, UserError, printable
+from convexctl.errors import WRONG_USAGE, UserError
 from convexctl.project import PROGRAM
+from convexctl.terminal import printable
 
 if TYPE_CHECKING:
     from convexctl.overlays.load import Overlay

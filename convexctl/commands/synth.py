@@ -9,12 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convexctl.errors import IRREVERSIBLE, UserError, printable
+from convexctl.errors import IRREVERSIBLE, UserError
 from convexctl.overlays.names import OverlayError, named_overlays
 from convexctl.overlays.settings import add_setting, check_name, name_given
 from convexctl.project import check_output_folder, folder, output_folder, path
 from convexctl.synth.record import named_folders
 from convexctl.synth.up_to_date import Kept, Known, Memory
+from convexctl.terminal import printable
 
 if TYPE_CHECKING:
     from convexctl.overlays.load import Overlay

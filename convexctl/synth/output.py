@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
 
-from convexctl.errors import UserError, printable
+from convexctl.errors import UserError
 from convexctl.project import RECORD
 from convexctl.synth.record import (
     digest,
@@ -29,6 +29,7 @@ from convexctl.synth.record import (
     recorded,
     written_folders,
 )
+from convexctl.terminal import printable
 
 _WORK = ".convex-k8s-work"
 """The folder in which a run prepares new folders (`_NEW`) and puts old ones aside (`_OLD`, then `_DONE`)."""

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from convexctl.errors import UserError, printable
+from convexctl.errors import UserError
+from convexctl.terminal import printable
 from convexctl.tools.jsii_start import EarlyKernel, import_without_checks
 
 _PATIENCE_S = 20.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).resolve().parents[2] / "convexctl"
-GROUND = {"__init__", "__version__", "errors", "located_yaml", "project", "regular_files", "wording"}
+GROUND = {"__init__", "__version__", "errors", "located_yaml", "project", "regular_files", "terminal", "wording"}
 WINGS = {
     "tools": set[str](),
     "behaviour": set[str](),
