@@ -32,8 +32,8 @@ from convex_k8s.values.network_policy import NetworkPolicy
 from convex_k8s.values.patches import ExtraObject, Patch
 from convex_k8s.values.pod_disruption_budget import PodDisruptionBudget
 from convex_k8s.values.public_hosts import PublicHosts
+from convex_k8s.values.s3 import S3
 from convex_k8s.values.secrets import Secrets
-from convex_k8s.values.storage import S3
 from convex_k8s.values.workload import TAG, CommonImage, ImagePullSecret
 
 

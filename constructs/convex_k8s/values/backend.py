@@ -7,8 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from convex_k8s.values.base import (
-    Bytes,
-    Cores,
     Count,
     EnvironmentName,
     Model,
@@ -19,6 +17,7 @@ from convex_k8s.values.base import (
     UserId,
     wrong,
 )
+from convex_k8s.values.quantities import Bytes, Cores
 from convex_k8s.values.workload import (
     Amounts,
     EnvironmentSource,

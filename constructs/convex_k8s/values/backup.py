@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from convex_k8s.values.base import Count, Model, OptionalObjectName, Quantity, TextLike, wrong
+from convex_k8s.values.base import Count, Model, OptionalObjectName, TextLike, wrong
+from convex_k8s.values.quantities import Quantity
+from convex_k8s.values.s3 import Endpoint, OptionalBucket, Region
 from convex_k8s.values.schedule import Schedule
-from convex_k8s.values.storage import Endpoint, OptionalBucket, Region
 from convex_k8s.values.workload import Amounts, Digest, Image, Repository, Resources, Tag
 
 Prefix = Annotated[

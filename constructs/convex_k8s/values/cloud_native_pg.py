@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from convex_k8s.values.base import Bytes, Model, OptionalObjectName, StorageClassName, TextLike, wrong
+from convex_k8s.values.base import Model, OptionalObjectName, StorageClassName, TextLike, wrong
+from convex_k8s.values.quantities import Bytes
 from convex_k8s.values.workload import Resources
 
 ParameterName = Annotated[

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from convex_k8s.values.base import LARGEST, Bytes, Cores, Count, EnvironmentName, Seconds, UserId
+from convex_k8s.values.base import LARGEST, Count, EnvironmentName, Seconds, UserId
+from convex_k8s.values.quantities import Bytes, Cores
 from convex_k8s.values.workload import (
     Amounts,
     EnvironmentSource,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values.base import QUALIFIED, QUANTITY, amount
+from convex_k8s.values.base import QUALIFIED
+from convex_k8s.values.quantities import QUANTITY, amount
 
 Struct = Mapping[str, Any]
 Check = Callable[[Struct], Iterator[Problem]]

@@ -15,8 +15,8 @@ from typing import Any
 
 from convex_k8s.problems import Path, Problem
 from convex_k8s.values import kubernetes_fields, kubernetes_structs
-from convex_k8s.values.base import QUANTITY
 from convex_k8s.values.messages import meant, must_be, not_one_of
+from convex_k8s.values.quantities import QUANTITY
 
 OLDEST = "1.27"
 """Fields that came later are not in the typed structs of cdk8s-plus-27."""

@@ -9,8 +9,6 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from convex_k8s.values.base import (
     LARGEST,
     AnnotationKey,
-    Bytes,
-    Cores,
     Count,
     LabelKey,
     LabelValue,
@@ -30,6 +28,7 @@ from convex_k8s.values.kubernetes_structures import (
     VolumeMounts,
     Volumes,
 )
+from convex_k8s.values.quantities import Bytes, Cores
 
 Repository = Annotated[
     str,

@@ -22,9 +22,9 @@ from convex_k8s.values.checks import (
     patches,
     pods,
     policies,
+    s3,
     secrets,
     services,
-    storage,
     workload,
 )
 
@@ -40,7 +40,7 @@ def errors(values: Values) -> list[Problem]:
         workload,
         database,
         cloud_native_pg,
-        storage,
+        s3,
         secrets,
         edge,
         ingress,

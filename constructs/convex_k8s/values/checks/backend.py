@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from convex_k8s import knobs
 from convex_k8s.problems import Path, Problem
 from convex_k8s.secrecy import named_like_a_secret, secret_in
-from convex_k8s.values.base import amount
+from convex_k8s.values.quantities import amount
 
 if TYPE_CHECKING:
     from convex_k8s.values import Values

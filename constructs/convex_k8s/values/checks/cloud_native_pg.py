@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values.base import amount
 from convex_k8s.values.cloud_native_pg import is_reserved
+from convex_k8s.values.quantities import amount
 
 if TYPE_CHECKING:
     from convex_k8s.values import Values

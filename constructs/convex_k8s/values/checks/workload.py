@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convex_k8s.problems import Path, Problem, dotted
-from convex_k8s.values.base import amount
+from convex_k8s.values.quantities import amount
 
 if TYPE_CHECKING:
     from convex_k8s.values import Values
