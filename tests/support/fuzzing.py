@@ -217,7 +217,7 @@ def check_environment(environment: Environment) -> None:
     assert len(dashboards) == values.dashboard.enabled
     assert not any(pod.obstacles for pod in (backend, *dashboards)), backend.obstacles
     assert backend.engine.value == (values.engine or "sqlite")
-    assert (backend.writers.value, backend.stop.value) == ("one", "clean")
+    assert (backend.writers.value, backend.stop.value) == ("none" if values.backend.paused else "one", "clean")
     assert bool(backend.claim) == values.backend.persistence.enabled
     urls = {dashboard.deployment_url.value for dashboard in dashboards}
     assert urls <= {backend.cloud_origin.value} or values.convex_config.deployment_url
