@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from cdk8s import App
-from convex_k8s import ConvexChart, Values
+import yaml
 
 from tests.support.convex_standin import ADMIN_KEY, standin
+from tests.support.overlay_cases import environment_of
 
 VARIABLES = {"APP_STAGE": 'it\'s "größer" $HOME `id`', "EMPTY": ""}
 
@@ -25,8 +25,8 @@ def job(**functions: Any) -> Any:
         "backend": {"persistence": {"enabled": True}},
         "functions": {"image": "reg.example.com/app:1", **functions},
     }
-    chart = ConvexChart(App(), "test", values=Values.parse(values))
-    (found,) = [each for each in chart.to_json() if each["kind"] == "Job"]
+    manifests = environment_of(yaml.safe_dump(values)).manifests
+    (found,) = [each for each in manifests if each["kind"] == "Job"]
     return found
 
 
