@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -103,12 +102,14 @@ def watched(folder: Path, edits: int) -> list[float]:
             started = time.perf_counter()
             overlay.write_text(f"{production}commonLabels: {{edit: 'e{edit}'}}\n", encoding="utf-8")
             while not manifests.exists() or manifests.read_bytes() == before:
+                if time.perf_counter() - started > 60:
+                    raise TimeoutError(f"edit {edit} was not seen")
                 time.sleep(0.002)
             found.append(time.perf_counter() - started)
             time.sleep(0.3)
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait()
+        process.terminate()  # not SIGINT: what a background job starts ignores it
+        process.wait(timeout=60)
     return found[1:]
 
 
