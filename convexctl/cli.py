@@ -9,16 +9,15 @@ import argparse
 import difflib
 import importlib
 import io
-import itertools
 import os
-import re
 import sys
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from convexctl import __version__
 from convexctl.errors import FAILED, UserError
 from convexctl.project import PROGRAM, folder
+from convexctl.secret_arguments import Parser, refuse_secrets, shown_as_it_is
 from convexctl.terminal import for_terminal, printable
 
 COMMANDS = {
@@ -56,13 +55,13 @@ def run(argv: list[str]) -> int:
         return 0
     command, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT_COMMAND, argv)
     if command not in COMMANDS:
-        shown = command if _plain(command) else "of that name"
+        shown = command if shown_as_it_is(command) else "of that name"
         _top_parser().error(f"there is no command {shown}{_meant(command)}")
     module: Any = importlib.import_module(f"convexctl.commands.{command.replace('-', '_')}")
-    parser = _Parser(prog=f"{_NAME} {command}", description=COMMANDS[command])
+    parser = Parser(prog=f"{_NAME} {command}", description=COMMANDS[command])
     module.configure(parser)
     arguments = parser.parse_args(rest)
-    _refuse_secrets(parser, rest)
+    refuse_secrets(parser, rest)
     _take_paths_for_names(arguments)
     try:
         code: int = module.run(arguments)
@@ -79,54 +78,6 @@ def run(argv: list[str]) -> int:
         print(printable(f"{error.filename or 'the output'}: {error.strerror or error}"), file=sys.stderr)
         return getattr(module, "TROUBLE", FAILED)
     return code
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors repeat nothing of the command line that may be a secret."""
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        self._words = list(sys.argv[1:] if args is None else args)
-        return super().parse_known_args(args, namespace)
-
-    def error(self, message: str) -> NoReturn:
-        for word in sorted(getattr(self, "_words", []), key=len, reverse=True):
-            value = word.rpartition("=")[2] if "=" in word or not word.startswith("-") else ""
-            secret = message.startswith("unrecognized arguments") or not _plain(value)
-            if len(value) > 1 and secret and value in message:
-                message = message.replace(value, "(not shown)")
-        super().error(message)
-
-
-_SECRETS = ("a URL with a password in it", "a private key", "a Convex admin key", "an instance secret")
-"""What is never the name of a file, an overlay or a context."""
-
-
-def _refuse_secrets(parser: argparse.ArgumentParser, words: list[str]) -> None:
-    """End with an error that shows nothing if a word of the command line holds a secret: errors name files.
-
-    `admin-key --check` takes a key, and warns itself that the shell's history keeps it.
-    """
-    from convex_k8s.secrecy import named_like_a_secret, secret_in
-
-    for before, word in itertools.pairwise(["", *words]):
-        if before == "--check" or word.startswith("--check="):
-            continue
-        name, given, _ = word.partition("=")
-        kind = secret_in(word)
-        if given and re.fullmatch(r"[A-Z][A-Z0-9_]*", name) and named_like_a_secret(name):
-            kind = _SECRETS[-1] if name == "INSTANCE_SECRET" else "a secret with its name"
-        if kind in (*_SECRETS, "a secret with its name"):
-            parser.error(
-                f"an argument (not shown) looks like {kind}: the shell's history and the list of processes keep it. "
-                "Values come from the environment, a file or a prompt"
-            )
-
-
-def _plain(word: str) -> bool:
-    """Whether a word may be shown: a name, an option or a path of names, and nothing that may be a credential."""
-    from convex_k8s.secrecy import random_looking, secret_in
-
-    return bool(re.fullmatch(r"[-a-z./_]{1,40}", word)) and not secret_in(word) and not random_looking(word)
 
 
 def _take_paths_for_names(arguments: argparse.Namespace) -> None:
