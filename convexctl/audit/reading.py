@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from convexctl import regular_files
+from convexctl.audit import other_formats
 from convexctl.audit.unrendered import (
     KUSTOMIZATIONS,
+    chart_of_template,
     helm_chart,
-    is_toml,
     kind_without_manifests,
     kustomization,
     kustomizations,
@@ -30,6 +32,9 @@ MOST_NODES = 3_000_000
 """Values in all inputs: the objects of a large cluster."""
 MOST_LETTERS = 200_000_000
 """Letters in all inputs."""
+_LARGEST_SOURCE = 1_000_000
+"""Bytes of a file of another tool that is looked into without being named."""
+_IMAGE = re.compile(r"convex-(backend|dashboard)\b")
 STDIN = "-"
 STDIN_NAME = "stdin"
 
@@ -81,12 +86,30 @@ class _Reader:
         if place.name in KUSTOMIZATIONS and place.is_file():
             place = place.parent
         if not place.is_dir():
-            self.file(place)
+            self.named(place)
             return
         done = [*self.kustomizations(place), *self.charts(place)]
         for file in sorted(file for file in place.rglob("*") if file.suffix in ENDINGS and not file.is_dir()):
             if file.name not in KUSTOMIZATIONS and not any(file.resolve().is_relative_to(folder) for folder in done):
                 self.file(file)
+        self.others(place)
+
+    def named(self, file: Path) -> None:
+        """Read a file that the user names: if nothing is in it, that is said."""
+        before = len(self.documents), len(self.unrendered)
+        self.file(file)
+        if before == (len(self.documents), len(self.unrendered)):
+            self.unrendered.append(f"{file}: holds no object of Kubernetes (apiVersion, kind, metadata)")
+
+    def others(self, folder: Path) -> None:
+        """Name what a folder has of other tools about Convex, each kind of it once."""
+        said: dict[str, list[Path]] = {}
+        for file in sorted(folder.rglob("*")):
+            if file.name.endswith(other_formats.ENDINGS) and file.is_file() and (what := _about_convex(file)):
+                said.setdefault(what, []).append(file)
+        for what, files in said.items():
+            more = f" ({len(files) - 1} more like it)" if len(files) > 1 else ""
+            self.unrendered.append(f"{files[0]}: is {what}{more}")
 
     def kustomizations(self, folder: Path) -> list[Path]:
         """Render the kustomizations of a folder; returns the folders whose files need not be read any more."""
@@ -105,11 +128,17 @@ class _Reader:
         return [chart.resolve() for chart in found]
 
     def file(self, file: Path) -> None:
+        if (chart := chart_of_template(file)) is not None:
+            self.unrendered.append(f"{chart}: is {helm_chart(str(chart))}")
+            return
         try:
             text = regular_files.read_text(file)
         except (OSError, UnicodeDecodeError) as error:
+            if isinstance(error, UnicodeDecodeError) and (said := other_formats.by_name(file)):
+                self.unrendered.append(f"{file}: is {said}")
+                return
             raise UserError(f"{file}: {_reason(error)}") from None
-        if said := is_toml(file, text):
+        if said := other_formats.of_file(file, text):
             self.unrendered.append(f"{file}: is {said}")
             return
         self.text(str(file), text)
@@ -142,11 +171,43 @@ def nothing_found(documents: Documents | None, count: int = 0, notes: Iterable[s
     if documents and documents.unrendered:
         return UserError("\n".join(documents.unrendered))
     number = len(documents.located) if documents else count
+    images = _naming_an_image(documents) if documents else ""
     said = (
         f"audit: no Convex backend or dashboard among {number} objects "
         "(if the image has another name: --image backend=NAME)"
     )
-    return UserError("\n".join([said, *notes]))
+    return UserError("\n".join([said, *([images] if images else []), *notes]))
+
+
+def _naming_an_image(documents: Documents) -> str:
+    """A line about an object that names an image of Convex and is of a kind that is not read."""
+    for document in documents.located:
+        if (place := _place_of_image(document)) is not None:
+            return f"{place}: a {_text(document, 'kind')} names an image of Convex, and audit does not read this kind"
+    return ""
+
+
+def _place_of_image(document: Located) -> Place | None:
+    """Where an object names an image of Convex."""
+    waiting = [document]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one.value, str) and _IMAGE.search(one.value):
+            return one.place
+        if isinstance(one.value, dict | list):
+            waiting += one.value.values() if isinstance(one.value, dict) else one.value
+    return None
+
+
+def _about_convex(file: Path) -> str:
+    """What a file of another tool is, if it names Convex; empty for any other."""
+    try:
+        if file.stat().st_size > _LARGEST_SOURCE:
+            return ""
+        text = regular_files.read_text(file)
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return other_formats.of_file(file, text) if "convex" in text.lower() else ""
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -190,7 +190,7 @@ def test_an_overlay_is_named_with_its_folder(
 def test_values_of_a_chart(tmp_path: Path, name: str, section: str) -> None:
     (tmp_path / name).write_text(f"{section}: {{repository: ghcr.io/get-convex/convex-backend}}")
     (said,) = read([str(tmp_path / name)]).unrendered
-    assert f"helm template NAME CHART --values {name} |" in said
+    assert f"helm template NAME CHART --values {tmp_path / name} |" in said
 
 
 @pytest.mark.parametrize(
