@@ -77,7 +77,9 @@ def test_they_lead_from_nothing_to_the_environment_and_back(cluster: ControlPlan
     assert {thing["metadata"]["name"] for thing in left} == secrets.keys()
 
 
-def test_removal_keeps_the_database_until_it_is_asked_for(cluster: ControlPlane, crds: Path, tmp_path: Path) -> None:
+def test_removal_keeps_the_database_until_it_is_asked_for(
+    cluster: ControlPlane, crds: list[Path], tmp_path: Path
+) -> None:
     create = "{cluster: db, create: {storage: {size: 1Gi}}}"
     overlay = f"namespace: {cluster.namespace()}\npostgres: {{enabled: true, cloudNativePG: {create}}}\n"
     environment = environment_of(overlay)

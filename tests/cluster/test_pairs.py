@@ -173,7 +173,7 @@ def test_each_starts_and_has_no_error(environments: list[Environment]) -> None:
         assert errors == [], f"{name(combination)}: {[(each.rule.id, each.message) for each in errors]}"
 
 
-def test_a_real_api_server_takes_each(cluster: ControlPlane, crds: Path, environments: list[Environment]) -> None:
+def test_a_real_api_server_takes_each(cluster: ControlPlane, crds: list[Path], environments: list[Environment]) -> None:
     """As a dry run, field by field; an object that two combinations have in common is asked for once.
 
     The overlays of a paused backend are among them, because `test_apply` is about pods.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -42,15 +41,6 @@ EXTERNAL = {
 }
 
 
-@pytest.fixture(scope="module")
-def kinds_of_others(cluster: ControlPlane) -> None:
-    """The CustomResourceDefinitions of the operators."""
-    folder = os.environ.get("CRD_DIR")
-    if not folder or not Path(folder).is_dir():
-        pytest.skip("CRD_DIR does not name a folder with the CustomResourceDefinitions of the operators")
-    cluster.install_crds(Path(folder))
-
-
 def applied(cluster: ControlPlane, namespace: str, environment: Environment, folder: Path) -> dict[str, Object]:
     """The objects of an environment that was applied twice, as the API server has them."""
     write_files(environment, folder)
@@ -63,7 +53,7 @@ def applied(cluster: ControlPlane, namespace: str, environment: Environment, fol
 
 @pytest.mark.parametrize("options", EXTERNAL.values(), ids=EXTERNAL)
 def test_external_secrets_are_taken_as_they_are(
-    cluster: ControlPlane, kinds_of_others: None, namespace: str, tmp_path: Path, options: str
+    cluster: ControlPlane, crds: list[Path], namespace: str, tmp_path: Path, options: str
 ) -> None:
     overlay = overlay_of(
         "{postgres: {enabled: true, caSecret: db-ca}, s3: {provider: minio}, "
@@ -86,7 +76,7 @@ def test_external_secrets_are_taken_as_they_are(
 
 
 def test_sealed_secrets_are_taken_as_they_are_and_hold_all_that_the_pods_need(
-    cluster: ControlPlane, kinds_of_others: None, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: ControlPlane, crds: list[Path], namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = SealingKey(tmp_path)
     monkeypatch.setenv("PATH", cluster.environment["PATH"])

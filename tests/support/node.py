@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from tests.support.control_plane import ASSETS, ControlPlane
+from tests.support.control_plane import ASSETS, RARELY_COLLECTED, ControlPlane
 from tests.support.processes import Processes, folder_that_goes, wait_until
 
 PROGRAM = "CONVEX_K8S_NODE"
@@ -92,7 +92,7 @@ class Node(ControlPlane):
     def operators(self, *words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Call the program that starts operators: `up NAME...`, `reach PORT`, `git NAME FOLDER`. One call at a time."""
         with _locked(Path(f"{self._home()}.operators"), fcntl.LOCK_EX):
-            return _call(os.environ[OPERATORS], self._home(), *words, check=check)
+            return _call(os.environ[OPERATORS], self._home(), *words, check=check, **RARELY_COLLECTED)
 
     @contextmanager
     def exposed(self, port: int, to: int) -> Iterator[str]:
@@ -159,7 +159,7 @@ def _shared_node(images: list[str]) -> Iterator[Path]:
 
 
 def _start(home: Path, **variables: str) -> None:
-    _call(os.environ[PROGRAM], home, "up", check=True, **variables)
+    _call(os.environ[PROGRAM], home, "up", check=True, **RARELY_COLLECTED, **variables)
 
 
 @contextmanager
