@@ -8,7 +8,7 @@ from __future__ import annotations
 import zoneinfo
 
 import pytest
-from convex_k8s.values import kubernetes_fields, kubernetes_structs, kubernetes_types
+from convex_k8s.values import kubernetes_choices, kubernetes_fields, kubernetes_structs, kubernetes_types
 from convex_k8s.values.kubernetes_structs import ONE_OF
 from convex_k8s.values.time_zone import time_zones
 
@@ -16,6 +16,11 @@ from tests.support.overlay_cases import environment_of, faults_of, overlay_of
 
 SPREAD = "maxSkew: 1, topologyKey: a, whenUnsatisfiable"
 TERMS = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [%s]}}}"
+POD = "apiVersion: v1, kind: Pod, spec: {containers: [{name: a}]"
+SCALER = "apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, spec: {maxReplicas: 2"
+TARGET = "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: a}"
+RBAC = "apiVersion: rbac.authorization.k8s.io/v1"
+LIMITS = "apiVersion: v1, kind: LimitRange, spec: {limits:"
 OF_A_POD = [
     ("hostAliases: [{ip: 300.0.0.1, hostnames: [a]}]", "hostAliases[0].ip: must be an IP address"),
     ("hostAliases: [{ip: 10.0.0.1, hostnames: [A_b]}]", "hostAliases[0].hostnames: must be a DNS name"),
@@ -49,6 +54,13 @@ OF_A_POD = [
     ("initContainers: [{name: a, image: i, readinessProbe: {exec: {command: [a]}}}]",
      "initContainers[0].readinessProbe: is not for a container that ends"),
     ("extraContainers: [{name: a_b, image: i}]", "extraContainers[0].name: must be a DNS label"),
+    (TERMS % "{matchExpressions: [{key: a, operator: In, values: ['b c']}]}", "values[0]: must be a label value"),
+    ("extraVolumes: [{name: x, projected: {sources: [{secret: {name: a, items: [{key: k, path: p}]}}, {configMap: "
+     "{name: b, items: [{key: k, path: p}]}}]}}]", "sources[1].configMap.items[0].path: is p, where another source"),
+    ("extraVolumes: [{name: x, iscsi: {iqn: bad, lun: 0, targetPortal: a}}]", "iscsi.iqn: must be an iSCSI name like"),
+    ("podAnnotations: {container.apparmor.security.beta.kubernetes.io/no: unconfined}", "names no container of"),
+    ("podAnnotations: {container.apparmor.security.beta.kubernetes.io/convex-backend: other}", "must be runtime"),
+    ("podAnnotations: {seccomp.security.alpha.kubernetes.io/pod: other}", "must be runtime/default, unconfined or"),
     ("serviceAccount: {create: true, name: default}", "serviceAccount.name: is default, which every namespace has"),
 ]  # fmt: skip
 OF_A_CONTAINER = [
@@ -70,6 +82,14 @@ OF_A_CONTAINER = [
     ("resources: {requests: {nvidia.com/gpu: 1}}", "needs the same amount under limits"),
     ("securityContext: {privileged: true, allowPrivilegeEscalation: false}", "cannot be false while privileged is tru"),
     ("securityContext: {seccompProfile: {type: Localhost}}", "must have type Localhost and a localhostProfile"),
+    ("env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 3}}}]", "divisor: must be 1 or 1m"),
+    ("env: [{name: A, valueFrom: {fieldRef: {fieldPath: \"metadata.labels['a b']\"}}}]", "must be a label key"),
+    ("resources: {limits: {hugepages-2Mi: 2Mi}}", "resources: has huge pages, which need cpu or memory beside them"),
+    ("resources: {limits: {hugepages-2Mi: 3Mi, cpu: 1}}", "resources.limits.hugepages-2Mi: must be a multiple of 2Mi"),
+    ("resources: {claims: [{name: gpu}]}", "claims[0].name: is gpu, and no item of the pod's resourceClaims"),
+    ("securityContext: {windowsOptions: {hostProcess: true}}", "hostProcess: is true, and not in every container"),
+    ("securityContext: {procMount: Unmasked}", "procMount: is Unmasked, which needs hostUsers false"),
+    ("volumeDevices: [{name: gone, devicePath: /dev/x}]", "volumeDevices[0].name: is gone, and no volume"),
     ("volumeMounts: [{name: gone, mountPath: /x}]", "volumeMounts[0].name: is gone, and no volume is called so"),
 ]  # fmt: skip
 OF_AN_OBJECT = [
@@ -90,12 +110,38 @@ OF_AN_OBJECT = [
      "must have restartPolicy OnFailure or Never"),
     ("apiVersion: apps/v1, kind: Deployment, spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: "
      "{a: c}}, spec: {containers: [{name: a, image: i}]}}}", "does not fit the labels of the pods"),
+    ("apiVersion: v1, kind: ConfigMap, data: {a: b}, binaryData: {a: Yg==}", "data.a: is a key of binaryData too"),
+    ("apiVersion: v1, kind: ConfigMap, binaryData: {a: plain}", "binaryData: must be base64 under a"),
+    ("apiVersion: v1, kind: Secret, type: kubernetes.io/tls", "type: needs tls.crt and tls.key, which an overlay must"),
+    ("apiVersion: v1, kind: Service, spec: {clusterIP: none, ports: [{port: 1}]}", "clusterIP: must be an IP address"),
+    ("apiVersion: apps/v1, kind: Deployment, spec: {strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0%}}, "
+     "selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a}]}}}",
+     "rollingUpdate.maxUnavailable: is 0, and so is maxSurge"),
+    ("apiVersion: apps/v1, kind: DaemonSet, spec: {updateStrategy: {rollingUpdate: {maxUnavailable: 1x}}, selector: "
+     "{matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a}]}}}",
+     "maxUnavailable: must be a number of pods, or a percentage like 50%"),
+    (f"{POD}, securityContext: {{sysctls: [{{name: A B, value: '1'}}]}}}}", "sysctls[0].name: must be the name of"),
+    (f"{POD}, readinessGates: [{{conditionType: a b}}]}}", "readinessGates[0].conditionType: must be a condition"),
+    (f"{POD}, schedulingGates: [{{name: a b}}]}}", "schedulingGates[0].name: must be a gate like"),
+    ("apiVersion: v1, kind: Pod, spec: {containers: [{name: a, volumeMounts: [{name: x, mountPath: /x}]}]}",
+     "containers[0].volumeMounts[0].name: is x, and no volume of the pod"),
+    ("apiVersion: batch/v1, kind: Job, spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, "
+     "volumeMounts: [{name: x, mountPath: /x}]}]}}}", "volumeMounts[0].name: is x, and no volume of the pod"),
+    (f"{SCALER}, scaleTargetRef: {{kind: Deployment, name: a}}}}", "scaleTargetRef.apiVersion: must be a group"),
+    (f"{SCALER}, {TARGET}, metrics: [{{type: Cpu}}]}}", "metrics[0].type: must be one of"),
+    (f"{SCALER}, {TARGET}, metrics: [{{type: Resource}}]}}", "metrics[0]: has no resource, which type Resource needs"),
+    (f"{RBAC}, kind: Role, rules: [{{nonResourceURLs: [/a], verbs: [get]}}]", "belong to no namespace: write"),
+    (f"{LIMITS} [{{type: Container, max: {{cpu: 1}}, min: {{cpu: 2}}}}]}}", "limits[0].min.cpu: is more than max"),
+    ("apiVersion: v1, kind: ResourceQuota, spec: {hard: {pods: -1}}", "spec.hard: must be 0 or more, for pods"),
+    ("apiVersion: v1, kind: ResourceQuota, spec: {hard: {disks: 1}}", "hard.disks: is not a resource of quotas"),
+    ("apiVersion: v1, kind: ResourceQuota, spec: {scopes: [Best]}", "spec.scopes: must be one of"),
     ("apiVersion: policy/v1, kind: PodDisruptionBudget, spec: {minAvailable: 1, maxUnavailable: 1}", "keep one"),
 ]  # fmt: skip
 OF_METADATA = [
     ("name: UPPER", "metadata.name: must be the name of an object"),
     ("name: x, labels: {a: 'b c'}", "metadata.labels: must be a label value"),
     ("name: x, annotations: {'a b': c}", "metadata.annotations: must be an annotation key"),
+    ("name: x, finalizers: ['a b']", "metadata.finalizers: must be a finalizer like"),
     ("name: x, namespace: a.b", "metadata.namespace: must be a DNS label"),
 ]
 FAULTS = [
@@ -123,6 +169,43 @@ def test_a_patch_is_held_to_the_same() -> None:
         environment_of(patch)
 
 
+RIGHT_OF_A_CONTAINER = [
+    "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}]",
+    "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: 1Mi}}}]",
+    "env: [{name: A, valueFrom: {fieldRef: {fieldPath: \"metadata.annotations['A.b/c']\"}}}]",
+    "resources: {limits: {hugepages-2Mi: 4Mi, cpu: 1}}",
+    "resources: {requests: {kubernetes.io/x: 1}, limits: {cpu: 1}}",
+    "securityContext: {procMount: Default, windowsOptions: {hostProcess: false}}",
+]
+RIGHT_OF_A_POD = [
+    "persistence: {enabled: true}, extraContainers: [{name: a, image: i, volumeDevices: "
+    "[{name: data, devicePath: /d}]}]",
+    "extraVolumes: [{name: x, projected: {sources: [{secret: {name: a, items: [{key: k, path: p}]}}, {configMap: "
+    "{name: b, items: [{key: k, path: q}]}}, {serviceAccountToken: {path: p}}]}}]",
+    "extraVolumes: [{name: x, iscsi: {iqn: 'iqn.2001-04.com.example:a', lun: 0, targetPortal: a}}]",
+    TERMS % "{matchExpressions: [{key: a, operator: In, values: ['', b_c]}]}",
+    "podAnnotations: {container.apparmor.security.beta.kubernetes.io/convex-backend: localhost/own}",
+    "podAnnotations: {seccomp.security.alpha.kubernetes.io/pod: runtime/default}",
+]
+RIGHT_OF_AN_OBJECT = [
+    "apiVersion: v1, kind: ConfigMap, data: {a: b}, binaryData: {c: Yg==}",
+    "apiVersion: v1, kind: Secret, type: example.com/any",
+    f"{POD}, schedulingGates: [{{name: example.com/a}}]}}",
+    f"{POD}, resourceClaims: [{{name: gpu, resourceClaimName: own}}]}}",
+    "apiVersion: apps/v1, kind: StatefulSet, spec: {serviceName: x, selector: {matchLabels: {a: b}}, template: "
+    "{metadata: {labels: {a: b}}, spec: {containers: [{name: a, volumeMounts: [{name: own, mountPath: /x}]}]}}, "
+    "volumeClaimTemplates: [{metadata: {name: own}, spec: {accessModes: [ReadWriteOnce], resources: {requests: "
+    "{storage: 1Gi}}}}]}",
+    "apiVersion: apps/v1, kind: Deployment, spec: {strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 100%}}, "
+    "selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a}]}}}",
+    f"{SCALER}, scaleTargetRef: {{apiVersion: v1, kind: ReplicationController, name: a}}}}",
+    f"{SCALER}, {TARGET}, metrics: [{{type: Pods, pods: {{metric: {{name: q}}, target: {{type: AverageValue, "
+    "averageValue: 500m}}}]}",
+    f"{RBAC}, kind: ClusterRole, rules: [{{nonResourceURLs: [/a], verbs: [get]}}]",
+    f"{LIMITS} [{{type: Container, min: {{cpu: 100m}}, defaultRequest: {{cpu: 100m}}, max: {{cpu: 1}}}}]}}",
+    "apiVersion: v1, kind: ResourceQuota, spec: {hard: {pods: 0, count/deployments.apps: 5, requests.nvidia.com/gpu: 1}"
+    ", scopeSelector: {matchExpressions: [{scopeName: PriorityClass, operator: In, values: [a]}]}}",
+]
 RIGHT = [
     "backend: {hostAliases: [{ip: '::1', hostnames: [a.b]}]}",
     "backend: {extraContainers: [{name: a, image: i, ports: [{containerPort: 1}, {containerPort: 1, protocol: UDP}]}]}",
@@ -136,6 +219,9 @@ RIGHT = [
     "extraObjects: [{apiVersion: acme.io/stable, kind: Thing, metadata: {name: x, annotations: {A.acme.io/b: c}}}]",
     "extraObjects: [{apiVersion: v1, kind: Service, metadata: {name: x}, spec: {clusterIP: None}}]",
     "maintenance: {restartSchedule: '@daily', timeZone: US/Pacific}",
+    *(f"backend: {{extraContainers: [{{name: a, image: i, {text}}}]}}" for text in RIGHT_OF_A_CONTAINER),
+    *(f"backend: {{{text}}}" for text in RIGHT_OF_A_POD),
+    *(f"extraObjects: [{{metadata: {{name: x}}, {text}}}]" for text in RIGHT_OF_AN_OBJECT),
 ]
 
 
@@ -145,10 +231,10 @@ def test_what_it_takes_is_taken(text: str) -> None:
 
 
 def test_every_rule_is_about_a_field_that_exists() -> None:
-    for name in [*kubernetes_fields.FIELDS, *kubernetes_fields.CHOICES]:
+    for name in [*kubernetes_fields.FIELDS, *kubernetes_choices.CHOICES]:
         type, _, field = name.partition(".")
         assert field in kubernetes_types.fields(type), name
-    for type, names in {**kubernetes_fields.NOT_EMPTY, **ONE_OF}.items():
+    for type, names in {**kubernetes_choices.NOT_EMPTY, **ONE_OF}.items():
         assert set(names) <= set(kubernetes_types.fields(type)), type
     for type in [*kubernetes_structs.TOGETHER, *kubernetes_structs.KEYS]:
         assert kubernetes_types.fields(type), type

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values.base import QUALIFIED
-from convex_k8s.values.quantities import QUANTITY, amount
+from convex_k8s.values.kubernetes_amounts import amounts, unit
+from convex_k8s.values.kubernetes_checks import ANNOTATION_KEY, DNS_NAME, LABEL_KEY, LABEL_VALUE
+from convex_k8s.values.kubernetes_pod_specs import between_containers, template
 
 Struct = Mapping[str, Any]
 Check = Callable[[Struct], Iterator[Problem]]
@@ -42,6 +43,16 @@ def _node_term(value: Struct) -> Iterator[Problem]:
             yield Problem((*path, "key"), "must be metadata.name, the one field that there is")
         elif entry.get("operator") not in ("In", "NotIn") or len(entry.get("values") or []) != 1:
             yield Problem(path, "must have operator In or NotIn and one value")
+        elif fault := DNS_NAME(entry["values"][0]):
+            yield Problem((*path, "values", 0), fault)
+
+
+def _node_selector(value: Struct) -> Iterator[Problem]:
+    for place, term in enumerate(value.get("nodeSelectorTerms") or []):
+        for index, entry in enumerate(term.get("matchExpressions") or []):
+            for nth, label in enumerate(entry.get("values") or []):
+                if fault := LABEL_VALUE(label):
+                    yield Problem(("nodeSelectorTerms", place, "matchExpressions", index, "values", nth), fault)
 
 
 def _spread(value: Struct) -> Iterator[Problem]:
@@ -58,34 +69,6 @@ def _toleration(value: Struct) -> Iterator[Problem]:
         yield Problem((), "has no key, which only operator Exists may lack")
     if value.get("tolerationSeconds") is not None and value.get("effect") != "NoExecute":
         yield Problem(("tolerationSeconds",), "goes with effect NoExecute only")
-
-
-def number(quantity: Any) -> Any:
-    """The number of a quantity; None if it is none."""
-    text = str(quantity)
-    return amount(text.lstrip("+")) if re.fullmatch(rf"\+?{QUANTITY}", text) else None
-
-
-def _container_resources(value: Struct) -> Iterator[Problem]:
-    limits, requests = value.get("limits") or {}, value.get("requests") or {}
-    if not isinstance(limits, dict) or not isinstance(requests, dict):
-        return
-    for field, amounts in (("limits", limits), ("requests", requests)):
-        for name, quantity in amounts.items():
-            known = name in ("cpu", "memory", "ephemeral-storage") or name.startswith("hugepages-")
-            if not known and not ("/" in name and re.fullmatch(QUALIFIED, name)):
-                yield Problem((field, name), "is not a resource: cpu, memory, ephemeral-storage, or example.com/gpu")
-            elif str(quantity).startswith("-"):
-                yield Problem((field, name), "must be 0 or more")
-            elif "/" in name and (number(quantity) or 0) % 1:
-                yield Problem((field, name), "must be a whole number")
-    for name, quantity in requests.items():
-        asked, most = number(quantity), number(limits.get(name))
-        if name not in limits and "/" in name:
-            yield Problem(("requests", name), "needs the same amount under limits")
-        elif asked is not None and most is not None and (asked > most or (asked != most and "/" in name)):
-            less = "must be the same as the limit" if "/" in name else "is more than the limit"
-            yield Problem(("requests", name), f"{less} of {limits[name]}")
 
 
 def _security(value: Struct) -> Iterator[Problem]:
@@ -141,6 +124,37 @@ def _references(value: Struct, fields: str) -> Iterator[Problem]:
     if isinstance(resource, dict) and not re.fullmatch(_RESOURCES, str(resource.get("resource", ""))):
         yield Problem(("resourceFieldRef", "resource"), "must be a resource like limits.memory or requests.cpu")
 
+    path = str((field or {}).get("fieldPath", "")) if isinstance(field, dict) else ""
+    kind, _, key = path.removesuffix("']").partition("['")
+    check = {"metadata.labels": LABEL_KEY, "metadata.annotations": ANNOTATION_KEY}.get(kind)
+    if check and (fault := check(key if check is LABEL_KEY else key.lower())):
+        yield Problem(("fieldRef", "fieldPath"), fault)
+
+
+def _projected(value: Struct) -> Iterator[Problem]:
+    """The files of all sources lie in one folder."""
+    taken: list[str] = []
+    for index, source in enumerate(value.get("sources") or []):
+        for kind, its in source.items():
+            files = [(("items", place), item) for place, item in enumerate(its.get("items") or [])]
+            for path, file in files:
+                if file["path"] in taken:
+                    place = ("sources", index, kind, *path, "path")
+                    yield Problem(place, f"is {file['path']}, where another source puts a file already")
+                taken.append(file["path"])
+
+
+def _iscsi(value: Struct) -> Iterator[Problem]:
+    if (value.get("chapAuthDiscovery") or value.get("chapAuthSession")) and not value.get("secretRef"):
+        yield Problem((), "has no secretRef, which CHAP needs")
+
+
+def _pod_security(value: Struct) -> Iterator[Problem]:
+    names = [sysctl["name"] for sysctl in value.get("sysctls") or []]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Problem(("sysctls", index, "name"), "is what another one in the list has already")
+
 
 def _projection(value: Struct) -> Iterator[Problem]:
     if len(value) > 1:
@@ -160,6 +174,30 @@ def _pod(value: Struct) -> Iterator[Problem]:
                 yield Problem((field, index, "name"), "is what another container is called")
             taken.append(container["name"])
             yield from _later(container, (field, index)) if field == "initContainers" else ()
+    yield from between_containers(value)
+    if value.get("schedulingGates") and value.get("nodeName"):
+        yield Problem(("nodeName",), "is set beside schedulingGates: keep one")
+    sysctls = (value.get("securityContext") or {}).get("sysctls") or []
+    for index, sysctl in enumerate(sysctls):
+        for shared, names in _SYSCTLS_OF_THE_NODE.items():
+            if value.get(shared) and re.match(names, sysctl["name"]):
+                place = ("securityContext", "sysctls", index, "name")
+                yield Problem(place, f"is the node's own with {shared}: remove it")
+    yield from _whole(value)
+
+
+_SYSCTLS_OF_THE_NODE = {"hostNetwork": "net[./]", "hostIPC": r"kernel[./](shm|msg|sem)|fs[./]mqueue[./]"}
+
+
+def _whole(value: Struct) -> Iterator[Problem]:
+    """What the pod has for all its containers."""
+    for shared in ("hostNetwork", "hostPID", "hostIPC"):
+        if value.get(shared) and value.get("hostUsers") is False:
+            yield Problem((shared,), "cannot be true while hostUsers is false")
+    resources = value.get("resources") or {}
+    for name in {**(resources.get("limits") or {}), **(resources.get("requests") or {})}:
+        if name not in ("cpu", "memory") and not name.startswith("hugepages-"):
+            yield Problem(("resources",), f"has {name}, and a pod as a whole may have cpu, memory and huge pages")
 
 
 def _later(container: Struct, path: Path) -> Iterator[Problem]:
@@ -177,11 +215,17 @@ OF_PODS: dict[str, Check] = {
     "Container": _container,
     "DownwardAPIVolumeFile": _downward_file,
     "EnvVarSource": _variable_source,
+    "ISCSIVolumeSource": _iscsi,
     "LabelSelectorRequirement": _requirement,
+    "NodeSelector": _node_selector,
     "NodeSelectorRequirement": _requirement,
     "NodeSelectorTerm": _node_term,
+    "PodSecurityContext": _pod_security,
     "PodSpec": _pod,
-    "ResourceRequirements": _container_resources,
+    "PodTemplateSpec": template,
+    "ProjectedVolumeSource": _projected,
+    "ResourceFieldSelector": unit,
+    "ResourceRequirements": amounts,
     "SeccompProfile": _seccomp,
     "SecurityContext": _security,
     "Toleration": _toleration,

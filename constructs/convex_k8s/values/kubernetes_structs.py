@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from convex_k8s.problems import Problem
-from convex_k8s.values.kubernetes_pods import OF_PODS, Check, Struct, number
+from convex_k8s.values.kubernetes_limits import OF_LIMITS
+from convex_k8s.values.kubernetes_networks import OF_NETWORKS
+from convex_k8s.values.kubernetes_pods import OF_PODS, Check, Struct
+from convex_k8s.values.kubernetes_workloads import OF_WORKLOADS
+from convex_k8s.values.quantities import number
 
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 ONE_OF: dict[str, tuple[str, ...]] = {
@@ -32,6 +34,18 @@ def faults(type: str, value: Struct) -> Iterator[Problem]:
         elif not given:
             yield Problem((), f"has none of {', '.join(names)}")
     yield from TOGETHER.get(type, _nothing)(value)
+    if "kind" in value:
+        yield from _finalizers(value.get("metadata") or {})
+
+
+def _finalizers(metadata: Struct) -> Iterator[Problem]:
+    """Kubernetes' own kinds take finalizers without a domain from Kubernetes alone."""
+    given = metadata.get("finalizers") or []
+    for index, name in enumerate(given):
+        if "/" not in name and name not in ("foregroundDeletion", "kubernetes", "orphan"):
+            yield Problem(("metadata", "finalizers", index), "must have a domain in front, like example.com/cleanup")
+    if "orphan" in given and "foregroundDeletion" in given:
+        yield Problem(("metadata", "finalizers"), "has both orphan and foregroundDeletion: keep one")
 
 
 def list_faults(type: str, items: list[Any]) -> Iterator[Problem]:
@@ -51,105 +65,45 @@ def _nothing(_: Struct) -> Iterator[Problem]:
     yield from ()
 
 
-def _workload(value: Struct) -> Iterator[Problem]:
-    """The selector of a StatefulSet or Deployment must fit its pods, which run for ever."""
-    template = value.get("template") or {}
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    selector = value.get("selector") or {}
-    wanted = selector.get("matchLabels") or {}
-    if not wanted and not selector.get("matchExpressions"):
-        yield Problem(("selector",), "is empty: name labels of the pods")
-    elif any(labels.get(key) != label for key, label in wanted.items()):
-        yield Problem(("selector", "matchLabels"), "does not fit the labels of the pods under template")
-    if (template.get("spec") or {}).get("restartPolicy") not in (None, "Always"):
-        yield Problem(("template", "spec", "restartPolicy"), "must be Always")
-
-
-def _strategy(value: Struct) -> Iterator[Problem]:
-    if value.get("type") == "Recreate" and value.get("rollingUpdate") is not None:
-        yield Problem(("rollingUpdate",), "means nothing with type Recreate: remove it")
-
-
-def _job(value: Struct) -> Iterator[Problem]:
-    pod = (value.get("template") or {}).get("spec") or {}
-    if pod.get("restartPolicy") not in ("OnFailure", "Never"):
-        yield Problem(("template", "spec"), "must have restartPolicy OnFailure or Never")
-
-
-def _service(value: Struct) -> Iterator[Problem]:
-    ports = value.get("ports") or []
-    kind = value.get("type") or "ClusterIP"
-    if kind == "ExternalName" and not value.get("externalName"):
-        yield Problem((), "has no externalName, which type ExternalName needs")
-    elif kind != "ExternalName" and not ports and value.get("clusterIP") != "None":
-        yield Problem((), "has no ports")
-    for index, port in enumerate(ports):
-        if len(ports) > 1 and isinstance(port, dict) and not port.get("name"):
-            yield Problem(("ports", index), "has no name, which each of several ports needs")
-        if kind == "ClusterIP" and isinstance(port, dict) and port.get("nodePort"):
-            yield Problem(("ports", index, "nodePort"), "needs type NodePort or LoadBalancer")
-    if kind == "ClusterIP" and value.get("externalTrafficPolicy") and not value.get("externalIPs"):
-        yield Problem(("externalTrafficPolicy",), "needs type NodePort or LoadBalancer")
-    for name in ("loadBalancerClass", "loadBalancerSourceRanges"):
-        if value.get(name) and kind != "LoadBalancer":
-            yield Problem((name,), "needs type LoadBalancer")
-
-
-def _ingress(value: Struct) -> Iterator[Problem]:
-    if not value.get("rules") and not value.get("defaultBackend"):
-        yield Problem((), "has neither rules nor a defaultBackend")
-
-
-def _ingress_path(value: Struct) -> Iterator[Problem]:
-    path = value.get("path", "/")
-    if isinstance(path, str) and not path.startswith("/") and value.get("pathType") != "ImplementationSpecific":
-        yield Problem(("path",), "must begin with /")
-
-
-def _ingress_service(value: Struct) -> Iterator[Problem]:
-    if not value.get("port"):
-        yield Problem((), "has no port")
-
-
-def _block(value: Struct) -> Iterator[Problem]:
-    whole = ipaddress.ip_network(value["cidr"], strict=False)
-    for index, text in enumerate(value.get("except") or []):
-        part = ipaddress.ip_network(text, strict=False)
-        if part.version != whole.version or part == whole or not part.subnet_of(whole):  # type: ignore[arg-type]
-            yield Problem(("except", index), f"is not a part of {value['cidr']}")
-
-
 def _rule(value: Struct) -> Iterator[Problem]:
-    if not value.get("nonResourceURLs") and not (value.get("resources") and value.get("apiGroups") is not None):
+    if not value.get("nonResourceURLs") and not (value.get("resources") and value.get("apiGroups")):
         yield Problem((), "has no apiGroups and resources")
+    if value.get("nonResourceURLs") and value.get("resources"):
+        yield Problem(("nonResourceURLs",), "is set beside resources: make two items of it")
 
 
-def _peer(value: Struct) -> Iterator[Problem]:
-    if not value:
-        yield Problem((), "is empty: name an ipBlock, a namespaceSelector or a podSelector")
-    elif "ipBlock" in value and len(value) > 1:
-        yield Problem(("ipBlock",), "is set beside a selector: make two items of it")
+def _role(value: Struct) -> Iterator[Problem]:
+    for index, rule in enumerate(value.get("rules") or []):
+        if rule.get("nonResourceURLs"):
+            place = ("rules", index, "nonResourceURLs")
+            yield Problem(place, "belong to no namespace: write a ClusterRole")
 
 
-def _policy_port(value: Struct) -> Iterator[Problem]:
-    first, last = value.get("port"), value.get("endPort")
-    if last is not None and not (isinstance(first, int) and first <= last):
-        yield Problem(("endPort",), "needs a port that is a number and not above it")
+def _config_map(value: Struct) -> Iterator[Problem]:
+    binary = value.get("binaryData") or {}
+    for key in value.get("data") or {}:
+        if key in binary:
+            yield Problem(("data", key), "is a key of binaryData too: keep one")
 
 
-def _budget(value: Struct) -> Iterator[Problem]:
-    if value.get("minAvailable") is not None and value.get("maxUnavailable") is not None:
-        yield Problem(("maxUnavailable",), "is set beside minAvailable: keep one")
-    for name in ("minAvailable", "maxUnavailable"):
-        most = value.get(name)
-        if (isinstance(most, int) and most < 0) or (isinstance(most, str) and not re.fullmatch("[0-9]+%", most)):
-            yield Problem((name,), "must be a number of pods, or a percentage like 50%")
+_DATA_OF_SECRETS = {
+    "kubernetes.io/basic-auth": "username or password",
+    "kubernetes.io/dockercfg": ".dockercfg",
+    "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
+    "kubernetes.io/ssh-auth": "ssh-privatekey",
+    "kubernetes.io/tls": "tls.crt and tls.key",
+}
 
 
-def _scaler(value: Struct) -> Iterator[Problem]:
-    least, most = value.get("minReplicas"), value.get("maxReplicas")
-    if isinstance(least, int) and isinstance(most, int) and least > most:
-        yield Problem(("minReplicas",), "is more than maxReplicas")
+def _secret(value: Struct) -> Iterator[Problem]:
+    """A Secret of an overlay has no data, which some types must have."""
+    type, annotations = value.get("type", ""), (value.get("metadata") or {}).get("annotations") or {}
+    if keys := _DATA_OF_SECRETS.get(type):
+        yield Problem(
+            ("type",), f"needs {keys}, which an overlay must not hold: see docs/secrets.md for who may make it"
+        )
+    elif type == "kubernetes.io/service-account-token" and not annotations.get("kubernetes.io/service-account.name"):
+        yield Problem(("metadata",), "has no annotation kubernetes.io/service-account.name, which the type needs")
 
 
 def _claim(value: Struct) -> Iterator[Problem]:
@@ -163,23 +117,31 @@ def _claim(value: Struct) -> Iterator[Problem]:
         yield Problem(("resources", "requests", "storage"), "must be above 0")
 
 
+def _claim_of_pod(value: Struct) -> Iterator[Problem]:
+    if bool(value.get("resourceClaimName")) == bool(value.get("resourceClaimTemplateName")):
+        yield Problem((), "must have one of resourceClaimName and resourceClaimTemplateName")
+
+
+def _volume(value: Struct) -> Iterator[Problem]:
+    storage = (value.get("capacity") or {}).get("storage")
+    if storage is None:
+        yield Problem((), "has no capacity.storage")
+    elif not (number(storage) or 0) > 0:
+        yield Problem(("capacity", "storage"), "must be above 0")
+
+
 TOGETHER: dict[str, Check] = {
+    **OF_LIMITS,
+    **OF_NETWORKS,
     **OF_PODS,
-    "DeploymentSpec": _workload,
-    "DeploymentStrategy": _strategy,
-    "HTTPIngressPath": _ingress_path,
-    "HorizontalPodAutoscalerSpec": _scaler,
-    "IPBlock": _block,
-    "IngressServiceBackend": _ingress_service,
-    "IngressSpec": _ingress,
-    "JobSpec": _job,
-    "NetworkPolicyPeer": _peer,
-    "NetworkPolicyPort": _policy_port,
+    **OF_WORKLOADS,
+    "ConfigMap": _config_map,
     "PersistentVolumeClaimSpec": _claim,
-    "PodDisruptionBudgetSpec": _budget,
+    "PersistentVolumeSpec": _volume,
+    "PodResourceClaim": _claim_of_pod,
     "PolicyRule": _rule,
-    "ServiceSpec": _service,
-    "StatefulSetSpec": _workload,
+    "Role": _role,
+    "Secret": _secret,
 }
 KEYS: dict[str, Callable[[Struct], list[tuple[str, Any]]]] = {
     "ContainerPort": lambda port: [
@@ -191,10 +153,13 @@ KEYS: dict[str, Callable[[Struct], list[tuple[str, Any]]]] = {
         ),
     ],
     "ContainerResizePolicy": lambda policy: [("resourceName", policy.get("resourceName"))],
+    "LimitRangeItem": lambda limit: [("type", limit.get("type"))],
     "ServicePort": lambda port: [
         *([("name", port["name"])] if port.get("name") else []),
         ("port", (port.get("port"), port.get("protocol", "TCP"))),
+        *([("nodePort", ("node", port["nodePort"], port.get("protocol", "TCP")))] if port.get("nodePort") else []),
     ],
+    "VolumeDevice": lambda device: [("name", device.get("name"))],
     "TopologySpreadConstraint": lambda spread: [
         ("topologyKey", (spread.get("topologyKey"), spread.get("whenUnsatisfiable")))
     ],

@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values import kubernetes_fields, kubernetes_structs
+from convex_k8s.values import kubernetes_choices, kubernetes_fields, kubernetes_structs
 from convex_k8s.values.messages import meant, must_be, not_one_of
 from convex_k8s.values.quantities import QUANTITY
 
@@ -160,7 +160,7 @@ def _faults_of_fields(type: str, value: dict[str, Any], path: Path, newest: str)
             yield from _faults_of_field(f"{type}.{key}", known[key], item, (*path, key), newest)
     missing = [name for name in required(type) if value.get(name) is None]
     missing += [
-        name for name in kubernetes_fields.NOT_EMPTY.get(type, ()) if name not in missing and not value.get(name)
+        name for name in kubernetes_choices.NOT_EMPTY.get(type, ()) if name not in missing and not value.get(name)
     ]
     if missing:
         yield Problem(path, f"has no {' and no '.join(missing)}")
@@ -172,7 +172,7 @@ def _faults_of_field(name: str, field: Field, value: Any, path: Path, newest: st
     yield from found
     if found:
         return
-    if choices := kubernetes_fields.CHOICES.get(name):
+    if choices := kubernetes_choices.CHOICES.get(name):
         for item in value if isinstance(value, list) else [value]:
             if item not in choices:
                 yield Problem(path, not_one_of(item, choices))

@@ -39,6 +39,12 @@ def amount(quantity: str) -> Decimal:
     return Decimal(quantity)
 
 
+def number(quantity: Any) -> Decimal | None:
+    """The number of a quantity as Kubernetes takes it; None if it is none."""
+    text = str(quantity)
+    return amount(text.lstrip("+")) if re.fullmatch(rf"\+?{QUANTITY}", text) else None
+
+
 Quantity = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_quantity), _quantity_schema]
 _FEWEST_BYTES = 2**20
 _MOST_CORES = 100

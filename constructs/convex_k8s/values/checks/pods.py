@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from convex_k8s.problems import Path, Problem
 from convex_k8s.secrecy import named_like_a_secret
+from convex_k8s.values.kubernetes_pod_specs import annotations_fit, between_containers, containers_of, devices_fit
 from convex_k8s.values.workload import Workload
 
 if TYPE_CHECKING:
@@ -97,6 +98,38 @@ def _mount(component: str, index: int, mount: dict[str, Any], names: list[str]) 
         yield Problem((*path, "mountPath"), f"is {place}, which would hide what is mounted there already")
 
 
+def _between(values: Values) -> Iterator[Problem]:
+    """What the added containers need of the pod, which patches may add to it."""
+    for component, workload in _workloads(values):
+        pod = _pod(values, component, workload)
+        faults = [*devices_fit(pod), *(() if values.patches else between_containers(pod))]
+        for problem in faults:
+            field, index, *rest = problem.path
+            at = (field, index) if field == "initContainers" else ("extraContainers", int(index) - 1)
+            yield Problem((component, *at, *rest), problem.message)
+        names = [container["name"] for _, container in containers_of(pod)]
+        security = {"backend": values.backend.security_context, "dashboard": values.dashboard.security_context}
+        profile = {"type": security[component].seccomp_profile.type}
+        annotations = {**values.common_annotations, **workload.pod_annotations}
+        for problem in () if values.patches else annotations_fit(annotations, names, profile):
+            own = problem.path[0] in workload.pod_annotations
+            yield Problem(
+                (*((component, "podAnnotations") if own else ("commonAnnotations",)), *problem.path), problem.message
+            )
+
+
+def _pod(values: Values, component: str, workload: Workload) -> dict[str, Any]:
+    """The pod as far as the added containers may refer to it."""
+    own: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in _OWN_VOLUMES[component]]
+    if component == "backend" and values.backend.persistence.enabled:
+        own[0] = {"name": "data", "persistentVolumeClaim": {}}
+    return {
+        "initContainers": workload.init_containers,
+        "containers": [{"name": f"convex-{component}"}, *workload.extra_containers],
+        "volumes": [*own, *workload.extra_volumes],
+    }
+
+
 def _accounts(values: Values) -> Iterator[Problem]:
     old = values.backend.service_account_name
     account = values.backend.service_account
@@ -161,5 +194,5 @@ def _paused(values: Values) -> Iterator[Problem]:
         yield Problem(("backend", "paused"), "is true: no pod of the backend runs, and nothing is served")
 
 
-ERRORS = (_containers, _volumes, _accounts, _dashboard_variables, _size_limits)
+ERRORS = (_containers, _volumes, _between, _accounts, _dashboard_variables, _size_limits)
 WARNINGS = (_paused,)
