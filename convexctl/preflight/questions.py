@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from convexctl.preflight.check import Check, Status, skipped
+from convexctl.errors import UserError
+from convexctl.preflight.check import Check, Status, failed, skipped
 from convexctl.tools.kubectl import KubectlError
 
 
 @dataclass(frozen=True)
 class Question:
-    """A check to be made. `answer` may raise `KubectlError`, where the cluster does not say.
+    """A check to be made. `answer` may raise `KubectlError`, where the cluster does not say, or another `UserError`.
 
     Where one of the checks that it `rests_on` failed, it is not made.
     """
@@ -22,7 +23,10 @@ class Question:
 
 
 def answers(questions: Iterable[Question]) -> list[Check]:
-    """Make the checks in order. What the cluster does not say (no right to ask, say) is skipped, with its words."""
+    """Make the checks in order. What the cluster does not say (no right to ask, say) is skipped, with its words.
+
+    Another error is a failed check, so that the others are made and shown.
+    """
     made: dict[str, Check] = {}
     for question in questions:
         before = [made[name] for name in question.rests_on if name in made]
@@ -34,4 +38,6 @@ def answers(questions: Iterable[Question]) -> list[Check]:
             made[question.name] = question.answer()
         except KubectlError as error:
             made[question.name] = skipped(question.name, f"unknown: {error}")
+        except UserError as error:
+            made[question.name] = failed(question.name, str(error), "see the other checks, then run it again")
     return list(made.values())

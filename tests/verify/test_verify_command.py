@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from convexctl.tools.convex_api import Answer, ConvexApi, ConvexError
 from tests.support.command_line import run
 from tests.support.convex_standin import Standin, standin
 from tests.support.kubectl_stub import KubectlStub
@@ -151,6 +152,30 @@ def test_another_instance_secret(
     cluster.secret("instance", {"INSTANCE_SECRET": OTHER_SECRET})
     code, checks = verify(capsys, tmp_path, url_of(backend))
     assert (code, checks["admin key"]["status"], checks["functions"]["status"]) == (1, "failed", "skipped")
+
+
+@pytest.mark.parametrize(("path", "name"), [("/instance_name", "instance"), ("/version", "version")])
+def test_a_connection_that_breaks_in_one_check_leaves_the_others(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    backend: Standin,
+    path: str,
+    name: str,
+) -> None:
+    send, asked = ConvexApi.send, list[str]()
+
+    def breaking(self: ConvexApi, method: str, where: str, *rest: Any, **options: Any) -> Answer:
+        asked.append(where)
+        if where == path and (path != "/version" or asked.count(path) > 1):
+            raise ConvexError(f"{self.url} does not answer: Connection refused")
+        return send(self, method, where, *rest, **options)
+
+    monkeypatch.setattr(ConvexApi, "send", breaking)
+    code, checks = verify(capsys, tmp_path, url_of(backend))
+    assert (code, checks[name]["status"]) == (1, "failed")
+    assert "does not answer: Connection refused" in checks[name]["detail"]
+    assert checks["large request"]["status"] == checks["functions"]["status"] == "ok"
 
 
 def test_no_server(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
