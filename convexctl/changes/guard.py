@@ -47,10 +47,10 @@ def check(environments: Sequence[Environment], root: Path, overlays: Path, *, li
     warnings = [its.warning for its in before.values() if its.warning]
     stops: list[_Stop] = []
     for environment in environments:
-        acknowledged = environment.overlay.values.acknowledge
-        file = overlay_file(overlays, environment.overlay.file_name)
+        acknowledged = environment.acknowledge
         if not (acknowledged or environment.name in before):
             continue
+        file = overlay_file(overlays, environment.overlay.file_name)
         after = side_of(environment.name, environment.manifests)
         if after is None:
             continue
@@ -78,7 +78,7 @@ def _is_as_written(environment: Environment, root: Path) -> bool:
         written = regular_files.read_bytes(root / environment.name / MANIFESTS)
     except OSError:
         return False
-    return written == environment.files[MANIFESTS].encode() and not environment.overlay.values.acknowledge
+    return written == environment.files[MANIFESTS].encode() and not environment.acknowledge
 
 
 def _is_sample(manifests: Iterable[Manifest]) -> bool:
@@ -100,13 +100,13 @@ def _message(stops: Sequence[_Stop], gone: Sequence[Path], *, live: bool) -> str
     lines: list[str] = []
     for stop in stops:
         for change in stop.changes:
-            lines += [*change.told(stop.environment.name, stop.environment.overlay.values.acknowledge), ""]
+            lines += [*change.told(stop.environment.name, stop.environment.acknowledge), ""]
     count = sum(len(stop.changes) for stop in stops)
     lines.append(f"{count} irreversible change{'' if count == 1 else 's'}; nothing was written. See {DOCUMENTATION}")
     if gone:
         lines.append(f"Compared with the last commit; the files come back by: git restore {' '.join(map(str, gone))}")
     for stop in stops:
-        acknowledged = stop.environment.overlay.values.acknowledge
+        acknowledged = stop.environment.acknowledge
         instead = " in the place of its acknowledge" if acknowledged else ""
         lines += [f"To go on all the same, put this into {stop.overlay}{instead}:", ""]
         lines += [acknowledgement(acknowledged, stop.changes)]

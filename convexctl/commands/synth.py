@@ -161,26 +161,26 @@ def _make(
     from convexctl.tools import node
 
     node.warm_up(len(names) - len(kept) if arguments.jobs != 1 else 1)
-    from convexctl.overlays.load import attributed, lineage, load_overlays
+    from convexctl.overlays.load import attributed
     from convexctl.synth import output, self_audit
-    from convexctl.synth.collisions import check_collisions, shares
-    from convexctl.synth.environment import build
+    from convexctl.synth.collisions import check_collisions
+    from convexctl.synth.workshop import Order, build, workshop
 
-    loaded = load_overlays(overlays, [name for name in names if name not in kept], arguments.values)
-    shared = check_collisions(overlays, loaded, {name: its.shares for name, its in kept.items()})
-    quiet = arguments.quiet
-    built = build(overlays, loaded, arguments.jobs, lambda each: self_audit.told(each, overlays), quiet=quiet)
+    to_make = [name for name in names if name not in kept]
+    order = Order(overlays, to_make, arguments.values, lambda each: self_audit.told(each, overlays))
+    with workshop(order, arguments.jobs) as shop:
+        read = shop.read()
+        shared = check_collisions(overlays, read, {name: its.shares for name, its in kept.items()})
+        built = build(shop, len(to_make), quiet=arguments.quiet)
     environments = [environment for environment, _ in built]
     guarded = [] if arguments.allow_irreversible else _guarded(environments, target, overlays, live=arguments.live)
     made = {
-        environment.name: Kept(
-            environment.objects, environment.overlay.warnings, *told, shares(environment.overlay.values)
-        )
-        for environment, told in built
+        its.name: Kept(environment.objects, its.warnings, *told, its.shares)
+        for its, (environment, told) in zip(read, built, strict=True)
     }
     everything = {name: kept.get(name) or made[name] for name in sources}
-    files = {environment.name: environment.files for environment in environments}
-    made_from = {environment.name: environment.overlay.overlay for environment in environments}
+    made_from = {its.name: its.file_name for its in read if its.file_name != its.name}
+    files = output.Files(environments)
     written = output.write(target, files, prune=not arguments.overlay, keep={*kept, *left}, made_from=made_from)
     outcomes = {name: written.pop(name, "unchanged") for name in sources} | written
     told = {sources[name]: [*its.warnings, *shared.get(name, ())] for name, its in everything.items()}
@@ -192,7 +192,7 @@ def _make(
     )
     # Do not remember a run that warned of changes or asked a cluster: the same run may say something else next time.
     if not guarded and not arguments.live:
-        fresh = {name: (lineage(overlays, sources[name]), its) for name, its in made.items()}
+        fresh = {its.name: (its.lineage, made[its.name]) for its in read}
         memory.keep(known, fresh, whole=not left)
     return outcomes, known
 

@@ -55,12 +55,42 @@ class Overlay:
         return [_message(located, problem) for problem in problems]
 
 
+@dataclass
+class Faults:
+    """What is wrong with several overlays: messages, each with the overlays that it has to name, if any."""
+
+    about: dict[str, list[str]] = field(default_factory=dict)
+    wrong: set[str] = field(default_factory=set)
+    """The overlays that cannot be used."""
+
+    def add(self, others: Faults) -> None:
+        """Add what is wrong with others."""
+        for message, names in others.about.items():
+            self.about.setdefault(message, []).extend(names)
+        self.wrong |= others.wrong
+
+    def check(self, folder: Path) -> None:
+        """Raise `OverlayError` if anything is wrong."""
+        if self.about:
+            messages = [_attributed(folder, message, its) for message, its in self.about.items()]
+            raise OverlayError(messages, about=self.wrong)
+
+
 def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Path | Setting] = ()) -> list[Overlay]:
     """Read, layer and check the named overlays, with the values files and settings merged on top of each.
 
     With `--name` among the settings it is one overlay, and the environment has that name. Raises `OverlayError` with
     every fault of every overlay.
     """
+    overlays, faults = read_overlays(folder, names, values_files)
+    faults.check(folder)
+    return overlays
+
+
+def read_overlays(
+    folder: Path, names: Iterable[str], values_files: Iterable[Path | Setting]
+) -> tuple[list[Overlay], Faults]:
+    """The named overlays that are right, with the values files and settings, and what is wrong with the others."""
     faults: dict[str, list[str]] = {}
     overlays: list[Overlay] = []
     extra: list[Located] = []
@@ -98,9 +128,7 @@ def load_overlays(folder: Path, names: Iterable[str], values_files: Iterable[Pat
             wrong.add(name)
             for message in error.messages:
                 faults.setdefault(message, []).append(name)
-    if faults:
-        raise OverlayError([_attributed(folder, message, its) for message, its in faults.items()], about=wrong)
-    return overlays
+    return overlays, Faults(faults, wrong)
 
 
 def _attributed(folder: Path, message: str, names: list[str]) -> str:

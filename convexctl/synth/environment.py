@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from convex_k8s.problems import ValuesError
+from convex_k8s.values.acknowledge import IrreversibleChange
 
 from convexctl.behaviour import Behaviour, predict
 from convexctl.located_yaml import Loader
-from convexctl.overlays.load import Overlay, load_overlays, told_once
+from convexctl.overlays.load import Overlay
 from convexctl.overlays.names import OverlayError, named_overlays
-from convexctl.overlays.sealed_files import sealed_secrets
 from convexctl.overlays.settings import Setting
-from convexctl.synth.collisions import check_collisions
-from convexctl.synth.progress import progress
 from convexctl.synth.readme import readme
 from convexctl.tools import node
-
-T = TypeVar("T")
 
 MANIFESTS = "convex.k8s.yaml"
 """All objects of an environment, in apply order: one file, because `cdk8s synth --stdout` joins files without `---`."""
@@ -67,47 +63,34 @@ class Environment:
         """The name of the overlay, and of the folder in `dist/`."""
         return self.overlay.name
 
+    @property
+    def acknowledge(self) -> Mapping[IrreversibleChange, str]:
+        """The changes that the overlay acknowledges."""
+        return self.overlay.values.acknowledge
+
+    def warned(self, warnings: Sequence[str]) -> Environment:
+        """The environment with further warnings about its overlay."""
+        if not warnings:
+            return self
+        overlay = replace(self.overlay, warnings=[*self.overlay.warnings, *warnings])
+        return Environment(overlay, self.files, self.parsed, self.behaviour)
+
 
 def synthesise_all(
-    folder: Path, names: Sequence[str] = (), values_files: Iterable[Path | Setting] = (), jobs: int = 0
+    folder: Path, names: Sequence[str] = (), values_files: Iterable[Path | Setting] = ()
 ) -> list[Environment]:
     """Read, check and build the named overlays, or all of `folder`.
 
     Raises `OverlayError` with the faults of all overlays, and `UserError` when cdk8s or Node.js fails.
     """
-    overlays = load_overlays(folder, named_overlays(folder, names), values_files)
-    shared = check_collisions(folder, overlays, {})
-    told = [replace(one, warnings=[*one.warnings, *shared.get(one.name, ())]) for one in overlays]
-    return [environment for environment, _ in build(folder, told, jobs, lambda _: None)]
+    from convexctl.synth.collisions import check_collisions
+    from convexctl.synth.workshop import Order, build, workshop
 
-
-def build(
-    folder: Path, overlays: Sequence[Overlay], jobs: int, look: Callable[[Environment], T], *, quiet: bool = False
-) -> list[tuple[Environment, T]]:
-    """Build the environments of overlays that were read and compared, each with what `look` says about it.
-
-    Many are built in worker processes: `jobs` of them, or as many as there are cores. On a terminal a line tells how
-    far they are, unless `quiet`. Raises `OverlayError` with the faults of all overlays, and `UserError` when cdk8s or
-    Node.js fails.
-    """
-    sealed = sealed_secrets(folder, overlays)
-    with progress(0 if quiet else len(overlays)) as step:
-        if len(overlays) > node.MANY and jobs != 1 and node.leave_to_workers():
-            from convexctl.synth import fleet
-
-            return fleet.synthesise_many(folder, overlays, sealed, jobs or fleet.default_jobs(), look, step)
-        environments = []
-        faults: dict[str, list[str]] = {}
-        for overlay in overlays:
-            try:
-                environment = synthesise(overlay, sealed.get(overlay.name, ()))
-                environments.append((environment, look(environment)))
-            except OverlayError as error:
-                faults[overlay.file_name] = error.messages
-            step()
-    if faults:
-        raise OverlayError(told_once(folder, faults), about=faults)
-    return environments
+    order = Order(folder, named_overlays(folder, names), list(values_files), lambda _: None)
+    with workshop(order) as shop:
+        shared = check_collisions(folder, shop.read(), {})
+        built = build(shop, len(order.names))
+    return [environment.warned(shared.get(environment.name, ())) for environment, _ in built]
 
 
 def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> Environment:

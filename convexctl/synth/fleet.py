@@ -1,4 +1,8 @@
-"""Many environments at once: worker processes, each with a Node.js of its own."""
+"""Many environments at once: worker processes, each with a Node.js of its own.
+
+A worker reads an overlay, and later builds its environment. What it has made is put on a shelf (`shelf.py`): this
+process keeps a summary of each, so that its memory hardly grows with their number.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +10,90 @@ import gc
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from contextlib import contextmanager
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from convex_k8s.values.acknowledge import IrreversibleChange
 
 from convexctl.errors import UserError
-from convexctl.overlays.load import Overlay, told_once
+from convexctl.overlays.load import Faults, Overlay, read_overlays, told_once
 from convexctl.overlays.names import OverlayError
+from convexctl.overlays.sealed_files import sealed_secrets
 from convexctl.synth.environment import Environment, synthesise
+from convexctl.synth.shelf import Place, Shelf, packed
+from convexctl.synth.summary import Summary, summary
+from convexctl.synth.workshop import Order
 
 T = TypeVar("T")
 
 _AT_ONCE = 8
 """The number of environments that a worker gets at a time."""
+_NEW_OBJECTS = 20_000
+"""So many new objects make a worker look for garbage: once or twice for each environment, and not a hundred times."""
 
-Sealed = Mapping[str, Sequence[Mapping[str, Any]]]
+
+class _Read(NamedTuple):
+    """What a worker sends back of an overlay: what is wrong with it, or it in short, with all of it packed."""
+
+    faults: Faults
+    summary: Summary | None = None
+    sealed_faults: Sequence[str] = ()
+    packed: bytes = b""
 
 
-class _Result(NamedTuple):
-    """What a worker sends back of an environment: its content with what was asked about it, what is wrong, or why it
-    failed."""
+class _Built(NamedTuple):
+    """What a worker sends back of an environment: its files, with what was asked about it, or why there are none."""
 
-    files: dict[str, str]
+    packed: bytes = b""
+    objects: int = 0
+    acknowledge: Mapping[IrreversibleChange, str] = {}
     said: Any = None
     wrong: Sequence[str] = ()
     failed: tuple[str, int] | None = None
 
 
-_work: tuple[Sequence[Overlay], Sealed, Callable[[Environment], Any]] = ((), {}, lambda _: None)
-"""What the workers inherit: they are forked, so that no overlay is copied to them."""
+class _Aside(Environment):
+    """An environment on the shelf: its overlay and its files are read whenever they are asked for."""
+
+    def __init__(self, name: str, shelf: Shelf, overlay: Place, built: _Built) -> None:
+        known = {"_name": name, "_shelf": shelf, "_overlay": overlay, "_files": shelf.put(built.packed)}
+        self.__dict__.update(known, _objects=built.objects, _acknowledge=built.acknowledge)
+
+    _name: str
+    _shelf: Shelf
+    _overlay: Place
+    _files: Place
+    _objects: int
+    _acknowledge: Mapping[IrreversibleChange, str]
+
+    @property
+    def overlay(self) -> Overlay:
+        overlay: Overlay = self._shelf.take(self._overlay)[0]
+        return overlay
+
+    @property
+    def files(self) -> dict[str, str]:
+        files: dict[str, str] = self._shelf.take(self._files)
+        return files
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def objects(self) -> int:
+        return self._objects
+
+    @property
+    def acknowledge(self) -> Mapping[IrreversibleChange, str]:
+        return self._acknowledge
+
+
+_work: tuple[Order[Any], Shelf] | None = None
+"""What the workers inherit: they are forked."""
 
 
 def default_jobs() -> int:
@@ -44,37 +101,16 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def synthesise_many(
-    folder: Path,
-    overlays: Sequence[Overlay],
-    sealed: Sealed,
-    jobs: int,
-    look: Callable[[Environment], T],
-    step: Callable[[], None],
-) -> list[tuple[Environment, T]]:
-    """Build the environments in `jobs` worker processes, in the order of the overlays in `folder`, each with what
-    `look` says.
-
-    `step` is called after each. Must be called before this process uses cdk8s or starts a thread. Raises `OverlayError`
-    with the faults of all overlays, and `UserError` if cdk8s, Node.js or a worker fails.
-    """
+@contextmanager
+def workers(order: Order[T], jobs: int) -> Iterator[Fleet[T]]:
+    """Worker processes for an order. Must be called before this process uses cdk8s or starts a thread."""
     global _work  # noqa: PLW0603
-    _work = (overlays, sealed, look)
-    environments: list[tuple[Environment, T]] = []
-    faults: dict[str, Sequence[str]] = {}
-    done = False
+    shelf = Shelf()
+    _work = order, shelf
     executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _begin)
+    done = False
     try:
-        for overlay, made in zip(
-            overlays, executor.map(_synthesised, range(len(overlays)), chunksize=_AT_ONCE), strict=True
-        ):
-            if made.failed:
-                raise UserError(*made.failed)
-            if made.wrong:
-                faults[overlay.file_name] = made.wrong
-            if not faults:
-                environments.append((Environment(overlay, made.files), made.said))
-            step()
+        yield Fleet(order, shelf, executor)
         done = True
     except BrokenProcessPool:
         raise UserError(
@@ -82,36 +118,88 @@ def synthesise_many(
             "nothing was written"
         ) from None
     except BaseException:
-        _end_workers()
+        for worker in multiprocessing.active_children():
+            worker.terminate()
         raise
     finally:
-        _work = ((), {}, lambda _: None)
+        _work = None
         # Workers that were not ended are waited for: a process that ends before it has told them to would hang.
         executor.shutdown(wait=done, cancel_futures=True)
-    if faults:
-        raise OverlayError(told_once(folder, faults), about=faults)
-    return environments
+
+
+class Fleet(Generic[T]):
+    """A workshop of worker processes."""
+
+    def __init__(self, order: Order[T], shelf: Shelf, executor: ProcessPoolExecutor) -> None:
+        self._order, self._shelf, self._executor = order, shelf, executor
+        self._summaries: list[Summary] = []
+        self._places: list[Place] = []
+        self._sealed_faults: list[str] = []
+
+    def read(self) -> list[Summary]:
+        """Read and check the overlays, and put them on the shelf."""
+        faults = Faults()
+        for found in self._executor.map(_read, self._order.names, chunksize=_AT_ONCE):
+            faults.add(found.faults)
+            self._sealed_faults += found.sealed_faults
+            if found.summary and not faults.about:
+                self._summaries.append(found.summary)
+                self._places.append(self._shelf.put(found.packed))
+        faults.check(self._order.folder)
+        return self._summaries
+
+    def build(self, step: Callable[[], None]) -> list[tuple[Environment, T]]:
+        """Build the environments, in the order of the overlays, and put them on the shelf."""
+        if self._sealed_faults:
+            raise OverlayError(self._sealed_faults)
+        environments: list[tuple[Environment, T]] = []
+        faults: dict[str, Sequence[str]] = {}
+        all_built = self._executor.map(_build, self._places, chunksize=_AT_ONCE)
+        for its, place, built in zip(self._summaries, self._places, all_built, strict=True):
+            if built.failed:
+                raise UserError(*built.failed)
+            if built.wrong:
+                faults[its.file_name] = built.wrong
+            if not faults:
+                environments.append((_Aside(its.name, self._shelf, place, built), built.said))
+            step()
+        if faults:
+            raise OverlayError(told_once(self._order.folder, faults), about=faults)
+        return environments
 
 
 def _begin() -> None:
-    """Let this process alone decide about an interruption, and let workers collect garbage: they live long enough."""
+    """Let the first process alone decide about an interruption, and let workers collect garbage: they live long."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
     gc.enable()
 
 
-def _end_workers() -> None:
-    for worker in multiprocessing.active_children():
-        worker.terminate()
-
-
-def _synthesised(index: int) -> _Result:
-    overlays, sealed, look = _work
-    overlay = overlays[index]
+def _read(name: str) -> _Read:
+    assert _work  # noqa: S101
+    order, _ = _work
+    overlays, faults = read_overlays(order.folder, [name], order.values_files)
+    if not overlays:
+        return _Read(faults)
+    (overlay,) = overlays
+    sealed: Sequence[Mapping[str, Any]] = ()
+    sealed_faults: Sequence[str] = ()
     try:
-        environment = synthesise(overlay, sealed.get(overlay.name, ()))
+        sealed = sealed_secrets(order.folder, overlays).get(name, ())
     except OverlayError as error:
-        return _Result({}, wrong=error.messages)
+        sealed_faults = error.messages
+    return _Read(faults, summary(order.folder, overlay), sealed_faults, packed((overlay, sealed)))
+
+
+def _build(place: Place) -> _Built:
+    assert _work  # noqa: S101
+    order, shelf = _work
+    try:
+        environment = synthesise(*shelf.take(place))
+    except OverlayError as error:
+        return _Built(wrong=error.messages)
     except UserError as error:
-        return _Result({}, failed=(str(error), error.exit_code))
-    return _Result(environment.files, look(environment))
+        return _Built(failed=(str(error), error.exit_code))
+    said = order.look(environment)
+    return _Built(packed(environment.files), environment.objects, environment.acknowledge, said)

@@ -12,11 +12,11 @@ import os
 import shutil
 import sys
 import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, unquote
 
 from convexctl.errors import UserError
@@ -30,6 +30,9 @@ from convexctl.synth.record import (
     written_folders,
 )
 from convexctl.terminal import printable
+
+if TYPE_CHECKING:
+    from convexctl.synth.environment import Environment
 
 _WORK = ".convex-k8s-work"
 """The folder in which a run prepares new folders (`_NEW`) and puts old ones aside (`_OLD`, then `_DONE`)."""
@@ -51,6 +54,22 @@ class _Folder:
     prepared: bool = False
     before: int = 0
     """The inode of the folder that was there."""
+
+
+class Files(Mapping[str, Mapping[str, str]]):
+    """The files of environments by name. They are asked for one after the other: thousands may be on disk."""
+
+    def __init__(self, environments: Iterable[Environment]) -> None:
+        self._environments = {environment.name: environment for environment in environments}
+
+    def __getitem__(self, name: str) -> Mapping[str, str]:
+        return self._environments[name].files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environments)
+
+    def __len__(self) -> int:
+        return len(self._environments)
 
 
 def write(
@@ -76,13 +95,16 @@ def write(
             before = written_folders(root, keep)
             known = {*environments, *keep}
             gone = sorted(before - known - named_folders(root, known).keys()) if prune else []
-            wanted = {**environments, **{name: {} for name in gone}}
             try:
                 conflicts = [text for name in environments for text in _in_the_way(root, name, before)]
-                conflicts += (text for name, files in environments.items() for text in _conflicts(root, name, files))
+                there = [name for name in environments if os.path.lexists(root / name)]
+                conflicts += (text for name in there for text in _conflicts(root, name, environments[name]))
                 if conflicts:
                     raise UserError("\n".join([*conflicts, "nothing was written"]))
-                folders = [_prepare(root, work, name, files, made_from.get(name, "")) for name, files in wanted.items()]
+                folders = [
+                    _prepare(root, work, name, environments.get(name, {}), made_from.get(name, ""))
+                    for name in (*environments, *gone)
+                ]
                 _exchange_all(root, work, folders)
             except BaseException:
                 if not _entries(work / _OLD):

@@ -8,7 +8,9 @@ import pytest
 
 from convexctl.overlays.load import load_overlays
 from convexctl.overlays.names import OverlayError
-from convexctl.synth.collisions import check_collisions, collisions, shares
+from convexctl.synth.collisions import check_collisions, collisions
+from convexctl.synth.shares import shares
+from convexctl.synth.summary import summary
 from tests.support.overlay_cases import overlay_of
 
 POSTGRES = "postgres: {enabled: true}\ns3: {enabled: false}\n"
@@ -24,6 +26,10 @@ EXTRA = """extraObjects:
 """
 CLAIM = "backup: {enabled: true, destination: claim, claim: {existingClaim: backups}}\n"
 STORE = "secrets: {provider: external-secrets, externalSecrets: {storeName: vault"
+
+
+def compared(folder: Path, names: list[str]) -> dict[str, list[str]]:
+    return check_collisions(folder, [summary(folder, each) for each in load_overlays(folder, names)], {})
 
 
 def found(first: str, second: str) -> list[tuple[bool, str]]:
@@ -169,13 +175,13 @@ def test_a_copy_is_found_where_it_alone_is_named(folder: Path) -> None:
     (folder / "tenants").mkdir()
     (folder / "tenants" / "copy.yaml").write_text(f"releaseName: shop\n{LITE}")
     with pytest.raises(OverlayError, match=r"shop\.yaml and .*copy\.yaml: .* release name shop are the same"):
-        check_collisions(folder, load_overlays(folder, ["tenants/copy"]), {})
+        compared(folder, ["tenants/copy"])
 
 
 def test_a_stranger_is_left_alone(folder: Path) -> None:
     (folder / "defaults.yaml").write_text(LITE)
     (folder / "other.yaml").write_text(LITE)
-    assert check_collisions(folder, load_overlays(folder, ["defaults"]), {}) == {}
+    assert compared(folder, ["defaults"]) == {}
 
 
 def test_words_for_more_than_two(folder: Path) -> None:
@@ -183,4 +189,4 @@ def test_words_for_more_than_two(folder: Path) -> None:
         instance = f"releaseName: {name}\ninstance: {{name: {name}, existingSecret: keys}}\n"
         (folder / f"{name}.yaml").write_text(instance + LITE)
     with pytest.raises(OverlayError, match=r"all of them, so an admin key of one also opens the others"):
-        check_collisions(folder, load_overlays(folder, ["one", "two", "three"]), {})
+        compared(folder, ["one", "two", "three"])

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from convexctl.overlays.load import load_overlays
 from convexctl.overlays.names import OverlayError
-from convexctl.synth import environment, progress
+from convexctl.synth import environment, progress, workshop
 
 COUNT = 3
 
@@ -48,12 +47,14 @@ def build(
             raise OverlayError(["wrong"])
         return environment.Environment(overlay, {})
 
-    monkeypatch.setattr(environment, "synthesise", made)
+    monkeypatch.setattr(workshop, "synthesise", made)
     monkeypatch.setattr(sys, "stderr", screen)
     names = [f"t{number}" for number in range(COUNT)]
     for name in names:
         (folder / f"{name}.yaml").write_text("{}\n")
-    environment.build(folder, load_overlays(folder, names), 1, lambda _: None, quiet=quiet)
+    with workshop.workshop(workshop.Order(folder, names, [], lambda _: None), jobs=1) as shop:
+        shop.read()
+        workshop.build(shop, COUNT, quiet=quiet)
 
 
 def test_each_environment_is_counted(screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from convexctl.overlays.load import Overlay
-from convexctl.synth import environment, up_to_date
+from convexctl.synth import environment, up_to_date, workshop
 from convexctl.synth.environment import MANIFESTS
 from convexctl.synth.up_to_date import Memory
 from convexctl.tools import node
@@ -62,13 +62,13 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 def worked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with each run that does the work."""
     calls: list[int] = []
-    build = environment.build
+    build = workshop.build
 
     def counted(*arguments: object, **named: object) -> object:
         calls.append(1)
         return build(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(environment, "build", counted)
+    monkeypatch.setattr(workshop, "build", counted)
     return calls
 
 
@@ -217,7 +217,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         made.append(overlay.name)
         return synthesise(overlay, sealed)
 
-    monkeypatch.setattr(environment, "synthesise", noted)
+    monkeypatch.setattr(workshop, "synthesise", noted)
     found = Fleet(tmp_path, capsys, made)
     assert found.made() == ["one", "three", "two"]
     return found
