@@ -25,6 +25,7 @@ _KINDS = (
     "serviceaccounts",
     "limitranges",
 )
+_WORKLOADS = ("statefulsets.apps", "deployments.apps", "services", _CONFIG_MAPS, "ingresses.networking.k8s.io")
 _CUSTOM_KINDS = (
     "httproutes.gateway.networking.k8s.io",
     "gateways.gateway.networking.k8s.io",
@@ -89,7 +90,10 @@ def _listed(kubectl: Kubectl, kinds: Sequence[str]) -> tuple[list[dict[str, Any]
                 raise
             refused.append(kind)
     if len(refused) == len(kinds):
-        raise first
+        raise KubectlError(
+            f"{kubectl.place()}: nothing may be listed there ({first}). A Role with the verbs get and list, on "
+            f"{listed(list(_WORKLOADS), 'and')} at least, allows an audit"
+        )
     return objects, refused
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ MOST_LETTERS = 200_000_000
 _LARGEST_SOURCE = 1_000_000
 """Bytes of a file of another tool that is looked into without being named."""
 _IMAGE = re.compile(r"convex-(backend|dashboard)\b")
+_IDENTITY = (("kind",), ("metadata", "namespace"), ("metadata", "name"))
 STDIN = "-"
 STDIN_NAME = "stdin"
 
@@ -52,12 +54,25 @@ class Documents:
         """The objects without places."""
         return [document.plain() for document in self.located]
 
+    def repeated(self) -> list[str]:
+        """A line for each pair of inputs with equal objects, which count once."""
+        first: dict[tuple[str, ...], list[Located]] = {}
+        pairs: Counter[tuple[str, str]] = Counter()
+        for document in self.located:
+            identity = tuple(_text(document, *path) for path in _IDENTITY)
+            others = first.setdefault(identity, [])
+            same = next((other for other in others if identity[-1] and other.plain() == document.plain()), None)
+            if same is None:
+                others.append(document)
+            else:
+                pairs[same.place.file, document.place.file] += 1
+        return [f"{again}: {_again(file, again, count)}" for (file, again), count in pairs.items()]
+
     def place(self, source: Source) -> Place | None:
         """File and line of a field, or of the innermost field on the way to it; None for an object that is not here."""
         if not self._index:
             for document in self.located:
-                paths = (("kind",), ("metadata", "namespace"), ("metadata", "name"))
-                self._index.setdefault(tuple(_text(document, *path) for path in paths), []).append(document)
+                self._index.setdefault(tuple(_text(document, *path) for path in _IDENTITY), []).append(document)
         found = self._index.get((source.kind, source.namespace, source.name), ())
         places = [document.at(source.keys()) for document in found]
         return min(places, key=lambda place: (place.file, place.line), default=None)
@@ -177,6 +192,15 @@ def nothing_found(documents: Documents | None, count: int = 0, notes: Iterable[s
         "(if the image has another name: --image backend=NAME)"
     )
     return UserError("\n".join([said, *([images] if images else []), *notes]))
+
+
+def _again(file: str, again: str, count: int) -> str:
+    if file == again:
+        return f"{count} of its objects are in it twice, and count once"
+    return (
+        f"{count} of its objects are equal to those in {file}, and count once: two environments differ in cluster, "
+        "namespace or name"
+    )
 
 
 def _naming_an_image(documents: Documents) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import json
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -68,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from convexctl.audit import RULES, Severity, audit, formats, live, reading
     from convexctl.audit.accepted import unknown
+    from convexctl.audit.secret_names import unknown_secrets
     from convexctl.tools.kubectl import Kubectl
 
     documents = None
@@ -78,14 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
         manifests, complete, notes = there.manifests, there.complete, there.notes
     else:
         documents = reading.read(arguments.file)
-        manifests, notes = documents.plain(), documents.unrendered
+        manifests, notes = documents.plain(), (*documents.unrendered, *documents.repeated())
     if problems := list(unknown(manifests, {rule.id for rule in RULES})):
         raise UserError("\n".join(problems))
     secrets = [_secret(entry) for entry in arguments.secret]
-    content = json.dumps(manifests, default=str) if secrets else ""
-    for name in (secret["metadata"]["name"] for secret in secrets):
-        if f'"{name}"' not in content:
-            print(f"warning: --secret {name}: nothing in the input names a Secret {name}", file=sys.stderr)
+    for said in unknown_secrets(manifests, [secret["metadata"]["name"] for secret in secrets]):
+        print(f"warning: --secret: {said}", file=sys.stderr)
     report = audit([*manifests, *secrets], documents=documents, images=images, complete=complete, notes=notes)
     if not report.behaviour.components:
         raise reading.nothing_found(documents, len(manifests), notes)

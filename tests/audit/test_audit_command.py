@@ -530,6 +530,19 @@ class TestLive:
         done = audit("--live", "--format=json")
         assert ("information", "variables-unseen", None) in findings(done)
 
+    def test_where_nothing_may_be_listed_it_says_what_it_takes(
+        self, audit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = self.prepared(tmp_path, monkeypatch, [], "")
+        forbidden = "Error from server (Forbidden): pods is forbidden"
+        program = (folder / "kubectl").read_text()
+        (folder / "kubectl").write_text(program.replace("*) cat", f"*) echo '{forbidden}' >&2; exit 1; cat"))
+        done = audit("--live", "-n", "ns", "--context", "there")
+        assert done.code == 1
+        assert "namespace ns, context there: nothing may be listed" in done.stderr
+        assert f"({forbidden})" in done.stderr
+        assert "get and list, on statefulsets.apps" in done.stderr
+
     def test_a_cluster_that_does_not_answer(self, audit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         stub = KubectlStub(tmp_path / "stub")
         stub.fail("error: the server is gone")
@@ -582,7 +595,37 @@ def test_the_keys_that_the_user_names_decide_and_a_misspelt_secret_is_told(audit
     assert "Database       Postgres\n" in right.stdout
     assert right.stderr == ""
     assert "Postgres" not in wrong.stdout.partition("Findings")[0]
-    assert wrong.stderr == "warning: --secret al: nothing in the input names a Secret al\n"
+    assert wrong.stderr == "warning: --secret: nothing in the input names a Secret al; did you mean all?\n"
+
+
+def test_a_name_of_something_else_is_no_name_of_a_secret(audit: Any, tmp_path: Path) -> None:
+    unread = {"imagePullSecrets": [{"name": "registry"}]}
+    volumes = [{"name": "ca", "projected": {"sources": [{"secret": {"name": "ca-of-it"}}]}}]
+    manifests = [
+        backend(container={"envFrom": [{"secretRef": {"name": "all"}}]}, pod={**unread, "volumes": volumes}),
+        config_map("config", {}),
+        {"kind": "SealedSecret", "metadata": {"name": "sealed"}, "spec": {}},
+        {"kind": "Ingress", "metadata": {"name": "i"}, "spec": {"tls": [{"secretName": "tls"}]}},
+    ]
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump_all(manifests))
+    for name in ("registry", "ca-of-it", "sealed", "tls", "all"):
+        assert audit("x.yaml", f"--secret={name}=A").stderr == ""
+    for name in ("config", "ca", "nosuch"):
+        assert f"nothing in the input names a Secret {name}" in audit("x.yaml", f"--secret={name}=A").stderr
+
+
+def test_equal_environments_are_told(audit: Any, tmp_path: Path) -> None:
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(CLEAN)
+    for arguments in (("a.yaml", "b.yaml"), (".",)):
+        assert (
+            "Not read: b.yaml: 1 of its objects are equal to those in a.yaml, and count once"
+            in audit(*arguments).stdout
+        )
+    (tmp_path / "b.yaml").write_text(CLEAN.replace("name: convex", "name: another", 1))
+    assert "count once" not in audit("a.yaml", "b.yaml").stdout
+    (tmp_path / "b.yaml").write_text(f"{CLEAN}---\n{CLEAN}")
+    assert "b.yaml: 1 of its objects are in it twice" in audit("b.yaml").stdout
 
 
 def test_sources_are_shown_as_paths() -> None:
