@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from convexctl.tools.run import word_of_waiting
+
 _TIMEOUT_S = 30
 _LOCAL = frozenset(
     f"GIT_{name}"
@@ -61,9 +63,10 @@ def _git(program: str, folder: Path, *arguments: str, stdin: str = "") -> subpro
     environment = {name: value for name, value in os.environ.items() if name not in _LOCAL}
     command = [program, "-C", str(folder), *arguments]
     try:
-        return subprocess.run(
-            command, input=stdin.encode(), capture_output=True, timeout=_TIMEOUT_S, check=False, env=environment
-        )
+        with word_of_waiting("git", _TIMEOUT_S):
+            return subprocess.run(
+                command, input=stdin.encode(), capture_output=True, timeout=_TIMEOUT_S, check=False, env=environment
+            )
     except subprocess.TimeoutExpired:
         raise GitError(f"git did not finish within {_TIMEOUT_S} seconds") from None
     except OSError as error:

@@ -68,7 +68,7 @@ def answer(
         where = f": see {INSTALL[name]}" if name in INSTALL else ""
         raise error(f"{name} is not installed, or not on PATH{where}")
     try:
-        with _word_of_waiting(name, timeout_s):
+        with word_of_waiting(name, timeout_s):
             code, out, errors = _finished(
                 [program, *arguments], stdin, timeout_s, {**os.environ, **(environment or {})}
             )
@@ -86,7 +86,7 @@ def answer(
 
 
 @contextlib.contextmanager
-def _word_of_waiting(name: str, timeout_s: float) -> Iterator[None]:
+def word_of_waiting(name: str, timeout_s: float) -> Iterator[None]:
     """Tell whoever sits at the terminal what is waited for, if it takes long."""
     word = f"waiting for {name}, at most {timeout_s:g} seconds"
     timer = threading.Timer(_SILENCE_S, lambda: print(word, file=sys.stderr, flush=True))

@@ -1019,16 +1019,21 @@ def test_a_hook_does_not_lead_git_to_another_repository(
 
 
 @pytest.mark.process
-def test_a_git_that_hangs_is_given_up(committed: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_git_that_hangs_is_told_and_given_up(
+    committed: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = tmp_path / "programs" / "git"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    monkeypatch.setattr("convexctl.tools.git._TIMEOUT_S", 0.2)
+    monkeypatch.setattr("convexctl.tools.git._TIMEOUT_S", 2)
+    monkeypatch.setattr("convexctl.tools.run._SILENCE_S", 0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     shutil.rmtree(committed.dist)
     done = committed.synth()
-    assert "not compared with the last commit: git did not finish within 0.2 seconds" in done.stderr
+    assert "waiting for git, at most 2 seconds" in done.stderr
+    assert "not compared with the last commit: git did not finish within 2 seconds" in done.stderr
 
 
 def test_a_pipe_in_the_place_of_the_manifests_is_not_waited_for(project: Project) -> None:

@@ -35,6 +35,15 @@ def test_a_kustomization_that_is_a_pipe_is_not_waited_for(tmp_path: Path, capsys
     assert (done.code, done.stderr) == (1, f"{pipe}: Is not a regular file\n")
 
 
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="the system has no /proc")
+def test_what_the_kernel_shows_is_no_file(tmp_path: Path) -> None:
+    """Such as /proc/kmsg, which has the type of a regular file and waits for the next line."""
+    (link := tmp_path / "ca.pem").symlink_to("/proc/version")
+    for path in (Path("/proc/version"), link):
+        with pytest.raises(OSError, match="Is not a regular file"):
+            regular_files.read_bytes(path)
+
+
 def test_what_has_no_end_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(regular_files, "MOST_BYTES", 1 << 20)
     (file := tmp_path / "large").write_bytes(bytes((1 << 20) + 1))
