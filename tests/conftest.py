@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +15,9 @@ from tests.support import secret_search
 # What synth remembers of the tests' runs is not kept in the cache of whoever runs them.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="convex-k8s-cache-")
 
+# Without its bytecode every run of the program compiles all of it, for half a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # No test is about time: on a loaded machine any example may take long.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
@@ -24,6 +27,8 @@ FOLDERS = {"cluster": "cluster", "pods": "pods", "fuzz": "fuzz"}
 """Folder -> marker of all its tests."""
 LONGEST = ("pods/test_behaviour_on_pods.py", "cluster/test_adopt.py", "cluster/test_apply.py")
 """Files that several workers begin with, so that none of them is what a run waits for at its end."""
+PODS_END_AT = 0.6
+"""By which part of the other files those of pods have begun, so that nothing waits for one at the end."""
 PROCESSES = (
     *("audit/test_audit_command.py", "constructs/test_backup_bucket.py", "constructs/test_backup_scripts.py"),
     *("backups/test_restore_command.py", "changes/test_diff.py", "constructs/test_construct_monitoring.py"),
@@ -48,7 +53,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests by their folder or file. Several workers take what needs long first, then what needs a cluster."""
+    """Mark tests by their folder or file. Several workers take what needs long first, then what needs a cluster.
+
+    Files of pods, which mostly wait, are spread over the first of the others, which mostly compute.
+    """
     if gone := [name for name in (*PROCESSES, *LONGEST) if not (HERE / name).is_file()]:
         raise pytest.UsageError(f"tests/conftest.py: PROCESSES or LONGEST names files that are gone: {', '.join(gone)}")
     for item in items:
@@ -58,20 +66,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if place.as_posix() in PROCESSES:
             item.add_marker("process")
     if hasattr(config, "workerinput"):
-        items.sort(key=_turn)
+        turns = _turns([item.path for item in items])
+        items.sort(key=lambda item: turns[item.path])
 
 
-def _turn(item: pytest.Item) -> int:
-    place = item.path.relative_to(HERE)
-    if place.as_posix() in LONGEST:
-        return 0
-    return {"cluster": 1, "pods": 2}.get(place.parts[0], 3)
+def _turns(paths: Iterable[Path]) -> dict[Path, tuple[int, float]]:
+    """When each file has its turn."""
+    turns: dict[Path, tuple[int, float]] = {}
+    rest: dict[bool, list[Path]] = {True: [], False: []}
+    for path in dict.fromkeys(paths):
+        place = path.relative_to(HERE)
+        if place.as_posix() in LONGEST:
+            turns[path] = (0, LONGEST.index(place.as_posix()))
+        elif place.parts[0] == "cluster":
+            turns[path] = (1, 0)
+        else:
+            rest[place.parts[0] == "pods"].append(path)
+    for on_pods, its in rest.items():
+        share = PODS_END_AT if on_pods else 1
+        turns |= {path: (2, share * number / len(its)) for number, path in enumerate(its)}
+    return turns
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
-    """One worker more than cores: tests on a cluster wait for half of their time."""
+    """Two workers more than cores: tests on clusters wait for half of their time, tests on pods for most of it."""
     own = "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ
-    return None if own else (os.cpu_count() or 1) + 1
+    return None if own else (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

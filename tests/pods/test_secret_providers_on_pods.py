@@ -20,7 +20,10 @@ OVERLAY = """\
 releaseName: shop
 namespace: {namespace}
 s3: {{enabled: false}}
-backend: {{resources: {{requests: {{cpu: 1m, memory: 1Mi}}}}, terminationGracePeriodSeconds: 10}}
+backend:
+  probes: {{startup: {{periodSeconds: 1}}}}
+  resources: {{requests: {{cpu: 1m, memory: 1Mi}}}}
+  terminationGracePeriodSeconds: 10
 dashboard: {{resources: {{requests: {{cpu: 1m, memory: 1Mi}}}}}}
 """
 POSTGRES = "postgres: {{enabled: true, existingSecret: database}}\n"

@@ -20,6 +20,7 @@ s3: {{enabled: false}}
 backend:
   persistence: {{enabled: true, size: 1Gi, storageClassName: ""}}
   terminationGracePeriodSeconds: 10
+  probes: {{startup: {{periodSeconds: 1}}}}
   resources: {{requests: {{cpu: 1m, memory: 1Mi}}}}
 dashboard: {{resources: {{requests: {{cpu: 1m, memory: 1Mi}}}}}}
 """

@@ -72,12 +72,18 @@ def environment_in(case: Case, namespace: str, folder: Path) -> Environment:
 
 
 def light(manifests: Sequence[Object]) -> list[Object]:
-    """The manifests with requests so low that many pods fit on a node, and stops that do not wait long."""
+    """The manifests with requests so low that many pods fit on a node, and stops and starts that do not wait long.
+
+    A start has the time that it has, and is looked at each second.
+    """
     lowered = copy.deepcopy(list(manifests))
     for pod in pod_specs(lowered):
         pod["terminationGracePeriodSeconds"] = min(pod.get("terminationGracePeriodSeconds", 30), 10)
         for container in containers(pod):
             container.setdefault("resources", {})["requests"] = {"cpu": "1m", "memory": "1Mi"}
+            if probe := container.get("startupProbe"):
+                probe["failureThreshold"] = probe.get("failureThreshold", 3) * probe.pop("periodSeconds", 10)
+                probe["periodSeconds"] = 1
     return lowered
 
 
