@@ -93,7 +93,18 @@ OPTIONS: dict[str, dict[str, str]] = {
         "claim": "backup: {enabled: true, destination: claim, claim: {existingClaim: backups}}",
     },
     "functions": {"none": "{}", "pushed": "functions: {image: 'registry.acme.io/functions:1'}"},
-    "maintenance": {"none": "{}", "restarts": "maintenance: {restartSchedule: 0 4 * * 0}"},
+    "maintenance": {
+        "none": "{}",
+        "restarts": "maintenance: {restartSchedule: 0 4 * * 0}",
+        "restarts in a zone": "maintenance: {restartSchedule: 0 4 * * 0, timeZone: Europe/Berlin}",
+    },
+    "HTTP actions": {"rewritten": "{}", "by their own port": "gateway: {site: {rewrite: false}}"},
+    "variables": {
+        "none": "{}",
+        "from": "backend: {envFrom: [{secretRef: {name: app}, prefix: APP_}]}\n"
+        "dashboard: {envFrom: [{configMapRef: {name: app, optional: true}}]}",
+    },
+    "audit": {"all": "{}", "accepted": "audit: {ignore: {database-pool-too-large: the server grants 500}}"},
     "budgets": {"none": "{}", "both": "podDisruptionBudget: {enabled: true, backend: true}"},
     "pods": {
         "plain": "{}",
