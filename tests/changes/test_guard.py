@@ -100,6 +100,9 @@ def project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Project:
 
 CLAIM = "accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}"
 BACKUP = f"{SERVER}backup: {{enabled: true, destination: claim, claim: {{existingClaim: b}}, keep: {{count: 30}}}}\n"
+IN_A_BUCKET = (
+    f"{SERVER}backup: {{enabled: true, s3: {{bucket: backups, region: eu, existingSecret: b}}, keep: {{days: 30}}}}\n"
+)
 
 
 @dataclass(frozen=True)
@@ -512,6 +515,15 @@ CASES = [
         ("count: 30", "count: 3"),
         "30 backups -> 3 backups",
         ["the next backup deletes the older ones for good"],
+        back=False,
+    ),
+    Case(
+        "backup-keep",
+        "fewer in a bucket",
+        IN_A_BUCKET,
+        ("days: 30", "days: 7"),
+        "30 days -> 7 days",
+        ["from the same bucket or claim"],
         back=False,
     ),
     Case(

@@ -12,7 +12,8 @@ _UNITS = {"KEEP_COUNT": "backups", "KEEP_DAYS": "days"}
 def _kept(side: Side) -> str | None:
     """What the CronJob of the backups keeps: `14 backups`, or `30 days`."""
     for job in side.manifests.of_kind("CronJob"):
-        for _, container in items(dig(job, "spec", "jobTemplate", "spec", "template", "spec", "containers")):
+        pod = dig(job, "spec", "jobTemplate", "spec", "template", "spec")
+        for _, container in (*items(dig(pod, "initContainers")), *items(dig(pod, "containers"))):
             for _, variable in items(container.get("env")):
                 if unit := _UNITS.get(text(variable.get("name"))):
                     return f"{text(variable.get('value'))} {unit}"
