@@ -1167,7 +1167,7 @@ def test_the_documentation_has_every_rule_with_its_value_its_reason_and_the_righ
     assert list(sections()) == [rule.id for rule in RULES] == list(get_args(IrreversibleChange))
     for text in sections().values():
         assert text.startswith("\n*Value: ")
-        assert "\n**Rightly:** " in text
+        assert "\n**The right way:** " in text
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
