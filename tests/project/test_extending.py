@@ -29,12 +29,12 @@ EXPECTED: dict[str, dict[tuple[Any, ...], Any]] = {
     "Delete the claim with the StatefulSet": {
         ("StatefulSet", "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted"): "Delete"
     },
-    "Offer the Services on IPv6 too": {
+    "Give the Services an IPv6 address too": {
         ("Service convex-backend-svc", "spec", "ipFamilies"): ["IPv4", "IPv6"],
         ("Service convex-dashboard-svc", "spec", "ipFamilies"): ["IPv4", "IPv6"],
     },
     "Keep a client on one dashboard pod": {("Service convex-dashboard-svc", "spec", "sessionAffinity"): "ClientIP"},
-    "Roll the dashboard out without a pod less": {("Deployment", "spec", "minReadySeconds"): 10},
+    "Update the dashboard without losing a pod meanwhile": {("Deployment", "spec", "minReadySeconds"): 10},
     "Run a helper beside the backend, before and after it": {
         ("StatefulSet", *POD, "initContainers", 0, "restartPolicy"): "Always"
     },
