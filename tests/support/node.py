@@ -117,8 +117,11 @@ class Node(ControlPlane):
 
 
 @contextmanager
-def running_node(images: list[str]) -> Iterator[Node]:
-    """A node that has these images, shared with the other workers of this run; or the cluster of `CONTEXT`."""
+def running_node(images: list[str], name: str = "pods") -> Iterator[Node]:
+    """A node that has these images, shared with the other workers of this run; or the cluster of `CONTEXT`.
+
+    Another `name` is another node.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(folder_that_goes("node-worker"))
         processes = Processes(folder)
@@ -126,7 +129,7 @@ def running_node(images: list[str]) -> Iterator[Node]:
         if context := os.environ.get(CONTEXT):
             node = Node(folder, _kubeconfig_of(context, folder), None)
         else:
-            home = stack.enter_context(_shared_node(images))
+            home = stack.enter_context(_shared_node(images, name))
             node = Node(folder, home / "kubeconfig", home)
         proxy = [str(node.assets / "kubectl"), "proxy", f"--unix-socket={node.socket}"]
         processes.start("proxy", proxy, node.environment)
@@ -135,9 +138,9 @@ def running_node(images: list[str]) -> Iterator[Node]:
 
 
 @contextmanager
-def _shared_node(images: list[str]) -> Iterator[Path]:
+def _shared_node(images: list[str], name: str) -> Iterator[Path]:
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:12]
-    home = Path(tempfile.gettempdir()) / f"convex-pods-{run}"
+    home = Path(tempfile.gettempdir()) / f"convex-{name}-{run}"
     # Holds the pipe: when this process ends, however it does, the shell at its other end looks whether it was the last.
     sweeper = subprocess.Popen(
         ["bash", "-c", _TAKE_DOWN, "bash", home, os.environ[PROGRAM]],
