@@ -27,8 +27,9 @@ from convexctl.behaviour.known_keys import absent, keys_of
 from convexctl.behaviour.manifests import Manifests, items, mapping, sequence, text
 from convexctl.behaviour.placeholders import PLACEHOLDER, placeholders, without
 from convexctl.behaviour.processes import File
+from convexctl.behaviour.shell_words import QUOTED
 from convexctl.behaviour.source import Source
-from convexctl.behaviour.start_script import QUOTED, start_of, used_names
+from convexctl.behaviour.start_script import start_of, used_names
 
 _EXPANSION = re.compile(r"\$(?:\$|\((?P<name>[^)]{0,256})\))")
 _MOST = 1_000

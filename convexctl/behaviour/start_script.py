@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 from convexctl.behaviour.manifests import mapping, sequence, text
 from convexctl.behaviour.processes import BECOMES, INITS, SERVER, SHELLS, File, base, is_shell_script
+from convexctl.behaviour.shell_words import QUOTED, Command, commands
 
 LONGEST_SCRIPT = 65_536
 """Letters of a script that are read; a longer one may set anything."""
-QUOTED = "\ufdd1"
-"""Stands for a `$` that the shell leaves alone."""
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=)(.*)", re.DOTALL)
 _OPENS = ("if", "while", "until", "for", "case", "select")
 _CLOSES = ("fi", "done", "esac")
@@ -118,6 +117,15 @@ def _of_shell(words: Sequence[str], depth: int, file: File) -> Start:
     return _Script(depth, file, words[at + 3 :]).read(script)
 
 
+class _State(NamedTuple):
+    """What a shell of a script holds: how much of the two lists, which only grow, and the rest."""
+
+    assignments: int
+    replaced: int
+    unseen: str
+    all_exported: bool
+
+
 class _Script:
     """Reads a script command by command, as far as the variables go."""
 
@@ -127,25 +135,68 @@ class _Script:
         self.arguments = list(arguments)
         self.start = Start(script=True)
         self.local: dict[str, Assignment] = {}
+        self.replaced: list[tuple[str, Assignment | None]] = []
+        """What each assignment to `local` replaced."""
+        self.exported: dict[str, int] = {}
+        """Where each name was exported first, among the first `indexed` assignments."""
+        self.indexed = 0
         self.all_exported = False
         self.nesting = 0
+        self.piped: tuple[int, _State] | None = None
+        """A block that reads from a pipe: how deep it is, and what held before it."""
         self.done = False
 
     def read(self, script: str) -> Start:
         if len(script) > LONGEST_SCRIPT or "<<" in script:
             return Start(unseen="the start script", script=True)
         previous: list[str] = []
-        for separator, words in commands(script):
+        around: list[_State] = []
+        for command in commands(script):
             if self.done:
                 break
-            depends = separator == "||" or (separator == "&&" and bool(previous) and previous[0] in _TESTS)
-            self._command(list(words), depends)
-            previous = list(words)
+            while len(around) > command.depth:
+                self._restore(around.pop())
+            around += [self._state() for _ in range(command.depth - len(around))]
+            and_then = command.separator == "&&" and bool(previous) and previous[0] in _TESTS
+            self._in_its_shell(command, command.separator == "||" or and_then)
+            previous = command.words
         if not self.done:
             self.start.unseen = self.start.unseen or "the start script"
         self.start.reached = self.done
         self.start.script = bool(self.start.unseen) or any(not each.plain for each in self.start.assignments)
         return self.start
+
+    def _in_its_shell(self, command: Command, depends: bool) -> None:
+        """Run a command; what it does in a pipe or in the background, this shell does not see."""
+        before, nesting = self._state(), self.nesting
+        self._command(list(command.words), depends)
+        if command.separator == "|" and self.nesting > nesting and self.piped is None:
+            self.piped = nesting, before
+        elif command.apart and self.piped is None:
+            self._restore(before)
+        elif self.piped is not None and self.nesting <= self.piped[0]:
+            self._restore(self.piped[1])
+            self.piped = None
+
+    def _state(self) -> _State:
+        return _State(len(self.start.assignments), len(self.replaced), self.start.unseen, self.all_exported)
+
+    def _restore(self, state: _State) -> None:
+        """Leave a shell that does not start the backend: what it set is gone."""
+        if self.done:
+            return
+        for each in self.start.assignments[state.assignments :]:
+            if self.exported.get(each.name, -1) >= state.assignments:
+                del self.exported[each.name]
+        del self.start.assignments[state.assignments :]
+        self.indexed = min(self.indexed, state.assignments)
+        while len(self.replaced) > state.replaced:
+            name, before = self.replaced.pop()
+            if before is None:
+                del self.local[name]
+            else:
+                self.local[name] = before
+        self.start.unseen, self.all_exported = state.unseen, state.all_exported
 
     def _command(self, words: list[str], depends: bool) -> None:
         while words and (words[0] in _KEYWORDS or words[0] in _OPENS or words[0] in _CLOSES):
@@ -165,9 +216,13 @@ class _Script:
         self._program(words, before, depends)
 
     def _assign(self, assignment: Assignment) -> None:
+        self.replaced.append((assignment.name, self.local.get(assignment.name)))
         self.local[assignment.name] = assignment
-        exported = {each.name for each in self.start.assignments if not each.plain}
-        plain = not self.all_exported and assignment.name not in exported
+        for at in range(self.indexed, len(self.start.assignments)):
+            if not self.start.assignments[at].plain:
+                self.exported.setdefault(self.start.assignments[at].name, at)
+        self.indexed = len(self.start.assignments)
+        plain = not self.all_exported and assignment.name not in self.exported
         self.start.assignments.append(assignment._replace(plain=plain))
 
     def _program(self, words: list[str], before: list[Assignment], depends: bool) -> None:
@@ -216,91 +271,3 @@ class _Script:
                 self.start.assignments.append(Assignment(assigned[1], value, depends))
             elif local := self.local.get(word):
                 self.start.assignments.append(local._replace(conditional=depends or local.conditional))
-
-
-def commands(script: str) -> Iterable[tuple[str, list[str]]]:
-    """The simple commands of a script with the separator before each. Quotes go, `$` in single quotes is `QUOTED`."""
-    found: list[tuple[str, list[str]]] = []
-    words: list[str] = []
-    word: list[str] = []
-    in_word, separator, at = False, "", 0
-
-    def end_word() -> None:
-        nonlocal in_word
-        if in_word:
-            words.append("".join(word))
-            word.clear()
-            in_word = False
-
-    while at < len(script):
-        letter = script[at]
-        if letter in " \t":
-            end_word()
-        elif letter in ";&|\n()" and not (letter == "&" and word and word[-1] in "<>"):
-            end_word()
-            if words:
-                found.append((separator, words))
-                words = []
-            separator = letter
-            if script[at : at + 2] in ("&&", "||"):
-                separator = script[at : at + 2]
-                at += 1
-        elif letter == "#" and not in_word:
-            at = _until(script, at, "\n") - 1
-        else:
-            piece, at = _piece(script, at)
-            word.append(piece)
-            in_word = True
-            continue
-        at += 1
-    end_word()
-    if words:
-        found.append((separator, words))
-    return found
-
-
-def _piece(script: str, at: int) -> tuple[str, int]:
-    """One piece of a word, and where the next one begins."""
-    letter = script[at]
-    if letter == "'":
-        end = _until(script, at + 1, "'")
-        return script[at + 1 : end].replace("$", QUOTED), end + 1
-    if letter == "\\":
-        return script[at + 1 : at + 2].replace("\n", "").replace("$", QUOTED), at + 2
-    if letter == "`":
-        return "$()", _until(script, at + 1, "`") + 1
-    if letter == "$":
-        return _reference(script, at)
-    if letter != '"':
-        return letter, at + 1
-    pieces, at = [], at + 1
-    while at < len(script) and script[at] != '"':
-        if script[at] == "'":
-            pieces.append("'")
-            at += 1
-        else:
-            piece, at = _piece(script, at)
-            pieces.append(piece)
-    return "".join(pieces), at + 1
-
-
-def _reference(script: str, at: int) -> tuple[str, int]:
-    """A `$…`: names as they are; `$(NAME)`, which the kubelet may fill in, too; every other command is `$()`."""
-    following = script[at + 1 : at + 2]
-    if following == "(":
-        depth, end = 1, at + 2
-        while end < len(script) and depth:
-            depth += (script[end] == "(") - (script[end] == ")")
-            end += 1
-        inner = script[at + 2 : end - 1]
-        return (f"$({inner})" if re.fullmatch(r"[A-Za-z_]\w*", inner) else "$()"), end
-    if following == "{":
-        end = _until(script, at + 2, "}")
-        return script[at : end + 1], end + 1
-    name = re.compile(r"[A-Za-z_]\w*|[0-9@*#?$!-]").match(script, at + 1)
-    return (script[at : name.end()], name.end()) if name else (QUOTED, at + 1)
-
-
-def _until(script: str, at: int, end: str) -> int:
-    found = script.find(end, at)
-    return len(script) if found < 0 else found

@@ -39,9 +39,32 @@ KNOWN = {
     'export A="x\'y"': "x'y",
     "export A='it'\"'\"'s'": "it's",
     'export A="a;b"': "a;b",
+    "export A=one; (export A=two; unset A)": "one",
+    "export A=one; export A=two | cat": "one",
+    "export A=one; (set -a; A=two); A=three": "three",
+    "export A=one; (export A=two; (export A=three)); true": "one",
+    "f() { true; }; export A=one": "one",
+    "case x in x) export A=no;; esac; export A=yes": "yes",
+    "export A=one &>/dev/null": "one",
+    "B=w; (B=u; C=u); export A=$B": "w",
+    "if echo x | grep -q x; then :; fi; export A=one": "one",
 }
 """Script -> the variable A of the backend, while B is `v` in the manifest."""
-UNSET = ("A=one", "export A=one; unset A", "echo 'a; export A=no'", "read A")
+UNSET = (
+    "A=one",
+    "export A=one; unset A",
+    "echo 'a; export A=no'",
+    "read A",
+    "(export A=one)",
+    "(\n  B=w\n  export A=$B\n)",
+    "true && (export A=one; true)",
+    "export A=one | cat",
+    "echo | export A=one",
+    "export A=one &",
+    "(. /dev/null)",
+    "echo x | while read B; do export A=$B; done",
+    "(set -a); A=x",
+)
 HIDDEN = ("export A=`cat x`", "export A=$(cat f)", "export A=${B:-x}", "export A=$$", "export A=$1", "export A+=x")
 CONDITIONAL = (
     '[ -n "$B" ] && export A=one',
@@ -86,6 +109,11 @@ def test_a_shell_exports_again_what_the_container_has() -> None:
     for script, text in (("A=new", "new"), ("A=${A%/*}", None), ("read A", None), ("B=new", "old")):
         container = {"command": ["sh", "-c", script + ENDING]}
         assert only_backend(backend({"A": "old"}, container=container)).environment.read("A").text == text
+
+
+def test_a_subshell_that_starts_the_backend_hands_over_what_it_exports() -> None:
+    for script in ("export A=no; (export A=one; exec ./run_backend.sh)", "(export A=one\n./run_backend.sh) | tee log"):
+        assert only_backend(backend(container={"command": ["sh", "-c", script]})).environment.read("A").text == "one"
 
 
 @pytest.mark.parametrize("script", CONDITIONAL)
