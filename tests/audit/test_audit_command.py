@@ -43,8 +43,8 @@ CLEAN = textwrap.dedent("""\
             - name: backend
               image: ghcr.io/get-convex/convex-backend:652b828b5129e6cdbcaa3c20efa8d116d09ff3bf
               env:
-                - name: DO_NOT_REQUIRE_SSL
-                  value: "false"
+                - name: AWS_S3_FORCE_PATH_STYLE
+                  value: "no"
     """)
 
 
@@ -113,7 +113,6 @@ class TestTheHelmChart:
     def test_with_a_volume_and_no_database(self, audit: Any) -> None:
         done = audit(str(RENDERED / "port-forward.yaml"), "--format=json")
         assert [found for found in findings(done) if found[0] != "information"] == [
-            ("error", "presence-false", 11),
             ("error", "endpoint-nonsense", 12),
             ("error", "data-lost-with-pod", 127),
             ("error", "claim-not-mounted", 16),
@@ -121,6 +120,7 @@ class TestTheHelmChart:
             ("warning", "no-clean-stop", 127),
             ("warning", "probe-missing", 127),
         ]
+        assert ("information", "presence-false", 11) in findings(done)
 
 
 @pytest.mark.skipif(bool(missing_programs("helm")), reason=missing_programs("helm"))
@@ -148,11 +148,11 @@ def test_our_own_samples_have_no_finding_above_information(audit: Any, tmp_path:
 class TestReading:
     def test_a_file(self, audit: Any, tmp_path: Path) -> None:
         (tmp_path / "convex.yaml").write_text(CLEAN)
-        assert place_of(audit("convex.yaml", "--format=json"), "presence-false") == ("convex.yaml", 12)
+        assert place_of(audit("convex.yaml", "--format=json"), "boolean-unparsed") == ("convex.yaml", 12)
 
     def test_standard_input(self, audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         give(monkeypatch, f"# a comment\n---\n{CLEAN}".encode())
-        assert place_of(audit("-", "--format=json"), "presence-false") == ("stdin", 14)
+        assert place_of(audit("-", "--format=json"), "boolean-unparsed") == ("stdin", 14)
 
     def test_standard_input_that_is_no_text(self, audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         give(monkeypatch, CLEAN.encode() + b"# \xff\xfe\n")
@@ -178,7 +178,7 @@ class TestReading:
         (folder / "convex.yml").write_text(CLEAN)
         (folder / "charts.yaml").mkdir()
         (tmp_path / "all" / "notes.txt").write_text("{{ no manifest")
-        assert place_of(audit("all", "--format=json"), "presence-false") == ("all/below/convex.yml", 12)
+        assert place_of(audit("all", "--format=json"), "boolean-unparsed") == ("all/below/convex.yml", 12)
 
     def test_several_documents_in_several_files(self, audit: Any, tmp_path: Path) -> None:
         config = config_map("c", {"CONVEX_CLOUD_ORIGIN": "https://api.example.com/"})
@@ -191,20 +191,20 @@ class TestReading:
     def test_a_list_as_kubectl_prints_it(self, audit: Any, tmp_path: Path) -> None:
         text = "apiVersion: v1\nkind: List\nitems:\n- " + CLEAN.replace("\n", "\n  ").rstrip()
         (tmp_path / "list.yaml").write_text(text)
-        assert place_of(audit("list.yaml", "--format=json"), "presence-false") == ("list.yaml", 15)
+        assert place_of(audit("list.yaml", "--format=json"), "boolean-unparsed") == ("list.yaml", 15)
 
     def test_json(self, audit: Any, tmp_path: Path) -> None:
-        manifest = backend({"DO_NOT_REQUIRE_SSL": "false"})
+        manifest = backend({"AWS_S3_FORCE_PATH_STYLE": "no"})
         (tmp_path / "convex.json").write_text(json.dumps({"kind": "List", "items": [manifest]}, indent=2))
-        file, line = place_of(audit("convex.json", "--format=json"), "presence-false")
+        file, line = place_of(audit("convex.json", "--format=json"), "boolean-unparsed")
         assert (tmp_path / file).read_text().splitlines()[line - 1].strip() == "{"
-        assert "DO_NOT_REQUIRE_SSL" in (tmp_path / file).read_text().splitlines()[line]
+        assert "AWS_S3_FORCE_PATH_STYLE" in (tmp_path / file).read_text().splitlines()[line]
 
     @pytest.mark.parametrize("indent", ["\t", None], ids=["tabs", "one line"])
     def test_json_that_yaml_cannot_read_has_no_lines(self, audit: Any, tmp_path: Path, indent: str | None) -> None:
-        manifest = backend({"DO_NOT_REQUIRE_SSL": "false", "NOTE": "\U0001f600"})
+        manifest = backend({"AWS_S3_FORCE_PATH_STYLE": "no", "NOTE": "\U0001f600"})
         (tmp_path / "convex.json").write_text(json.dumps(manifest, indent=indent))
-        assert place_of(audit("convex.json", "--format=json"), "presence-false") == ("convex.json", 1)
+        assert place_of(audit("convex.json", "--format=json"), "boolean-unparsed") == ("convex.json", 1)
 
     def test_a_field_that_is_missing_is_placed_at_what_should_hold_it(self, audit: Any, tmp_path: Path) -> None:
         (tmp_path / "convex.yaml").write_text(CLEAN)
@@ -263,9 +263,9 @@ class TestReading:
 @pytest.mark.parametrize(
     ("env", "fail_on", "code"),
     [
-        ({"DO_NOT_REQUIRE_SSL": "false"}, None, 0),
-        ({"DO_NOT_REQUIRE_SSL": "false"}, "error", 1),
-        ({"DO_NOT_REQUIRE_SSL": "false"}, "warning", 1),
+        ({"AWS_S3_FORCE_PATH_STYLE": "no"}, None, 0),
+        ({"AWS_S3_FORCE_PATH_STYLE": "no"}, "error", 1),
+        ({"AWS_S3_FORCE_PATH_STYLE": "no"}, "warning", 1),
         ({"INSTANCE_SECRET": None}, "error", 0),
         ({"INSTANCE_SECRET": None}, "warning", 1),
     ],
@@ -292,12 +292,12 @@ class TestFormats:
         text = audit("convex.yaml").stdout
         head = text.split("\n\n")[0].splitlines()
         assert head[:2] == [
-            'convex.yaml:12: error: A switch that goes by presence is set to "false" [presence-false]',
-            "  fix: remove the variable",
+            "convex.yaml:12: error: A boolean that the backend does not understand [boolean-unparsed]",
+            '  fix: write "true" or "false", in lower case',
         ]
         assert re.search(r"^Backend StatefulSet/convex, container backend$", text, re.MULTILINE)
         assert re.search(r"^  Database +SQLite in /convex/data/db.sqlite3$", text, re.MULTILINE)
-        start = text.index("error [presence-false]")
+        start = text.index("error [boolean-unparsed]")
         lines = text[start:].split("\n\n")[0].splitlines()
         assert lines[1] == "  at convex.yaml:12"
         assert [line.split()[0] for line in lines if re.match(r"  \w+: ", line)] == ["why:", "here:"]
@@ -305,7 +305,7 @@ class TestFormats:
         assert max(map(len, text.splitlines())) <= 110
 
     def test_the_head_has_ten_lines_at_most(self, audit: Any, tmp_path: Path) -> None:
-        switches = {"DO_NOT_REQUIRE_SSL": "false"}
+        switches = {"AWS_S3_FORCE_PATH_STYLE": "no"}
         names = [f"convex-{number}" for number in range(12)]
         (tmp_path / "x.yaml").write_text(yaml.safe_dump_all([backend(switches, name=name) for name in names]))
         head = audit("x.yaml").stdout.split("\n\n")[0].splitlines()
@@ -346,7 +346,7 @@ class TestFormats:
         assert len(re.findall(r"^Backend ", audit("x.yaml", "--verbose").stdout, re.MULTILINE)) == 23
 
     def test_parameters_are_named_for_manifests_made_here(self, audit: Any, tmp_path: Path) -> None:
-        ours = backend({"DO_NOT_REQUIRE_SSL": "false"}, name="ours")
+        ours = backend({"AWS_S3_FORCE_PATH_STYLE": "no"}, name="ours")
         ours["metadata"]["annotations"] = {"convex-k8s/overlay": "production"}
         theirs = backend({"REDACT_LOGS_TO_CLIENT": "false"}, name="theirs")
         for manifest, told in ((ours, True), (theirs, False)):
@@ -368,7 +368,7 @@ class TestFormats:
 
     @pytest.mark.parametrize("format", ["text", "json", "sarif"])
     def test_names_that_would_steer_a_terminal(self, audit: Any, tmp_path: Path, format: str) -> None:
-        manifest = backend({"DO_NOT_REQUIRE_SSL": "false", "X": "\x1b[2J\ud800"})
+        manifest = backend({"AWS_S3_FORCE_PATH_STYLE": "no", "X": "\x1b[2J\ud800"})
         for value in (manifest["metadata"], manifest["spec"]["template"]["spec"]["containers"][0]):
             value["name"] = "a\x1b]0;title\x07\r\x9b\u202e\ud800b"
         (tmp_path / "x.json").write_text(json.dumps(manifest))
@@ -384,12 +384,12 @@ class TestFormats:
         data = json.loads(audit("convex.yaml", "--format=json").stdout)
         assert data["decisions"]["backends"][0]["decisions"]["engine"]["value"] == "sqlite"
         found = data["findings"][0]
-        assert (found["rule"], found["severity"], found["line"]) == ("presence-false", "error", 12)
+        assert (found["rule"], found["severity"], found["line"]) == ("boolean-unparsed", "error", 12)
         assert found["object"] == {
             "kind": "StatefulSet",
             "namespace": "",
             "name": "convex",
-            "field": "spec.template.spec.containers[0].env[DO_NOT_REQUIRE_SSL]",
+            "field": "spec.template.spec.containers[0].env[AWS_S3_FORCE_PATH_STYLE]",
         }
         assert data["summary"]["error"] == sum(each["severity"] == "error" for each in data["findings"])
 
@@ -406,13 +406,13 @@ class TestFormats:
             assert result["level"] in ("error", "warning", "note")
             assert result["message"]["text"]
         first = one["results"][0]
-        assert first["ruleId"] == "presence-false"
+        assert first["ruleId"] == "boolean-unparsed"
         assert first["locations"] == [
             {
                 "logicalLocations": [
                     {
                         "fullyQualifiedName": "StatefulSet/convex "
-                        "spec.template.spec.containers[0].env[DO_NOT_REQUIRE_SSL]",
+                        "spec.template.spec.containers[0].env[AWS_S3_FORCE_PATH_STYLE]",
                         "kind": "object",
                     }
                 ],

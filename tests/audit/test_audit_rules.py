@@ -1111,6 +1111,11 @@ class TestSeverity:
         assert severities["presence-false"] is Severity.ERROR
         assert "database-tls-not-required" not in severities
 
+    def test_tls_to_a_database_server_is_nothing_to_sqlite(self) -> None:
+        assert found(env({"DO_NOT_REQUIRE_SSL": "false"}))["presence-false"] is Severity.INFORMATION
+        unseen = backend({"DO_NOT_REQUIRE_SSL": "false"}, container={"envFrom": [{"secretRef": {"name": "s"}}]})
+        assert found([unseen])["presence-false"] is Severity.ERROR
+
 
 @pytest.mark.parametrize(
     "value",

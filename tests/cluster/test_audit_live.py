@@ -78,7 +78,6 @@ def test_keys_of_secrets_make_decisions_certain_and_their_values_are_not_read(
     install(cluster, namespace, "mine", PORT_FORWARD_VALUES, server_side=True)
     report = audit(cluster, namespace)
     assert rules(report, "error") == {
-        "presence-false",
         "endpoint-nonsense",
         "claim-not-mounted",
         "data-lost-with-pod",

@@ -86,7 +86,8 @@ _OWN_PREFIXES = (
     'A switch that goes by presence is set to "false"',
     reason="The entry point only asks whether DO_NOT_REQUIRE_SSL, DISABLE_BEACON and REDACT_LOGS_TO_CLIENT are "
     'non-empty: "false" switches them on as "true" does. DO_NOT_REQUIRE_SSL: "false" no longer requires TLS to the '
-    "database, which is an error. The other two only do the opposite of what they say.",
+    "database server, which is an error; SQLite has no server, and there it does nothing. The other two only do the "
+    "opposite of what they say.",
     least=Severity.INFORMATION,
     basis="entry point of the backend's image (`run_backend.sh`)",
     parameter="convexConfig.requireSsl: true; backend.env for the others: a false one is left out",
@@ -98,7 +99,10 @@ def presence_false(view: View) -> Iterator[Hit]:
         for name in PRESENCE:
             reading = backend.environment.read(name)
             if reading.filled and (reading.text or "").strip().lower() in _NEGATIONS:
-                yield hit_variable(backend, reading, f"{name} {reading.said}, and that switches it on", _HARM[name])
+                said, harm = f"{name} {reading.said}, and that switches it on", _HARM[name]
+                if name == "DO_NOT_REQUIRE_SSL" and backend.engine.value == "sqlite" and backend.engine.certain:
+                    said, harm = f"{said}: without effect while the database is SQLite", Severity.INFORMATION
+                yield hit_variable(backend, reading, said, harm)
 
 
 @rule(
