@@ -175,7 +175,7 @@ class ControlPlane:
 
         Pods that are to go are gone at once; new ones get a node and are ready, those of Jobs have succeeded.
         """
-        wait_until(lambda: self.be_kubelet(namespace), f"the workloads of {namespace}")
+        wait_until(lambda: self.be_kubelet(namespace), f"the workloads of {namespace}", pause_s=0.2)
 
     def be_kubelet(self, namespace: str) -> bool:
         """Be scheduler and kubelet for a moment. Says whether all of the namespace is where it should be."""
