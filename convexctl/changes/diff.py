@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from convex_k8s.secrecy import NOT_SHOWN, asks_for_a_secret, named_like_a_secret, shows_a_secret
-
 from convexctl import behaviour as model
 from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare, without_bookkeeping
+from convexctl.changes.hidden_values import without_secrets
 from convexctl.changes.irreversible import changes
 from convexctl.changes.irreversible.model import Change, side_of
+from convexctl.changes.remarks import remarks
 from convexctl.changes.removed_objects import deletions
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, load_all
@@ -33,8 +32,6 @@ _COLOURS = {"added": "\033[32m", "removed": "\033[31m", "changed": "\033[33m"}
 _RESET = "\033[0m"
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _LONGEST_VALUE = 200
-_CHECKSUM = "checksum/"
-"""Annotations with this prefix look like instance secrets, and are not."""
 _LEAVING = "what goes stays in the cluster until you delete it, or Argo CD or Flux prunes it:"
 
 
@@ -50,6 +47,8 @@ class Difference:
     objects: tuple[ObjectChange, ...] = ()
     files: tuple[str, ...] = ()
     """Further files that differ (README.md, Kustomization); the manifests too if their objects are the same."""
+    remarks: tuple[str, ...] = ()
+    """What the change means beyond its fields, in sentences."""
     deletions: tuple[str, ...] = ()
     """The commands that delete in the cluster what the environment no longer has."""
 
@@ -81,8 +80,8 @@ def _difference(root: Path, environment: Environment) -> Difference:
     files = tuple(name for name, text in environment.files.items() if _content(folder / name) != text)
     stale = tuple(name for name in recorded(root, environment.name) if name not in environment.files)
     if not (folder / MANIFESTS).exists():
-        return Difference(environment.name, "new", objects=tuple(compare([], _all_manifests(environment))))
-    before, after = _manifests_in(folder), _all_manifests(environment)
+        return Difference(environment.name, "new", objects=tuple(compare([], all_manifests(environment))))
+    before, after = _manifests_in(folder), all_manifests(environment)
     new = side_of(environment.name, after)
     old = side_of(environment.name, before, new)
     objects = tuple(compare(before, after))
@@ -93,6 +92,7 @@ def _difference(root: Path, environment: Environment) -> Difference:
         irreversible=tuple(changes(old, new)) if old and new else (),
         decisions=tuple(model.compare(model.predict(before), model.predict(after))),
         objects=objects,
+        remarks=tuple(remarks(before, after)),
         files=tuple(name for name in (*files, *stale) if name not in told),
         deletions=tuple(deletions(before, after)),
     )
@@ -102,7 +102,8 @@ def _content(path: Path) -> str | None:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
-def _all_manifests(environment: Environment) -> list[dict[str, Any]]:
+def all_manifests(environment: Environment) -> list[dict[str, Any]]:
+    """The objects of an environment, its Namespace too."""
     return [*_documents(environment.files.get(NAMESPACE, ""), NAMESPACE), *environment.manifests]
 
 
@@ -187,11 +188,12 @@ def _as_data(difference: Difference) -> dict[str, Any]:
                     {"path": field.path, "kind": field.kind}
                     | ({} if field.before is ABSENT else {"before": field.before})
                     | ({} if field.after is ABSENT else {"after": field.after})
-                    for field in map(_without_secrets, change.fields)
+                    for field in map(without_secrets, change.fields)
                 ],
             }
             for change in difference.objects
         ],
+        "remarks": list(difference.remarks),
         "files": list(difference.files),
         "deletions": list(difference.deletions),
     }
@@ -210,9 +212,10 @@ def _text(difference: Difference, *, colour: bool) -> str:
         lines.append("  what the pods will do:")
     for change in difference.decisions:
         lines.append(painted("changed", f"    ~ {_decision(change)}"))
+    lines += ["  what that means:", *(f"    {remark}" for remark in difference.remarks)] if difference.remarks else []
     for item in difference.objects:
         lines.append(painted(item.kind, f"  {_SIGNS[item.kind]} {item.identity}"))
-        for field in map(_without_secrets, item.fields):
+        for field in map(without_secrets, item.fields):
             lines.append(painted(field.kind, f"      {_SIGNS[field.kind]} {_field(field)}"))
     if difference.deletions:
         lines += [f"  {_LEAVING}", *(f"    {command}" for command in difference.deletions)]
@@ -234,12 +237,14 @@ def _markdown(difference: Difference) -> str:
             after = cell(change.after.sentence) if change.after else ""
             lines.append(f"| {change.title} ({change.component}) | {before} | {after} |")
         lines.append("")
+    if difference.remarks:
+        lines += ["What that means:", "", *(f"- {remark}" for remark in difference.remarks), ""]
     if difference.objects:
         lines.append("```diff")
         for item in difference.objects:
             # A `~` would have no colour there: what changes is shown as a line out and a line in.
             lines.append(f"{_SIGNS[item.kind].replace('~', '!')} {item.identity}")
-            for field in map(_without_secrets, item.fields):
+            for field in map(without_secrets, item.fields):
                 lines += [f"- {field.path}: {_value(field.before)}"] if field.before is not ABSENT else []
                 lines += [f"+ {field.path}: {_value(field.after)}"] if field.after is not ABSENT else []
         lines += ["```", ""]
@@ -248,33 +253,6 @@ def _markdown(difference: Difference) -> str:
     if difference.files:
         lines += [f"Also: {', '.join(f'`{name}`' for name in difference.files)}", ""]
     return "\n".join(lines)
-
-
-def _without_secrets(field: FieldChange) -> FieldChange:
-    """A field as it may be shown: manifests that Helm made, or that somebody edited, may hold a secret."""
-    if _CHECKSUM in field.path:
-        return field
-    *before, last = re.findall(r"\w+", field.path) or [""]
-    name = before[-1] if last == "value" and before else last
-    return FieldChange(field.path, _hidden(field.before, name), _hidden(field.after, name))
-
-
-def _hidden(value: Any, name: str) -> Any:
-    if isinstance(value, Mapping):
-        variable = str(value.get("name", ""))
-        return {
-            key: item if str(key).startswith(_CHECKSUM) else _hidden(item, variable if key == "value" else str(key))
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        before = ["", *(item if isinstance(item, str) else "" for item in value)]
-        return [
-            NOT_SHOWN if isinstance(item, str) and asks_for_a_secret(option) else _hidden(item, name)
-            for option, item in zip(before, value, strict=False)
-        ]
-    # Fields of Kubernetes, such as the `key` of a reference, are not in capitals, variables are.
-    named = name.isupper() and named_like_a_secret(name)
-    return NOT_SHOWN if isinstance(value, str) and value and (named or shows_a_secret(value)) else value
 
 
 def _irreversible(change: Change) -> str:

@@ -12,9 +12,11 @@ from convex_k8s.secrecy import NOT_SHOWN
 
 from convexctl import cli
 from convexctl.changes.compare_objects import ABSENT, FieldChange, compare, without_bookkeeping
-from convexctl.changes.diff import _LEAVING, _without_secrets
+from convexctl.changes.diff import _LEAVING, all_manifests
+from convexctl.changes.hidden_values import without_secrets
+from convexctl.changes.remarks import remarks
 from convexctl.changes.removed_objects import deletions
-from tests.support.overlay_cases import SAMPLES
+from tests.support.overlay_cases import SAMPLES, environment_of
 
 SERVICE = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"name": "api", "port": 1}]}}
 
@@ -185,14 +187,14 @@ def test_a_secret_that_somebody_left_in_the_manifests_is_not_shown(
 @pytest.mark.parametrize("option", ["--instance-secret", "--admin-key", "-password"])
 def test_what_follows_an_option_for_a_secret_is_not_shown(option: str) -> None:
     field = FieldChange("spec.args", ABSENT, ["--port", "3210", option, "hunter2"])
-    assert _without_secrets(field).after == ["--port", "3210", option, NOT_SHOWN]
+    assert without_secrets(field).after == ["--port", "3210", option, NOT_SHOWN]
 
 
 @pytest.mark.parametrize(
     "text", [f"ghcr.io/x@sha256:{'5f' * 32}", "$DB_PASSWORD", "PASSWORD=$DB_PASSWORD", "the key is in the Secret"]
 )
 def test_what_names_no_secret_is_shown(text: str) -> None:
-    assert _without_secrets(FieldChange("spec.x", text, ABSENT)).before == text
+    assert without_secrets(FieldChange("spec.x", text, ABSENT)).before == text
 
 
 def test_a_checksum_is_no_secret(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +205,7 @@ def test_a_checksum_is_no_secret(project: Path, capsys: pytest.CaptureFixture[st
 
 def test_a_checksum_is_no_secret_in_a_map_either() -> None:
     given = {"checksum/config": "a" * 64, "other": "b" * 64}
-    shown = _without_secrets(FieldChange("metadata.annotations", ABSENT, given)).after
+    shown = without_secrets(FieldChange("metadata.annotations", ABSENT, given)).after
     assert shown == {"checksum/config": "a" * 64, "other": NOT_SHOWN}
 
 
@@ -331,3 +333,49 @@ def test_kinds_of_others_and_other_namespaces_are_named_in_full_and_what_holds_d
         "kubectl -n shop delete externalsecret.external-secrets.io/a",
         "kubectl delete configmap/a",
     ]
+
+
+EDGE = "{enabled: true, %s dashboard: {host: d.acme.io}, backend: {host: a.acme.io}}"
+INGRESS, GATEWAY = f"ingress: {EDGE % 'className: traefik,'}", f"gateway: {EDGE % 'create: {className: c},'}"
+POLICY = f"{INGRESS}\nnetworkPolicy: {{enabled: true, ingressNSMatchLabels: {{kubernetes.io/metadata.name: traefik}}}}"
+BUCKET = "backup: {enabled: true, s3: {bucket: old-backups, region: eu, existingSecret: b}}"
+CLAIM = "backup: {enabled: true, destination: claim, claim: {existingClaim: new-claim}}"
+REMARKS = [
+    ("a policy", INGRESS, POLICY, ["default-deny is new", "Callers: namespace traefik on 3210, 3211", "on 6791"]),
+    ("no policy", POLICY, INGRESS, ["no NetworkPolicy is left"]),
+    (
+        "another place of backups",
+        BUCKET,
+        CLAIM,
+        ["writes to claim new-claim from now on. The backups in bucket old-b"],
+    ),
+    ("no backups", CLAIM, "", ["no more backups are made. Those in claim new-claim stay"]),
+    ("no Namespace", "createNamespace: true", "", ["Namespace/shop is no longer in the files"]),
+    ("another edge", INGRESS, GATEWAY, ["a.acme.io and d.acme.io: the Gateway answers instead of the Ingress"]),
+    ("no edge", GATEWAY, "", ["nothing leads from a.acme.io and d.acme.io to Convex any more"]),
+    ("a second edge", INGRESS, f"{INGRESS}\n{GATEWAY}", []),
+    ("the first backups", "", BUCKET, []),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "said"), [case[1:] for case in REMARKS], ids=[case[0] for case in REMARKS])
+def test_what_a_change_means_is_said(before: str, after: str, said: list[str]) -> None:
+    old, new = (
+        all_manifests(environment_of(f"postgres: {{enabled: true}}\nnamespace: shop\n{text}"))
+        for text in (before, after)
+    )
+    found = list(remarks(old, new))
+    assert len(found) == len(said)
+    for sentence, part in zip(found, said, strict=True):
+        assert part in sentence
+
+
+def test_each_form_says_what_a_change_means(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(project, "ingress:\n  enabled: true", "ingress:\n  enabled: false")
+    sentence = "nothing leads from api.example.com and dashboard.example.com to Convex any more"
+    assert diff(project, "production") == 1
+    assert f"  what that means:\n    {sentence}\n" in capsys.readouterr().out
+    assert diff(project, "production", "--format", "markdown") == 1
+    assert f"What that means:\n\n- {sentence}\n" in capsys.readouterr().out
+    assert diff(project, "production", "--format", "json") == 1
+    assert json.loads(capsys.readouterr().out)[0]["remarks"] == [sentence]
