@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Iterator
 
@@ -67,6 +68,8 @@ MISTAKEN = {
     "NEXT_PUBLIC_CONVEX_URL": "NEXT_PUBLIC_DEPLOYMENT_URL, in the dashboard",
 }
 """Names that look right, and what was meant."""
+MOST_COMPARED = 300
+"""Unread names of one input that are compared with those that are read: each takes a millisecond or two."""
 _OWN_PREFIXES = (
     "CONVEX_",
     "S3_",
@@ -206,18 +209,24 @@ def dead_variable(view: View) -> Iterator[Hit]:
 )
 def unread_variable(view: View) -> Iterator[Hit]:
     """Names that are near a known one, that look like Convex's, or that nobody knows."""
+    compared: set[str] = set()
     for component in view.behaviour.components:
         for variable in component.environment:
             if variable.name in component.environment.used or component.environment.reads_all:
                 continue
-            said = unread(component, variable.name)
+            compare = variable.name in compared or len(compared) < MOST_COMPARED
+            said = unread(component, variable.name, compare=compare)
             if said:
+                compared.update([variable.name] if compare else [])
                 text, severity = said
                 yield Hit(component, variable.source, f"{variable.name} {text}", severity, variable.unless)
 
 
-def unread(component: Component, name: str) -> tuple[str, Severity | None] | None:
-    """What is wrong with a name, and how bad it is; None for one that is read."""
+def unread(component: Component, name: str, *, compare: bool = False) -> tuple[str, Severity | None] | None:
+    """What is wrong with a name, and how bad it is; None for one that is read.
+
+    With `compare` it is also said which name is read and is near.
+    """
     if component.TITLE == "dashboard":
         if READ_BY_DASHBOARD.fullmatch(name):
             return None
@@ -226,10 +235,8 @@ def unread(component: Component, name: str) -> tuple[str, Severity | None] | Non
         if name in READ_BY_BACKEND or name in knobs():
             return "is read by the backend only", Severity.INFORMATION
         own = name.startswith(("NEXT_PUBLIC_", "CONVEX_"))
-        close = difflib.get_close_matches(
-            name, ("NEXT_PUBLIC_DEPLOYMENT_URL", "NEXT_PUBLIC_ADMIN_KEY"), n=1, cutoff=0.85
-        )
-        meant = "NEXT_PUBLIC_DEPLOYMENT_URL" if name == "NEXT_PUBLIC_CONVEX_URL" else close[0] if close else ""
+        near = _near(name, ("NEXT_PUBLIC_DEPLOYMENT_URL", "NEXT_PUBLIC_ADMIN_KEY"), 0.85) if compare else ""
+        meant = "NEXT_PUBLIC_DEPLOYMENT_URL" if name == "NEXT_PUBLIC_CONVEX_URL" else near
     else:
         if name in MISTAKEN:
             return f"is not read: what is meant is {MISTAKEN[name]}", None
@@ -238,11 +245,17 @@ def unread(component: Component, name: str) -> tuple[str, Severity | None] | Non
         if READ_BY_DASHBOARD.fullmatch(name):
             return "is read by the dashboard only", Severity.INFORMATION
         own = name.startswith(_OWN_PREFIXES)
-        close = difflib.get_close_matches(name.upper(), [*knobs(), *READ_BY_BACKEND], n=1, cutoff=0.88)
-        meant = close[0] if close else ""
+        meant = _near(name.upper(), (*knobs(), *READ_BY_BACKEND), 0.88) if compare else ""
     if meant:
         return f"is not read: {meant} is", None
-    return "is not read", None if own else Severity.INFORMATION
+    said = "is not read" if compare else f"is not read (only {MOST_COMPARED} such names are compared with what is read)"
+    return said, None if own else Severity.INFORMATION
+
+
+@functools.lru_cache(maxsize=1024)
+def _near(name: str, known: tuple[str, ...], cutoff: float) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return close[0] if close else ""
 
 
 @rule(
