@@ -27,6 +27,9 @@ _APIS = {
 _MANY = 2_000
 """So many objects of environments that are done are kept: some 100 environments, about 50 MB in Node.js."""
 
+_AHEAD = 32
+"""So many objects are sent before their answers are read: these, of some hundred bytes each, fit into any pipe."""
+
 _PATIENCE_S = 60
 
 
@@ -59,6 +62,12 @@ class _Connection(provider._NodeProcess):
         self._listen = listen
         self._loaded = 0
         self._made: list[str] = []
+        self._number: int | None = None
+        """The number that Node.js gives to the next object. Unknown after a request that may have made others."""
+        self._awaited: list[str] = []
+        """The objects that were sent and not yet answered, by the names that they must get."""
+        self._failed: Any = None
+        """The answer of the first of them that could not be made."""
         self._constants: dict[tuple[str, str, Any], Any] = {}
         self._serializer: Any = _Serializer(self._serializer)
 
@@ -105,14 +114,45 @@ class _Connection(provider._NodeProcess):
                 # Quantity.fromString and the like: the same text makes the same constant.
                 key = (request.fqn, request.method, request.args[0])
                 if key not in self._constants:
+                    self._number = None
                     self._constants[key] = super().send(request, response_type)
                 return self._constants[key]
             case "CreateRequest":
-                response: Any = super().send(request, response_type)
+                response = self._created(request, response_type)
                 self._made.append(response.ref)
                 return response
             case _:
+                self._number = None
                 return super().send(request, response_type)
+
+    def _created(self, request: Any, response_type: Any) -> Any:
+        """Make an object. Its answer is waited for only if Node.js may ask back, or its name is not known before."""
+        if self._number is None or request.overrides:
+            response: Any = super().send(request, response_type)
+            self._number = int(response.ref.rpartition("@")[2])
+        else:
+            response = response_type(ref=f"{request.fqn}@{self._number}")
+            data = json.dumps(self._serializer.unstructure(request), default=provider.jdefault)
+            self._process.stdin.write(f"{data}\n".encode())
+            self._awaited.append(response.ref)
+            if len(self._awaited) == _AHEAD:
+                self._process.stdin.flush()
+                self._hear_awaited()
+        self._number += 1
+        return response
+
+    def _hear_awaited(self) -> None:
+        while self._awaited:
+            answer = super()._next_message()
+            if getattr(answer.get("ok"), "ref", "") != self._awaited.pop(0) and not self._failed:
+                unexpected = {"error": f"an object has another name than expected: {answer}", "stack": "", "name": ""}
+                self._failed = answer if "error" in answer else unexpected
+
+    def _next_message(self) -> Any:
+        """The next answer; if an object that was sent before it could not be made, the error about that."""
+        self._hear_awaited()
+        answer, failed, self._failed = super()._next_message(), self._failed, None
+        return failed or answer
 
     def release(self) -> None:
         if len(self._made) < _MANY:
