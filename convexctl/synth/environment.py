@@ -99,15 +99,15 @@ def synthesise(overlay: Overlay, sealed: Iterable[Mapping[str, Any]] = ()) -> En
     Raises `OverlayError` for patches that cannot be applied, and `UserError`, in one line, when cdk8s or Node.js fails.
     """
     try:
-        manifests, namespace = _rendered(overlay, sealed)
+        rendered, namespace = _rendered(overlay, sealed)
     except ValuesError as error:
         raise OverlayError(overlay.faults(error.problems)) from None
     node.release()
+    manifests, documents = node.manifests(rendered)
     note = f"# Made from the overlay {overlay.file_name}. Edit that, not this file.\n"
     files = {MANIFESTS: note + manifests, KUSTOMIZATION: note + _KUSTOMIZATION}
     if namespace:
         files[NAMESPACE] = note + namespace
-    documents = _documents(manifests)
     behaviour = predict(documents)
     files[README] = readme(overlay, documents, behaviour, has_namespace=bool(namespace))
     return Environment(overlay, files, documents, behaviour)
@@ -137,7 +137,7 @@ def _data(loader: Loader, node: yaml.Node) -> Any:
 
 
 def _rendered(overlay: Overlay, sealed: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
-    """The YAML of the environment's objects, and the YAML of its Namespace if it asks for one."""
+    """What Node.js says of the environment's objects, and the YAML of its Namespace if it asks for one."""
     node.ready()
     import jsii
     from cdk8s import App
@@ -152,7 +152,7 @@ def _rendered(overlay: Overlay, sealed: Iterable[Mapping[str, Any]]) -> tuple[st
             return manifests, ""
         namespace_app = App()
         NamespaceChart(namespace_app, "namespace", values, overlay.name)
-        return manifests, namespace_app.synth_yaml()
+        return manifests, node.manifests(namespace_app.synth_yaml())[0]
     except ValuesError:
         raise
     except (RuntimeError, OSError, ValueError, jsii.errors.JSIIError, jsii.errors.JavaScriptError) as error:

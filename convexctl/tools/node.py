@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from convexctl.errors import UserError
 from convexctl.terminal import printable
@@ -154,6 +154,12 @@ def ready() -> None:
 def release() -> None:
     """Let Node.js and Python forget the objects of the environments that are done, so that memory stays flat."""
     _kernel().release()
+
+
+def manifests(rendered: str) -> tuple[str, list[dict[str, Any]]]:
+    """The YAML that cdk8s rendered of an app, and the same as data, which `jsii_host.js` puts after it."""
+    text, _, data = rendered.partition("\0")
+    return text, [document for document in json.loads(data) if document]
 
 
 def failure(error: BaseException) -> UserError:
