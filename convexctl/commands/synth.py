@@ -85,15 +85,23 @@ def run(arguments: argparse.Namespace) -> int:
     from convexctl.synth.watch import watch
 
     def tell() -> None:
-        try:
-            _once(arguments)
-        except UserError as error:
-            print(error, file=sys.stderr)
+        while True:
+            try:
+                _once(arguments)
+            except _EditedError:
+                continue
+            except UserError as error:
+                print(error, file=sys.stderr)
+            return
 
     files = [file for file in arguments.values if isinstance(file, Path)]
     with contextlib.suppress(KeyboardInterrupt):
         watch([arguments.overlays or folder("overlays"), *files], tell)
     return 0
+
+
+class _EditedError(Exception):
+    """What was read has been edited meanwhile, or was read while it was being saved."""
 
 
 def _once(arguments: argparse.Namespace) -> int:
@@ -172,6 +180,8 @@ def _make(
         read = shop.read()
         shared = check_collisions(overlays, read, {name: its.shares for name, its in kept.items()})
         built = build(shop, len(to_make), quiet=arguments.quiet)
+    if arguments.watch and not memory.is_current():
+        raise _EditedError
     environments = [environment for environment, _ in built]
     guarded = [] if arguments.allow_irreversible else _guarded(environments, target, overlays, live=arguments.live)
     made = {

@@ -87,9 +87,7 @@ class Memory:
         out, so that it was not `whole`, the next one has something to do.
         """
         with contextlib.suppress(OSError):
-            before = self._inputs
-            self._digests.clear()
-            if self._digest_of_inputs() != before:
+            if not self.is_current():
                 return
             self._each = each = {
                 name: one for name, one in self._each.items() if name in known.objects and name not in fresh
@@ -100,8 +98,13 @@ class Memory:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _write(self._parts, {"program": self._program, "each": each})
             if whole:
-                _write(self._file, {"inputs": before, "outputs": self._outputs(known.objects), **known._asdict()})
+                _write(self._file, {"inputs": self._inputs, "outputs": self._outputs(known.objects), **known._asdict()})
             _forget_the_oldest(self._file.parent)
+
+    def is_current(self) -> bool:
+        """Whether the inputs are what they were at the beginning. What is known of them is read again."""
+        self._digests.clear()
+        return self._digest_of_inputs() == self._inputs
 
     @property
     def _parts(self) -> Path:

@@ -15,6 +15,10 @@ _QUIET_FOR_S = 0.015
 """Seconds without a change after which a run begins, so that a burst of saves is one run."""
 
 
+_EMPTY_FOR_NS = 1_000_000_000
+"""A file that is empty for a shorter time is being saved: many editors empty it before they write."""
+
+
 def watch(places: Sequence[Path], run: Callable[[], object]) -> None:
     """Call `run` at once and after every change below `places` (folders and files), until it is interrupted."""
     gc.enable()
@@ -33,8 +37,12 @@ def _wait_for_change(places: Sequence[Path], before: object) -> None:
     while True:
         time.sleep(_QUIET_FOR_S)
         before, now = now, _stamps(places)
-        if now == before:
+        if now == before and not _is_being_saved(now):
             return
+
+
+def _is_being_saved(stamps: dict[str, tuple[int, int, int]]) -> bool:
+    return any(not size and 0 <= time.time_ns() - changed < _EMPTY_FOR_NS for changed, size, _ in stamps.values())
 
 
 def _stamps(places: Sequence[Path]) -> dict[str, tuple[int, int, int]]:
