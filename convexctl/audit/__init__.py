@@ -1,4 +1,4 @@
-"""Audit: what manifests of Convex, ours or anybody's, really do, and what is wrong with it."""
+"""Audit: what manifests of Convex, ours or anybody's, really do, and what is wrong with them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _MEANINGS = {
 _HEAD = f"""# Audit
 
 `{PROGRAM} audit` reads manifests of Convex, ours or anybody's, and says what the pods will really do and what is
-wrong with it. It knows the rules of upstream's images; nothing of it runs in the cluster.
+wrong with them. It knows the rules of upstream's images, and runs nothing in the cluster.
 
 ```sh
 {PROGRAM} audit dist/production                       # a folder or a file
@@ -32,15 +32,16 @@ kubectl get all,ingress,configmap,pvc -o yaml | {PROGRAM} audit -
 | `--format json` | all decisions and findings as data |
 | `--format sarif` | the findings as SARIF 2.1.0, which code hosts show in pull requests |
 | `--fail-on error`, `--fail-on warning` | exit code 1 for a finding at least as bad; without it always 0 |
-| `--image backend=NAME`, `--image dashboard=NAME` | takes a renamed image for Convex (`NAME` has no tag) |
+| `--image backend=NAME`, `--image dashboard=NAME` | also treats images of this name as Convex (no tag in `NAME`) |
 | `--live`, `-n NAMESPACE` | asks the cluster of kubectl's current context; of Secrets only names and keys are read |
-| `--secret NAME=KEY,KEY` | says which keys a Secret has that is not among the manifests; never their values |
+| `--secret NAME=KEY,KEY` | names the keys of a Secret that is not among the manifests; do not give values |
 | `--explain RULE` | prints what this page says about one rule |
 | `--rules` | prints this page |
 
-In the text, one cause is one finding: what only follows from it is told there, after `so:`. In JSON it is a finding of
-its own, and `follows` names the rule of its cause. `*` marks what a Secret or ConfigMap out of sight could change; the
-last lines say which one, and how. `ours:` names the parameter of an overlay, for manifests that were made from one.
+In the text, a finding that only follows from another one is listed with it, after `so:`. In JSON it is a finding of its
+own, and `follows` names the rule of its cause. A `*` marks what may be different because a Secret or ConfigMap is not
+among the manifests: the last lines name it, and say how it could change the result. `ours:` names the parameter of an
+overlay, for manifests that were made from an overlay.
 
 A finding that you accept stays out of the count and of `--fail-on`. It is shown as accepted, with your reason. In an
 overlay, name the rule:
@@ -57,18 +58,18 @@ here, write this annotation on the object of the finding, or on the workload. A 
 that is empty are errors. `synth` warns of a rule that an overlay accepts and the audit does not find.
 
 Backends and dashboards are found by their image, else by their command (`run_backend.sh`, `convex-local-backend`), else
-by their ports (3210 with 3211, or 6791), whatever their names and kinds. No value of a Secret is ever shown. Where a
-Secret or ConfigMap in `envFrom` is not among the manifests, its keys are not known: what they could change is said with
-the condition, and counts one degree less.
+by their ports (3210 with 3211, or 6791), whatever their names and kinds. No value of a Secret is ever shown. If a
+Secret or ConfigMap in `envFrom` is not among the manifests, its keys are not known. A finding that these keys could
+change states that condition, and its severity is one step lower.
 """
 
 
 _EXAMPLES = """\
 Each rule has an example: lines that break it, and the same put right. `backend` and `dashboard` are workloads of
-Convex. A field under them goes to its place in the workload, the pod or the container. A variable in `env` is a text,
-or what its `valueFrom` holds. `buckets` stands for the region and the five buckets of S3. `ingress` sends each host and
-path to a port of Convex. `objects` are whole objects. The Service `api` leads to the backend, `board` to the
-dashboard."""
+Convex. A field under them is put where it belongs: into the workload, the pod or the container. A variable in `env` is
+a text, or what its `valueFrom` holds. `buckets` stands for the region and the five buckets of S3. `ingress` sends each
+host and path to a port of Convex. `objects` are whole objects. The Service `api` leads to the backend, the Service
+`board` to the dashboard."""
 
 
 def markdown() -> str:

@@ -1,4 +1,4 @@
-"""`audit`: say what manifests of Convex really do, and what is wrong with it."""
+"""`audit`: say what manifests of Convex really do, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="backend=NAME|dashboard=NAME",
-        help="take images of this name, without a tag, for Convex too (may be repeated)",
+        help="also treat images of this name as Convex; give the name without a tag (may be repeated)",
     )
     parser.add_argument(
         "--secret",
         action="append",
         default=[],
         metavar="NAME=KEY,KEY",
-        help="the keys of a Secret that is not among the manifests (may be repeated; never its values)",
+        help="names of the keys of a Secret that is not among the manifests; do not give values (may be repeated)",
     )
     parser.add_argument("--explain", metavar="RULE", default="", help="print what a rule finds, why, and the cures")
     parser.add_argument("--rules", action="store_true", help="print every rule with its reason, as Markdown")

@@ -22,8 +22,8 @@ _DANGEROUS = ("ALL", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "NET_ADMIN", "DAC_
     Severity.WARNING,
     "A container that may do what the node may",
     reason="The backend runs the functions that developers deploy. In a privileged container, with the host's network, "
-    "with the node's own folders or with capabilities such as SYS_ADMIN, a function that breaks out of its sandbox has "
-    "the node. Convex needs none of it.",
+    "with the node's own folders or with capabilities such as SYS_ADMIN, a function that breaks out of "
+    "its sandbox controls the node. Convex needs none of it.",
     basis="Kubernetes' security contexts; the backend runs user code",
     parameter="backend.securityContext (no privileges by default)",
     change="remove privileged, hostNetwork, hostPath volumes of the node's own folders and the added capabilities; set "

@@ -109,7 +109,7 @@ def database_url_deprecated(view: View) -> Iterator[Hit]:
     "database-ignored",
     Severity.ERROR,
     "Two databases, of which one is not used",
-    reason="The first of POSTGRES_URL, MYSQL_URL and DATABASE_URL that has a value counts; the others are not read.",
+    reason="The first of POSTGRES_URL, MYSQL_URL and DATABASE_URL that has a value is used; the others are not read.",
     basis="entry point of the backend's image",
     parameter="postgres.enabled or mysql.enabled, not both",
     change="remove the variable that does not count",
@@ -128,7 +128,7 @@ def database_ignored(view: View) -> Iterator[Hit]:
 @rule(
     "database-optional",
     Severity.WARNING,
-    "The database hangs on a reference that is optional",
+    "The database depends on an optional reference",
     reason="If an optional key is missing, its variable is not set, and the backend starts with the next database, "
     "in the end with an empty SQLite file. It is healthy and has no documents. A pod that cannot start is better.",
     basis="Kubernetes: optional references; entry point of the backend's image",
@@ -201,8 +201,8 @@ def database_ca_unknown(view: View) -> Iterator[Hit]:
     "database-not-made",
     Severity.ERROR,
     "A database that nobody makes",
-    reason="The database is named after the instance, with _ in place of every -, and the backend makes none. A "
-    "Cluster of CloudNativePG makes the one that spec.bootstrap.initdb names, `app` without a word.",
+    reason="The database is named after the instance, with _ in place of every -, and the backend does not make it. A "
+    "Cluster of CloudNativePG makes the database that spec.bootstrap.initdb names, by default `app`.",
     basis="the server's Postgres client; CloudNativePG's bootstrap",
     parameter="postgres.cloudNativePG.create (names it right), or instance.name",
     change="name the instance after the database, or set spec.bootstrap.initdb before the first start",

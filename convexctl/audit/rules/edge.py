@@ -115,8 +115,8 @@ def origin_over_http(view: View) -> Iterator[Hit]:
     "such a login. The backend answers CORS for every origin itself. A filter that does not know the header "
     "Convex-Client blocks browsers. A filter for the dashboard must not cover the API's host.",
     basis="clients of the server; headers of the browser client",
-    parameter="none: ingress.annotations hold for every host",
-    change="put it on an Ingress that serves the dashboard only",
+    parameter="ingress.dashboard.annotations, instead of ingress.annotations, which are for every host",
+    change="put the filter on an Ingress that serves only the dashboard",
 )
 def api_filtered(view: View) -> Iterator[Hit]:
     """Filters on rules that lead to the API."""

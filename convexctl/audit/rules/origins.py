@@ -92,8 +92,8 @@ def origin_trailing_slash(view: View) -> Iterator[Hit]:
     Severity.WARNING,
     "A local origin that the backend itself cannot follow",
     reason="The pod calls its own origins: callbacks of `use node` functions go to CONVEX_CLOUD_ORIGIN, OIDC "
-    "discovery to CONVEX_SITE_ORIGIN. A local name means the pod itself there, which listens without TLS, on IPv4, "
-    "on 3210 and 3211, whatever port is forwarded on the computer of the user.",
+    "discovery to CONVEX_SITE_ORIGIN. In the pod a local name means the pod itself, which listens without TLS, on "
+    "IPv4, on 3210 and 3211. It does not matter which port is forwarded on the user's computer.",
     basis="the server's use of its origins; ports of the backend's image",
     parameter="convexConfig.cloudOrigin: http://localhost:3210, convexConfig.siteOrigin: http://localhost:3211",
     change="use http://localhost:3210 and http://localhost:3211, and forward these ports",
@@ -136,8 +136,8 @@ def mixed_content(view: View) -> Iterator[Hit]:
     Severity.WARNING,
     "A dashboard over http beside an API over https",
     reason="The admin key is typed into the dashboard: over http everybody on the way can read it, or change the "
-    "page. Browsers that have seen the dashboard over https once insist on it for two years (HSTS), and end at "
-    "a closed door.",
+    "page. A browser that has seen the dashboard over https insists on https for two years (HSTS), and cannot "
+    "open the dashboard over http any more.",
     basis="the dashboard's image (its HSTS header); browsers",
     parameter="ingress.tls with the dashboard's host among its hosts",
     change="add the dashboard's host to the TLS hosts of its Ingress or Gateway",

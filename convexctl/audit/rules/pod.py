@@ -47,7 +47,7 @@ def dashboard_user(view: View) -> Iterator[Hit]:
     Severity.WARNING,
     "The dashboard may not listen for the pod's address",
     reason="The server listens on the address in HOSTNAME. The image sets 0.0.0.0, and some container runtimes put the "
-    "pod's own name in its place: then it listens there alone, or on nothing.",
+    "pod's own name in its place. The server then listens on that one address, or on none.",
     basis="the dashboard's image (Next.js); container runtimes",
     parameter="none: HOSTNAME is always set to 0.0.0.0",
     change='set HOSTNAME: "0.0.0.0" in the pod',
@@ -68,10 +68,11 @@ def dashboard_hostname(view: View) -> Iterator[Hit]:
     Severity.WARNING,
     "Little memory for the backend",
     reason="The backend's caches alone may take 1.4 GiB and each isolate 64 MiB. Memory grows with deploys and Node "
-    "actions until a restart. Below 1 GiB the kernel ends it in daily work.",
+    "actions until a restart. With less than 1 GiB the kernel kills the backend in normal use, before its caches are "
+    "full.",
     basis="defaults of the server's caches; upstream's own deployment files",
     parameter="backend.resources.limits.memory (4Gi by default)",
-    change="raise the limit to at least 1Gi",
+    change="raise the limit to at least 1Gi, better to the default of 4Gi",
 )
 def memory_limit(view: View) -> Iterator[Hit]:
     """Limits under 1 GiB."""
@@ -107,8 +108,8 @@ def memory_limit_missing(view: View) -> Iterator[Hit]:
     reason="A single pod with minAvailable: 1 or maxUnavailable: 0 may never be evicted. A drain of its node waits "
     "for ever, and so does an upgrade of the cluster.",
     basis="Kubernetes' disruption budgets",
-    parameter="none: no budget is made for the backend",
-    change="remove the budget for the backend, which is one pod always, or set maxUnavailable: 1",
+    parameter="none: the budget that podDisruptionBudget.backend makes lets the pod be evicted",
+    change="remove the budget for the backend, which is always a single pod, or set maxUnavailable: 1",
 )
 def drain_blocked(view: View) -> Iterator[Hit]:
     """Budgets over a single pod of Convex."""

@@ -55,8 +55,8 @@ def origin_unserved(view: View) -> Iterator[Hit]:
     "An origin that leads to something else",
     reason="CONVEX_CLOUD_ORIGIN must end at port 3210. CONVEX_SITE_ORIGIN must end at port 3211, or as "
     "https://<API>/http at 3210. If the rules of the edge send a host elsewhere, uploads, callbacks or HTTP "
-    "actions go there. The path counts as it arrives, after what the edge rewrites: 3211 puts /http before it, "
-    "3210 needs /http in it.",
+    "actions go there. What counts is the path that reaches the backend, after any rewrite at the edge. Port 3211 "
+    "adds /http to that path. At port 3210 it must begin with /http already.",
     basis="ports of the backend's image; Kubernetes: Ingress and HTTPRoute",
     parameter="ingress.backend.host, ingress.site.host (the origins follow them)",
     change="correct the origin, or the rule that serves its host",
@@ -146,7 +146,7 @@ def actions_bottleneck(view: View) -> Iterator[Hit]:
     "sub-path",
     Severity.ERROR,
     "Dashboard or API under a sub-path",
-    reason="Neither works below a path: the dashboard asks for its files at /, and clients put /api behind the origin.",
+    reason="Neither works below a path: the dashboard asks for its files at /, and clients append /api to the origin.",
     basis="the dashboard's build; clients of the API",
     parameter="ingress.dashboard.host and ingress.backend.host, each with the path /",
     change="give each a host of its own and the path /",

@@ -32,7 +32,7 @@ def s3_partial(view: View) -> Iterator[Hit]:
 @rule(
     "s3-optional",
     Severity.WARNING,
-    "S3 hangs on a reference that is optional",
+    "S3 depends on an optional reference",
     reason="If an optional key is missing, its variable is not set, S3 is not used, and the first start pins the "
     "database to local files for good. A pod that cannot start is better.",
     basis="Kubernetes: optional references; the server's storage initialisation",
@@ -50,8 +50,8 @@ def s3_optional(view: View) -> Iterator[Hit]:
     "s3-endpoint-malformed",
     Severity.ERROR,
     "An S3 endpoint that is not a URL",
-    reason="S3_ENDPOINT_URL must be a URL with its scheme. Not set means AWS. Set to an empty value does not: the "
-    "backend takes the empty text for an endpoint.",
+    reason="S3_ENDPOINT_URL must be a URL with its scheme. Without the variable the backend uses AWS. An empty value "
+    "does not mean the same: the backend takes the empty text for an endpoint.",
     basis="the server's S3 client",
     parameter="s3.endpoint, or s3.keys.endpoint if the Secret holds it",
     change="give the URL with https://, or remove the variable",
@@ -101,8 +101,8 @@ def _is_address(parts: SplitResult) -> bool:
     "s3-half-keys",
     Severity.WARNING,
     "One of the two S3 keys",
-    reason="Static keys are used if both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have a value. With only one of "
-    "them the AWS default chain is asked instead.",
+    reason="Static keys are used if both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have a value. With only one"
+    " of them the backend uses the AWS default chain instead.",
     basis="entry point of the backend's image",
     parameter="s3.existingSecret with s3.keys.accessKeyId and s3.keys.secretAccessKey",
     change="set both or neither",

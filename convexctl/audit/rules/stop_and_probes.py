@@ -47,12 +47,12 @@ def process_namespace(view: View) -> Iterator[Hit]:
     Severity.WARNING,
     "The backend is killed at every stop",
     reason="The backend's PID 1 knows SIGINT only. Kubernetes sends SIGTERM, which is dropped: the pod hangs for the "
-    "whole grace period and is then killed in the middle of its work. If a shell or another program starts the "
-    "backend as a child, that program is PID 1 and does not pass SIGINT on. tini does.",
+    "whole grace period and is then killed in the middle of its work. If a shell starts the backend as a child, the "
+    "shell is PID 1 and does not pass SIGINT on. An init such as tini passes it on.",
     basis="the server's signal handling; Kubernetes' pod termination",
     parameter="none: a preStop that sends SIGINT is always there",
     change="add a preStop: `kill -INT 1`. If a script starts the backend, let it end in `exec ./run_backend.sh`. "
-    "Under an init, let the preStop wait too: `kill -INT 1; while kill -0 1; do sleep 0.5; done`",
+    "Under such an init, let the preStop wait too: `kill -INT 1; while kill -0 1; do sleep 0.5; done`",
 )
 def no_clean_stop(view: View) -> Iterator[Hit]:
     """No SIGINT on the way out, none that arrives, or two of them."""

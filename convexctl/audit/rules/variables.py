@@ -86,14 +86,14 @@ _OWN_PREFIXES = (
 @rule(
     "presence-false",
     Severity.ERROR,
-    'A switch that goes by presence is set to "false"',
+    'A switch that is on with any value is set to "false"',
     reason="The entry point only asks whether DO_NOT_REQUIRE_SSL, DISABLE_BEACON and REDACT_LOGS_TO_CLIENT are "
     'non-empty: "false" switches them on as "true" does. DO_NOT_REQUIRE_SSL: "false" no longer requires TLS to the '
     "database server, which is an error; SQLite has no server, and there it does nothing. The other two only do the "
     "opposite of what they say.",
     least=Severity.INFORMATION,
     basis="entry point of the backend's image (`run_backend.sh`)",
-    parameter="convexConfig.requireSsl: true; backend.env for the others: a false one is left out",
+    parameter="convexConfig.requireSsl: true; backend.env for the others: a variable that is `false` is left out",
     change="remove the variable",
 )
 def presence_false(view: View) -> Iterator[Hit]:
@@ -152,7 +152,8 @@ def rust_boolean(view: View) -> Iterator[Hit]:
     "number-unparsed",
     Severity.WARNING,
     "A number that the backend does not understand",
-    reason="A tuning variable that does not parse counts as not set: the default is used, with a line in the log.",
+    reason="A tuning variable that does not parse is ignored: the backend uses the default and writes a line to "
+    "its log.",
     basis="the server's parsing of its tuning variables",
     parameter="backend.env (numbers are checked)",
     change="write a plain number in the variable's unit",

@@ -145,7 +145,7 @@ def sqlite_on_network_disk(view: View) -> Iterator[Hit]:
 @rule(
     "claim-too-small",
     Severity.WARNING,
-    "A claim that is too small to live in",
+    "A claim that is too small for the backend",
     reason="The search cache alone may take 500 MiB. Temporary files, deployed code and exports need space too. A "
     "full disk stops the backend.",
     basis="the server's caches and its temporary files",

@@ -33,9 +33,9 @@ def several_writers(view: View) -> Iterator[Hit]:
     "overlapping-update",
     Severity.ERROR,
     "An update starts the new backend beside the old one",
-    reason="A Deployment's rolling update starts the new pod first, or with maxSurge: 0 while the old one is still "
-    "stopping. Two backends then fight over the database's lease, or write to one SQLite file; with a ReadWriteOnce "
-    "volume on another node the update hangs instead.",
+    reason="A Deployment's rolling update starts the new pod before it stops the old one. With maxSurge: 0 the new "
+    "pod still starts while the old one is stopping. Two backends then fight over the database's lease, or write to "
+    "one SQLite file. With a ReadWriteOnce volume on another node the update hangs instead.",
     basis="Kubernetes: Deployment strategy; the server's lease",
     parameter="none: the backend is a StatefulSet, which ends the old pod first",
     change="set strategy.type: Recreate, or use a StatefulSet",
