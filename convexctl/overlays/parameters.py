@@ -17,7 +17,8 @@ _INTRODUCTION = """\
 <!-- Written by `make schema` from the model of the values: do not edit. -->
 # Parameters
 
-The keys of an overlay, with their defaults. `null` in an overlay goes back to the default.
+The keys of an overlay, with their defaults. `null` in an overlay restores the default. If the text of a parameter says
+what `null` means (`null`: no limit), `null` means that instead.
 [overlays.md](overlays.md) explains layers and shows examples. An editor with YAML support shows the same texts, because
 every overlay points to `overlays/schema.json`."""
 _PROBES = """\

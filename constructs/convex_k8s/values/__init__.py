@@ -46,7 +46,7 @@ class Values(Model):
     """Cluster that the environment is for, in your own words. Two environments with the same cluster, namespace and
     release name are an error: one would replace the other. Empty: the one cluster that has no name."""
     namespace: NamespaceName = ""
-    """Namespace of all objects. Empty: the one that kubectl, Argo CD or Flux is told to use."""
+    """Namespace of all objects. Empty: the namespace that kubectl, Argo CD or Flux uses."""
     create_namespace: bool = False
     """Write a Namespace too, in a file of its own, so that removing the environment does not remove the namespace."""
     replica_count: Annotated[int, WithJsonSchema({"type": "integer", "const": 1})] = 1
@@ -90,8 +90,8 @@ class Values(Model):
     convex_config: ConvexConfig = ConvexConfig()
     """Origins without Ingress and Gateway, and TLS to the database."""
     patches: list[Patch] = []
-    """Changes of the objects that this overlay makes, for what no parameter says: see `docs/extending.md`. They are
-    laid over the objects last, in their order; a later layer replaces the whole list."""
+    """Changes of the objects that this overlay makes, for what no parameter covers: see `docs/extending.md`. They are
+    applied last, in the order of the list; a later layer replaces the whole list."""
     extra_objects: list[ExtraObject] = []
     """Whole objects of your own, applied with the others. Namespace, labels and annotations of the environment are
     filled in (`metadata.namespace: null` leaves it out). A Secret with data is refused."""

@@ -85,7 +85,8 @@ class Persistence(Model):
     storage_class_name: StorageClassName = "longhorn-standard"
     """StorageClass of a new claim. `""`: the cluster's default class; `-`: none (a volume made by hand)."""
     access_mode: AccessMode = "ReadWriteOnce"
-    """Access mode of a new claim. ReadWriteOncePod, where the cluster has it, keeps a second pod out for certain."""
+    """Access mode of a new claim. If the cluster knows ReadWriteOncePod, that mode keeps a second pod out for
+    certain."""
     size: Bytes = "5Gi"
     """Size of a new claim, in bytes."""
     size_limit: Bytes | None = None
@@ -98,7 +99,7 @@ class Metrics(Model):
     """Prometheus metrics of the backend."""
 
     enabled: bool = False
-    """Serve /metrics, without credentials, inside the cluster. The Ingress, where on, keeps it from the outside."""
+    """Serve /metrics, without credentials, inside the cluster. The Ingress, if on, closes /metrics to the outside."""
 
 
 def _root(value: Any) -> Any:
@@ -128,7 +129,8 @@ class TemporaryFiles(Model):
     """The emptyDir at /convex/data/tmp, which the backend never clears."""
 
     size_limit: Bytes | None = None
-    """Most that it may hold, in bytes: above it the pod is evicted, and begins with an empty one."""
+    """Most that the emptyDir at /convex/data/tmp may hold, in bytes. Above that the pod is evicted, and begins with an
+    empty one."""
 
 
 class Backend(Workload):
@@ -151,8 +153,8 @@ class Backend(Workload):
     metrics: Metrics = Metrics()
     """Prometheus metrics."""
     extra_ca_secret: OptionalObjectName = ""
-    """Secret with further CA certificates for Node.js actions (`NODE_EXTRA_CA_CERTS`): needed where the API's public
-    URL, to which their callbacks go, has a certificate of a private CA. The backend's own calls do not read it."""
+    """Secret with further CA certificates for Node.js actions (`NODE_EXTRA_CA_CERTS`): needed if the API's public
+    URL, to which their callbacks go, has a certificate of a private CA. The backend's own calls do not use them."""
     extra_ca_key: SecretKey = "ca.crt"
     """Key of the CA certificates (PEM) in that Secret."""
     termination_grace_period_seconds: Seconds = 120

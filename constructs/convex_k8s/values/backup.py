@@ -43,16 +43,16 @@ class BackupS3(Model):
     """The bucket of the backups."""
 
     bucket: OptionalBucket = ""
-    """The bucket. Choose one that the instance's own keys cannot delete from, where you can."""
+    """The bucket. If you can, choose a bucket that the instance's own keys cannot delete from."""
     prefix: Prefix = "backups"
     """The folder of the objects: `<prefix>/<instance name>/<UTC time>.zip`."""
     existing_secret: OptionalObjectName = ""
     """Secret with the keys `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` for this bucket. Empty: the credentials,
     the endpoint and the region of `s3`."""
     endpoint: Endpoint = ""
-    """Endpoint URL, with scheme. Empty: that of `s3`; with an `existingSecret` of its own: Amazon's."""
+    """Endpoint URL, with scheme. Empty: the endpoint of `s3`; with an `existingSecret` of its own: Amazon's."""
     region: Region = ""
-    """Region. Empty: that of `s3`."""
+    """Region. Empty: the region of `s3`."""
 
 
 class BackupClaim(Model):
@@ -128,7 +128,7 @@ class Backup(Model):
     schedule: Schedule = "0 3 * * *"
     """When, in UTC."""
     include_files: bool = True
-    """With the users' files. Without them a restore loses every stored file."""
+    """Whether backups hold the users' files. Without them a restore loses every stored file."""
     destination: Literal["s3", "claim"] = "s3"
     """Where backups go: into the bucket of `backup.s3`, or onto the claim of `backup.claim`."""
     s3: BackupS3 = BackupS3()
@@ -138,10 +138,11 @@ class Backup(Model):
     keep: Keep = Keep()
     """How much is kept."""
     timeout: Time = "2h"
-    """After which time a backup that has not ended counts as failed."""
+    """Time after which a backup that has not ended is stopped, and has failed."""
     admin_key_secret: OptionalObjectName = ""
-    """Secret with the admin key (`CONVEX_SELF_HOSTED_ADMIN_KEY`) that only this Job reads. Empty:
-    `<releaseName>-backup`, which the command `secrets` makes; with `secrets.provider` bootstrap that of its Job."""
+    """Secret with the admin key of the backup and restore Jobs (`CONVEX_SELF_HOSTED_ADMIN_KEY`). Empty:
+    `<releaseName>-backup`, which the command `secrets` makes; with `secrets.provider: bootstrap`, the Secret that the
+    bootstrap Job makes."""
     resources: BackupResources = BackupResources()
     """CPU, memory and disk of the Job."""
     rclone: Rclone = Rclone()

@@ -76,7 +76,7 @@ class Dashboard(Workload):
     """The dashboard: a stateless Deployment."""
 
     enabled: bool = True
-    """Run a dashboard. False: none of its objects is made."""
+    """Run a dashboard. False: no object of the dashboard is made."""
     image: DashboardImage = DashboardImage()
     """Image of the dashboard. It must carry the backend's tag."""
     replica_count: Count = 1

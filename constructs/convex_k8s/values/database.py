@@ -49,8 +49,8 @@ class DatabaseKeys(Model):
     """Keys of the database's Secret."""
 
     url: SecretKey = "DATABASE_URL"
-    """Key of the connection URL, which carries no database name: `postgresql://user:password@host:5432`. Not read when
-    `username` and `password` are set."""
+    """Key of the connection URL, without a database name: `postgresql://user:password@host:5432`, or for MySQL
+    `mysql://user:password@host:3306`. Not read when `username` and `password` are set."""
     host: OptionalSecretKey = ""
     """Key of the server's host name, for a Secret without a URL: the kubelet puts the URL together from single keys.
     Empty: `host` beside `keys`."""
@@ -76,15 +76,16 @@ class Database(Model):
     keys: DatabaseKeys = DatabaseKeys()
     """Keys of that Secret."""
     host: OptionalHost = ""
-    """Host name of the server, where the URL is put together from single keys and no key has it."""
+    """Host name of the server, if the URL is put together from single keys and no key has the host."""
     port: Port | None = None
-    """Port of the server, where the URL is put together from single keys and no key has it. Not set: the usual one."""
+    """Port of the server, if the URL is put together from single keys and no key has the port. Not set: the usual
+    port."""
     ca_secret: OptionalObjectName = ""
-    """Secret with the CA certificate of the server, where the system's own CAs do not know it."""
+    """Secret with the CA certificate of the server, if its certificate is not from a public CA."""
     ca_key: SecretKey = "ca.crt"
     """Key of the CA certificate (PEM) in that Secret."""
     max_connections: Count | None = None
-    """Connections in the backend's pool. Not set: 128, more than a stock Postgres server takes in all (100)."""
+    """Connections in the backend's pool. Not set: 128. A stock Postgres server allows 100 in all, MySQL 151."""
 
     @property
     def pool(self) -> int:
@@ -142,8 +143,8 @@ class Instance(Model):
     """The Convex instance: its name and its secret."""
 
     name: InstanceName = ""
-    """Instance name. Empty: what the database's Secret says or, with SQLite, `convex-self-hosted`. It names the
-    database and stands in every admin key, so it can never be changed."""
+    """Instance name. Empty: what the database's Secret says or, with SQLite, `convex-self-hosted`. The database is
+    named after it and every admin key contains it, so it can never be changed."""
     existing_secret: OptionalObjectName = ""
     """Secret with the instance secret. Empty: the database's Secret or, with SQLite, one that the backend makes at its
     first start and keeps on its volume."""

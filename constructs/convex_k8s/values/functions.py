@@ -27,12 +27,12 @@ class Functions(Model):
     pull_policy: PullPolicy = "IfNotPresent"
     """When the node pulls the image."""
     command: list[str] = ["npx", "convex", "deploy"]
-    """What pushes. It has `CONVEX_SELF_HOSTED_URL` and `CONVEX_SELF_HOSTED_ADMIN_KEY`."""
+    """The command that pushes. `CONVEX_SELF_HOSTED_URL` and `CONVEX_SELF_HOSTED_ADMIN_KEY` are set for it."""
     env: dict[EnvironmentName, str] = {}
     """Further variables of the Job, never a secret."""
     variables: dict[EnvironmentName, str] = {}
     """Variables of the deployment, which functions read as `process.env`, never a secret. The Job sets them before it
-    pushes. One that you take out stays until `npx convex env remove`."""
+    pushes. If you take a variable out, it stays until `npx convex env remove`."""
     admin_key_secret: OptionalObjectName = ""
-    """Secret with the admin key that only this Job reads. Empty: `<releaseName>-functions`, which the command
-    `secrets` makes; with `secrets.provider` bootstrap that of its Job."""
+    """Secret with the admin key of this Job. Empty: `<releaseName>-functions`, which the command `secrets` makes and
+    only this Job reads; with `secrets.provider: bootstrap`, the Secret that the bootstrap Job makes."""

@@ -81,14 +81,14 @@ class CreateGateway(Model):
     annotations: dict[AnnotationKey, str] = {}
     """Annotations of the Gateway. That of `ingress.certManager` is set by itself."""
     listeners: Annotated[list[Listener], Field(max_length=64)] = []
-    """Listeners. Empty: one for each public host, HTTPS on 443, or HTTP on 80 where its origin is http."""
+    """Listeners. Empty: one for each public host, HTTPS on 443, or HTTP on 80 if its origin is http."""
 
 
 class GatewayHost(EdgeHost):
     """A public host of the Gateway."""
 
     host: OptionalHost = ""
-    """Public host name. Empty: that of the same name under `ingress`."""
+    """Public host name. Empty: the host of the same name under `ingress`."""
 
 
 class GatewayDashboard(GatewayHost):
@@ -102,14 +102,14 @@ class GatewayBackend(GatewayHost):
     """The host of the API."""
 
     origin: PublicOrigin = ""
-    """Public URL of the API where it is not `https://<host>`. Empty: `ingress.backend.origin`."""
+    """Public URL of the API, if it is not `https://<host>`. Empty: `ingress.backend.origin`."""
 
 
 class GatewaySite(GatewayHost):
     """The host of HTTP actions. Without one they are under `/http` of the API."""
 
     origin: PublicSiteOrigin = ""
-    """Public URL of HTTP actions where it is not `https://<host>`. Empty: `ingress.site.origin`."""
+    """Public URL of HTTP actions, if it is not `https://<host>`. Empty: `ingress.site.origin`."""
     rewrite: bool = True
     """Serve the host from `/http` of the API's port. False: from port 3211, which admits 4 requests at a time, for a
     controller that cannot rewrite paths."""

@@ -79,7 +79,7 @@ class IngressBackend(IngressHost):
     """The host of the API."""
 
     origin: PublicOrigin = ""
-    """Public URL of the API where it is not `https://<host>`: behind a CDN or tunnel, on another port, with plain
+    """Public URL of the API, if it is not `https://<host>`: behind a CDN or tunnel, on another port, with plain
     http."""
 
 
@@ -87,7 +87,7 @@ class IngressSite(IngressHost):
     """The host of HTTP actions."""
 
     origin: PublicSiteOrigin = ""
-    """Public URL of HTTP actions where it is not `https://<host>`; may end in `/http`."""
+    """Public URL of HTTP actions, if it is not `https://<host>`; may end in `/http`."""
 
 
 class CertManager(Model):
@@ -114,8 +114,8 @@ class Ingress(Model):
     class_name: OptionalObjectName = ""
     """IngressClass, for instance `traefik` or `nginx`. Empty: the cluster's default class."""
     annotations: dict[AnnotationKey, str] = {}
-    """Annotations of the Ingress. What uploads and long actions need of the controller is set by itself where the
-    class says which controller it is (`docs/edge.md`)."""
+    """Annotations of the Ingress. If the name of the class tells which controller it is, the annotations that uploads
+    and long actions need are set for you (`docs/edge.md`)."""
     dashboard: IngressDashboard = IngressDashboard()
     """Host of the dashboard. It may be the API's."""
     backend: IngressBackend = IngressBackend()

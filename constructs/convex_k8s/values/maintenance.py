@@ -11,7 +11,7 @@ class Maintenance(Model):
     """Maintenance on a schedule."""
 
     restart_schedule: OptionalSchedule = ""
-    """When the backend is restarted, as cron has it: its memory grows with deploys and Node actions until a restart.
-    `0 4 * * 0` is each Sunday at four. Clients reconnect by themselves. Empty: never."""
+    """When the backend is restarted, in cron's notation: its memory grows with deploys and Node actions until a
+    restart. `0 4 * * 0` is each Sunday at four. Clients reconnect by themselves. Empty: never."""
     time_zone: TimeZone = ""
-    """Time zone of the schedule, for instance `Europe/Berlin`. Empty: that of the cluster, mostly UTC."""
+    """Time zone of the schedule, for instance `Europe/Berlin`. Empty: the time zone of the cluster, mostly UTC."""

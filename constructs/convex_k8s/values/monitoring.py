@@ -19,7 +19,7 @@ class ServiceMonitor(Model):
     """The ServiceMonitor by which Prometheus Operator scrapes the backend."""
 
     enabled: bool = True
-    """Make it, where monitoring is on."""
+    """Make the ServiceMonitor, if monitoring is on."""
     interval: Duration = "30s"
     """Time between two scrapes."""
     labels: dict[LabelKey, LabelValue] = {}
@@ -30,15 +30,15 @@ class Rules(Model):
     """Alerts, as a PrometheusRule."""
 
     enabled: bool = True
-    """Make them, where monitoring is on."""
+    """Make the PrometheusRule, if monitoring is on."""
     labels: dict[LabelKey, LabelValue] = {}
     """Labels by which your Prometheus selects the PrometheusRule."""
     alert_labels: dict[AlertLabel, str] = {}
     """Labels of each alert, for instance a team."""
     memory_percent: Percent = 90
-    """Part of the memory limit at which the backend counts as near it."""
+    """Part of the memory limit, in percent, above which the alert fires."""
     volume_percent: Percent = 85
-    """Part of the volume at which it counts as filling."""
+    """Part of the volume, in percent, above which the alert fires."""
     certificate_days: Annotated[int, Field(ge=1, le=90)] = 14
     """Days before its end at which a certificate of cert-manager's should have been renewed."""
 

@@ -118,10 +118,10 @@ class NetworkPolicy(Model):
     ingress_ns_pod_match_labels: Annotated[Labels, Field(alias="ingressNSPodMatchLabels")] = {}
     """Labels of its pods there. Empty: every pod of that namespace."""
     metrics_ns_match_labels: Annotated[Labels, Field(alias="metricsNSMatchLabels")] = {}
-    """Labels of the namespace that Prometheus runs in. Empty: every namespace may read metrics, where they are on."""
+    """Labels of the namespace that Prometheus runs in. Empty: every namespace may read metrics, if they are on."""
     egress: Literal["all", "listed"] = "all"
-    """Whom functions may call. `all`: everybody but link-local addresses, where clouds keep their metadata. `listed`:
-    database, S3 and the public URLs as told below, and `extraEgress`."""
+    """Whom functions may call. `all`: every address except link-local ones, where clouds keep their metadata. `listed`:
+    DNS, and what `networkPolicy.database`, `.s3`, `.origins` and `.extraEgress` say."""
     database: list[PolicyPeer] = []
     """Where the database is, for `listed`. Empty: anywhere, on the port of its engine."""
     s3: list[PolicyPeer] = []

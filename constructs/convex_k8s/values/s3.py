@@ -63,7 +63,8 @@ class S3Keys(Model):
     secret_access_key: SecretKey = "AWS_SECRET_ACCESS_KEY"
     """Key of the secret access key."""
     endpoint: OptionalSecretKey = "AWS_ENDPOINT"
-    """Key of the endpoint URL; not read when `s3.endpoint` is set or the provider is `aws`. Empty: there is none."""
+    """Key of the endpoint URL; not read when `s3.endpoint` is set or the provider is `aws`. Empty: there is no such
+    key."""
     region: OptionalSecretKey = "AWS_REGION"
     """Key of the region; not read when `s3.region` is set."""
 
@@ -74,12 +75,13 @@ class S3(Model):
     enabled: bool = True
     """Keep files on S3. False: on the volume at /convex/data. It cannot be changed after the first start."""
     provider: Provider = "generic"
-    """The service: sets path style, checksums and encryption headers to what it understands. `generic` sets nothing."""
+    """The S3 service: sets path style, checksums and encryption headers to what that service understands. `generic`
+    sets nothing."""
     credentials: Literal["secret", "ambient"] = "secret"
     """Where the access keys come from: `secret` is `s3.existingSecret`; `ambient` the pod's own cloud role (IRSA, Pod
     Identity, instance profile; see `backend.serviceAccountName`), for which `s3.region` must be set."""
     existing_secret: ObjectName = "convex-s3-credentials"
-    """Secret with access keys and, where not set here, endpoint and region."""
+    """Secret with access keys and, if not set here, endpoint and region."""
     keys: S3Keys = S3Keys()
     """Keys of that Secret."""
     endpoint: Endpoint = ""

@@ -52,8 +52,9 @@ class Secrets(Model):
     """Who makes the Secrets."""
 
     provider: Literal["existing", "external-secrets", "sealed-secrets", "bootstrap"] = "existing"
-    """`existing`: you do, before the first apply. `external-secrets`: External Secrets Operator, from a store.
-    `sealed-secrets`: the sealed files that the command `secrets <overlay> --seal` keeps beside the overlay.
-    `bootstrap`: a Job makes instance secret and admin key in the cluster, once; the other Secrets are existing ones."""
+    """Who makes the Secrets. `existing`: you, before the first apply. `external-secrets`: External Secrets Operator,
+    from a store. `sealed-secrets`: the controller, from the sealed file that the command `secrets <overlay> --seal`
+    keeps beside the overlay. `bootstrap`: a Job makes instance secret and admin key in the cluster, once; you make the
+    other Secrets."""
     external_secrets: ExternalSecrets = ExternalSecrets()
     """How External Secrets Operator gets them."""

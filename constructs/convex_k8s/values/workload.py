@@ -76,12 +76,12 @@ class Amounts(Model):
     """Amounts of CPU, memory and the node's disk."""
 
     cpu: Cores | None = None
-    """CPU, in cores: `500m` is half a core. `null`: nothing asked for, or no limit."""
+    """CPU, in cores; for instance, `500m` is half a core. `null`: no request or no limit."""
     memory: Bytes | None = None
-    """Memory, in bytes: `2Gi`. `null`: nothing asked for, or no limit."""
+    """Memory, in bytes; for instance `2Gi`. `null`: no request or no limit."""
     ephemeral_storage: Bytes | None = None
-    """Disk of the node (emptyDirs, logs, what the container writes), in bytes: `4Gi`. `null`: nothing asked for, or no
-    limit. A pod above its limit is evicted."""
+    """Disk of the node (emptyDirs, logs, what the container writes), in bytes; for instance `4Gi`. `null`: no request
+    or no limit. A pod above its limit is evicted."""
 
 
 class Resources(Model):
@@ -101,7 +101,7 @@ class Probe(Model):
     period_seconds: Seconds
     """Seconds between two checks."""
     timeout_seconds: Seconds = 5
-    """Seconds until a check counts as failed."""
+    """Seconds after which a check without an answer has failed."""
     failure_threshold: Count
     """Failed checks in a row until Kubernetes acts."""
 
@@ -252,7 +252,8 @@ class ServiceAccount(Model):
     create: bool = False
     """Make the ServiceAccount. False: use one that you made."""
     name: OptionalObjectName = ""
-    """Its name. Empty: `<releaseName>-backend` or `-dashboard` with `create`, else the namespace's default one."""
+    """Name of the ServiceAccount. Empty: with `create`, the release name and the component (`convex-backend`, say);
+    otherwise the namespace's default account."""
     annotations: dict[AnnotationKey, str] = {}
     """Its annotations, for instance `eks.amazonaws.com/role-arn`; with `create` only."""
 
