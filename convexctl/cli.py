@@ -26,7 +26,7 @@ COMMANDS = {
     "init": "make a GitOps repository that uses the package convex-k8s; overwrites nothing",
     "schema": "write overlays/schema.json, which editors use",
     "secrets": "make the Secrets that an environment's manifests refer to",
-    "audit": "say what manifests of Convex, ours or anybody's, really do, and what is wrong with it",
+    "audit": "say what manifests of Convex, ours or anybody's, really do, and what is wrong with them",
     "adopt": "take over a Helm release in place, as an environment",
     "admin-key": "make or check an admin key of an environment",
     "provision": "print what an environment needs outside: SQL, bucket policy and commands, DNS names",

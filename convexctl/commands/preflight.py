@@ -18,8 +18,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--connect",
         action="store_true",
-        help="also try database and buckets from here, with the values of the cluster's Secrets: they are only read, "
-        "but for one probe object in each bucket",
+        help="also connect to database and buckets from this machine, with the values of the cluster's Secrets. "
+        "Nothing is changed, except that one probe object is written to each bucket and deleted",
     )
     parser.add_argument(
         "--format",

@@ -18,13 +18,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only",
         choices=SECTIONS,
-        help="one section, as it is and without a heading: SQL for psql or mysql, JSON, shell commands, host names",
+        help="print only this section, without a heading: SQL for psql or mysql, JSON, shell commands, host names",
     )
     parser.add_argument(
         "--instance-name",
         default="",
         metavar="NAME",
-        help="name of the instance, where the overlay does not say it (default: as the cluster's Secret says it, else "
+        help="name of the instance, if the overlay sets none (default: from the cluster's Secret, else from "
         "INSTANCE_NAME)",
     )
     common.add_cluster(parser)

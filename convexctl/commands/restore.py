@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into",
         metavar="OVERLAY",
-        help="restore into this environment instead: a rehearsal. -f, --set and --name are then of this one",
+        help="restore into this environment instead: a rehearsal. -f, --set and --name then apply to it",
     )
     parser.add_argument("--url", default="", help="where the API is (default: a port-forward through kubectl)")
     parser.add_argument("--yes", action="store_true", help="do not ask")

@@ -34,7 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=path,
         default=[],
         metavar="FILE",
-        help="take values from lines NAME=VALUE; they count before the environment's (may be repeated; first one wins)",
+        help="take values from lines NAME=VALUE; they win over environment variables (may be repeated; the first file "
+        "wins)",
     )
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--apply", action="store_true", help="apply the Secrets, after asking")
@@ -43,9 +44,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     target.add_argument("--seal", action="store_true", help="seal them with kubeseal, beside the overlay")
     parser.add_argument("--yes", action="store_true", help="apply without asking")
-    parser.add_argument("--rotate", action="store_true", help="replace the instance secret: all admin keys die")
     parser.add_argument(
-        "--include-made", action="store_true", help="also Secrets that something in the manifests makes"
+        "--rotate", action="store_true", help="replace the instance secret; all admin keys become invalid"
+    )
+    parser.add_argument(
+        "--include-made",
+        action="store_true",
+        help="also print Secrets that something in the manifests makes (an ExternalSecret, a Job)",
     )
     common.add_cluster(parser)
     parser.add_argument("--offline", action="store_true", help="do not ask the cluster which Secrets exist")

@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--live",
         action="store_true",
-        help="look for irreversible changes against the current cluster, not against the folder that is written",
+        help="to find irreversible changes, compare with the current cluster instead of the last output",
     )
     parser.add_argument(
         "--keep-going", action="store_true", help="write what is right, although other overlays have faults"
@@ -66,7 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_jobs,
         default=0,
         metavar="N",
-        help="worker processes for more than 40 environments (default: one for each core)",
+        help="number of worker processes, used only for more than 40 environments (default: one for each core)",
     )
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
     parser.add_argument("--watch", action="store_true", help="synthesise again after every change of an overlay")

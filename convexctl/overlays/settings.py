@@ -107,7 +107,7 @@ def add_setting(parser: argparse.ArgumentParser) -> None:
         type=setting,
         default=[],
         metavar="KEY=VALUE",
-        help="one value to lay on top, after what is to the left of it (may be repeated)",
+        help="set one value; -f and --set apply from left to right, and the last one wins (may be repeated)",
     )
     parser.add_argument(
         _OWN_NAME,
@@ -116,5 +116,5 @@ def add_setting(parser: argparse.ArgumentParser) -> None:
         type=own_name,
         default=[],
         metavar="NAME",
-        help="make the environment NAME of the one overlay, in a namespace of that name: for previews",
+        help="make an environment called NAME from the overlay, in a namespace of the same name (for previews)",
     )
