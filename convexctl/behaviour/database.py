@@ -145,7 +145,7 @@ def _place(reading: Reading) -> tuple[str, str]:
 
 def _name(context: Context, instance_name: Decision) -> Decision:
     value = str(instance_name.value)
-    why = "the database is named after the instance, with _ in place of every -"
+    why = "the backend names the database after the instance"
     if context.read("INSTANCE_NAME").hidden:
         return Decision(
             value, f"the value of {value}, with _ in place of every -", why, instance_name.source, instance_name.unless

@@ -136,7 +136,7 @@ def _dns(values: Values) -> Section:
         return Section("dns", "none: every origin is local")
     edges = {"ingress": "the Ingress controller", "gateway": "the Gateway"}
     where = edges[hosts.edge] if hosts else "what forwards to the Services"
-    return Section("dns", f"names that must lead to {where}, also inside the pods", "\n".join(names) + "\n")
+    return Section("dns", f"names that must resolve to {where}, for the pods too", "\n".join(names) + "\n")
 
 
 def connection_limit(max_connections: int | None = None) -> int:

@@ -138,8 +138,22 @@ def _remove(name: str, objects: Objects, behaviour: Behaviour, *, has_namespace:
             f"```sh\nkubectl{objects.in_namespace} delete persistentvolumeclaim {objects.claim}\n```"
         )
     elif any(volume.get("emptyDir") is not None and volume["name"] == "data" for volume in _volumes(objects)):
-        lines.append("Everything at `/convex/data` in the pod is lost with the pod.")
+        lines.append(_lost(behaviour))
     return "\n\n".join(lines)
+
+
+def _lost(behaviour: Behaviour) -> str:
+    """What is lost with the pod, if `/convex/data` is an emptyDir."""
+    lost = "`/convex/data` in the pod is lost with the pod."
+    outside = all(
+        backend.engine.value in ("postgres", "mysql")
+        and backend.files.value == "s3"
+        and backend.instance_secret.value != "generated"
+        for backend in behaviour.backends
+    )
+    return (
+        f"{lost} In this environment it holds only temporary files and caches." if outside else f"Everything at {lost}"
+    )
 
 
 def _servers(objects: Objects) -> list[str]:

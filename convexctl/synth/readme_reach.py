@@ -45,8 +45,9 @@ def _reach_by_edge(objects: Objects, behaviour: Behaviour) -> str:
     lines = [
         "## Reach it",
         _table(objects, f"{scheme}://{public}" if public else local),
-        f"DNS: {', '.join(f'`{host}`' for host in hosts)} must point to {where}, also inside the pods: "
-        "callbacks of Node.js functions go to the API's public URL.",
+        f"DNS: {', '.join(f'`{host}`' for host in hosts)} must resolve to {where}. The pods must resolve "
+        f"{'this name' if len(hosts) == 1 else 'these names'} too, because callbacks of Node.js functions go to the "
+        "API's public URL.",
     ]
     if objects.dashboard and not public:
         lines.append(

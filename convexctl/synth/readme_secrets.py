@@ -22,11 +22,11 @@ def secrets(name: str, objects: Objects) -> str:
     asked = [secret for secret in by_hand if secret.use != "all keys" and (new_instance or not _is_admin_key(secret))]
     lines = []
     if any(not secret.optional for secret in asked):
-        names = ", ".join(f"`{secret.name}`" for secret in asked)
-        included = ", the instance secret and the admin key included" if ADMIN_KEY in _targets(asked) else ""
-        included = included or (", the instance secret included" if new_instance else "")
+        names = f"the Secret{'' if len(asked) == 1 else 's'} {_and([f'`{secret.name}`' for secret in asked])}"
+        made_too = " It makes the instance secret and the admin key too." if ADMIN_KEY in _targets(asked) else ""
+        made_too = made_too or (" It makes the instance secret too." if new_instance else "")
         lines.append(
-            f"`{PROGRAM} secrets {name} --apply` asks for the values, checks them and makes {names}{included}. By hand:"
+            f"`{PROGRAM} secrets {name} --apply` asks for the values, checks them and makes {names}.{made_too} By hand:"
         )
     elif any(not secret.optional for secret in by_hand):
         lines.append("Only you know the keys of what is not optional here:")
@@ -49,7 +49,7 @@ def secrets(name: str, objects: Objects) -> str:
     if certificates:
         issued = [secret for secret in certificates if secret.name in made]
         if issued:
-            lines.append(f"Certificates: {_listed(issued)}; cert-manager makes them.")
+            lines.append(f"cert-manager makes the certificate{'' if len(issued) == 1 else 's'} {_listed(issued)}.")
         if own := [secret for secret in certificates if secret.name not in made]:
             create = f"kubectl{objects.in_namespace} create secret tls"
             commands = [f"{create} {secret.name} --cert=FILE --key=FILE" for secret in own]
@@ -135,8 +135,8 @@ def _secret(secret: NeededSecret, objects: Objects) -> str:
         if reference.target == "S3_ENDPOINT_URL" and reference.optional:
             paragraphs.insert(
                 -1,
-                f"For Amazon S3 itself, delete the line `{key}` from the file: an empty value would count as an "
-                "endpoint.",
+                f"For Amazon S3 itself, delete the line `{key}` from the file: the backend would take an empty "
+                "value for an endpoint.",
             )
     return "\n\n".join(paragraphs)
 
@@ -167,8 +167,8 @@ def _optional(name: str, secret: NeededSecret, objects: Objects, *, new_instance
         else "Calls of `npx convex` outside the pod need"
     )
     return (
-        f"{text} If you make it while the pod runs, the pod has its key after the next start "
-        f"(`{restart}`). {others} neither."
+        f"{text} If you make it while the pod runs, the pod sees the key only after its next start "
+        f"(`{restart}`). {others} neither this Secret nor the restart."
     )
 
 

@@ -55,8 +55,9 @@ def test_a_local_port_is_forwarded_once() -> None:
 def test_secrets_that_you_make() -> None:
     told = must_exist(environment_of("postgres: {enabled: true}"))
     assert told[""].startswith(
-        "`python3 main.py secrets test --apply` asks for the values, checks them and makes `convex-postgres-secret`, "
-        "`convex-s3-credentials`, `convex-secrets`, the instance secret and the admin key included. By hand:"
+        "`python3 main.py secrets test --apply` asks for the values, checks them and makes the Secrets "
+        "`convex-postgres-secret`, `convex-s3-credentials` and `convex-secrets`. It makes the instance secret and the "
+        "admin key too. By hand:"
     )
 
 
@@ -75,7 +76,7 @@ def test_secrets_that_a_job_makes() -> None:
     told = must_exist(
         environment_of("{instance: {name: a}, postgres: {enabled: true}, secrets: {provider: bootstrap}}")
     )
-    assert "makes `convex-postgres-secret`, `convex-s3-credentials`. By hand:" in told[""]
+    assert "makes the Secrets `convex-postgres-secret` and `convex-s3-credentials`. By hand:" in told[""]
 
 
 def test_secrets_that_are_sealed() -> None:
@@ -94,14 +95,16 @@ def test_secrets_that_are_sealed() -> None:
 def test_an_endpoint_that_amazon_does_not_have() -> None:
     told = must_exist(environment_of("{}"))["convex-s3-credentials"]
     assert "AWS_ENDPOINT=https://HOST" in told
-    assert "For Amazon S3 itself, delete the line `AWS_ENDPOINT` from the file: an empty value would count" in told
+    assert "For Amazon S3 itself, delete the line `AWS_ENDPOINT` from the file: the backend would take" in told
     assert "delete the line" not in must_exist(environment_of("s3: {provider: minio}"))["convex-s3-credentials"]
 
 
 @pytest.mark.parametrize("values", ["{}", "postgres: {enabled: true}", "{s3: {enabled: false}}"])
 def test_when_the_admin_key_is_in_the_pod(values: str) -> None:
     told = must_exist(environment_of(values))[ADMIN]
-    assert "the pod has its key after the next start (`kubectl rollout restart statefulset/convex-backend`)" in told
+    assert (
+        "the pod sees the key only after its next start (`kubectl rollout restart statefulset/convex-backend`)" in told
+    )
 
 
 def test_a_secret_of_which_only_you_know_the_keys() -> None:
@@ -137,9 +140,9 @@ def test_an_admin_key_that_only_jobs_read_is_none_of_the_backends() -> None:
     assert "Only the CronJob `convex-backup` and the CronJob `convex-restore` read it" in told["convex-backup"]
     assert re.search("Only the Job `convex-functions-[0-9a-f]+` reads it", told["convex-functions"])
     for name in ("convex-backup", "convex-functions"):
-        assert "the pod has its key" not in told[name]
+        assert "the pod sees the key" not in told[name]
         assert "the backend does not read it" not in told[name]
-    assert "the pod has its key" in told[ADMIN]
+    assert "the pod sees the key" in told[ADMIN]
 
 
 NAMED = """
