@@ -102,6 +102,10 @@ def test_one_tag_for_both_images_and_a_tag_of_its_own_wins() -> None:
 FAULTS = [
     ("backend: {affinity: {nodeAfinity: {}}}", "backend.affinity.nodeAfinity: is not a field of Affinity: did you"),
     ("backend: {extraVolumes: [{name: x, emptyDr: {}}]}", "backend.extraVolumes[0].emptyDr: is not a field of Volume"),
+    ("backend: {extraVolumes: [{nam: x, emptyDir: {}}], extraVolumeMounts: [{name: x, mountPath: /x}]}",
+     "backend.extraVolumes[0].nam: is not a field of Volume: did you mean name?"),
+    ("backend: {extraVolumes: [{name: x, hostPath: {paht: /x}}], extraVolumeMounts: [{name: x, mountPath: /x}]}",
+     "backend.extraVolumes[0].hostPath.paht: is not a field of HostPathVolumeSource: did you mean path?"),
     ("backend: {extraVolumes: [{name: x}]}", "backend.extraVolumes[0]: must have a name and one kind of volume"),
     ("backend: {extraVolumes: [{name: data, emptyDir: {}}]}", "backend.extraVolumes[0].name: is data, which"),
     ("dashboard: {hostAliases: {ip: 10.0.0.1}}", "dashboard.hostAliases: must be a list, not a map"),

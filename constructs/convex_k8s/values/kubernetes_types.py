@@ -158,9 +158,12 @@ def _faults_of_fields(type: str, value: dict[str, Any], path: Path, newest: str)
             )
         elif item is not None:
             yield from _faults_of_field(f"{type}.{key}", known[key], item, (*path, key), newest)
-    missing = [name for name in required(type) if value.get(name) is None]
+    misspelt = {meant(key, known) for key in value if key not in known}
+    missing = [name for name in required(type) if value.get(name) is None and name not in misspelt]
     missing += [
-        name for name in kubernetes_choices.NOT_EMPTY.get(type, ()) if name not in missing and not value.get(name)
+        name
+        for name in kubernetes_choices.NOT_EMPTY.get(type, ())
+        if name not in missing and name not in misspelt and not value.get(name)
     ]
     if missing:
         yield Problem(path, f"has no {' and no '.join(missing)}")
