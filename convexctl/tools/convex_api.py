@@ -22,7 +22,14 @@ LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class ConvexError(UserError):
-    """The backend does not answer, refuses, or fails."""
+    """The backend does not answer, refuses, or fails.
+
+    `status` is the HTTP status of the answer; 0 if there is none, or if it is no answer of a backend.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -89,10 +96,10 @@ class ConvexApi:
         answer = self.send(method, path, raw, **options)
         route = path.partition("?")[0]
         if answer.status in (401, 403):
-            raise ConvexError(f"{self.url} refused the admin key ({answer.status})")
+            raise ConvexError(f"{self.url} refused the admin key ({answer.status})", answer.status)
         if answer.status != 200:
             code = f" ({answer.code})" if answer.code else ""
-            raise ConvexError(f"{self.url}{route} answered {answer.status}{code}")
+            raise ConvexError(f"{self.url}{route} answered {answer.status}{code}", answer.status)
         if not answer.body.strip():
             return None
         try:

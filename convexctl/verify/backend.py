@@ -13,10 +13,12 @@ from convexctl.preflight.check import Check, failed, ok, skipped
 from convexctl.preflight.questions import Question
 from convexctl.project import PROGRAM
 from convexctl.tools import run
+from convexctl.tools.convex_api import ConvexError
 from convexctl.tools.kubectl import Kubectl
 from convexctl.verify.pages import dashboard, http_actions
 from convexctl.verify.place import Place
 
+_BACKEND = "app.kubernetes.io/component=backend"
 _SHA = r"[0-9a-f]{40}"
 
 
@@ -78,7 +80,7 @@ def no_way(place: Place, reason: str) -> Check:
     """The API does not answer, and why."""
     if not run.installed("kubectl"):
         return failed("api", reason, f"see {run.INSTALL['kubectl']}")
-    command = f"kubectl describe pod -l app.kubernetes.io/component=backend{place.kubectl_options}"
+    command = f"kubectl describe pod -l {_BACKEND}{place.kubectl_options}"
     return failed("api", reason, f"see the pod: `{command}`")
 
 
@@ -104,10 +106,18 @@ def _admin_key(place: Place) -> Check:
         return skipped("admin key", place.no_key)
     try:
         read_only = place.admin.key_is_read_only()
-    except UserError as error:
-        remedy = f"the backend runs with another instance secret: restart it, or see `{PROGRAM} admin-key --check`"
-        return failed("admin key", str(error), remedy)
+    except ConvexError as error:
+        return failed("admin key", str(error), _remedy_for_key(place, error.status))
     return ok("admin key", f"accepted{', read-only' if read_only else ''}")
+
+
+def _remedy_for_key(place: Place, status: int) -> str:
+    """What to do where the key was not accepted: only a refusal says something of the key."""
+    if status in (401, 403):
+        return f"the backend runs with another instance secret: restart it, or see `{PROGRAM} admin-key --check`"
+    if status == 404:
+        return "the edge leads /api elsewhere, or the backend is too old for the question: see its routes and the tag"
+    return f"see the edge's routes, and the pod's log: `kubectl logs -l {_BACKEND}{place.kubectl_options}`"
 
 
 def _functions(place: Place, *, allow_empty: bool) -> Check:

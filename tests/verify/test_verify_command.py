@@ -154,6 +154,20 @@ def test_another_instance_secret(
     assert (code, checks["admin key"]["status"], checks["functions"]["status"]) == (1, "failed", "skipped")
 
 
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [(401, "another instance secret"), (404, "the edge leads /api elsewhere"), (503, "kubectl logs -l app.kuber")],
+)
+def test_only_a_refused_key_says_something_of_the_instance_secret(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, backend: Standin, status: int, remedy: str
+) -> None:
+    backend.fault("GET /api/check_admin_key", times=9, status=status)
+    code, checks = verify(capsys, tmp_path, url_of(backend))
+    assert (code, checks["admin key"]["status"]) == (1, "failed")
+    assert remedy in checks["admin key"]["remedy"]
+    assert ("instance secret" in checks["admin key"]["remedy"]) is (status == 401)
+
+
 @pytest.mark.parametrize(("path", "name"), [("/instance_name", "instance"), ("/version", "version")])
 def test_a_connection_that_breaks_in_one_check_leaves_the_others(
     capsys: pytest.CaptureFixture[str],
