@@ -91,6 +91,42 @@ def test_a_wrong_field_is_caught(version: str, change: Callable[[dict[str, Any]]
     assert said in caught.value.message
 
 
+LATER = [
+    pytest.param(
+        28,
+        lambda pod: pod.update(initContainers=[{"name": "a", "image": "i", "restartPolicy": "Always"}]),
+        "'restartPolicy' was unexpected",
+        id="a sidecar",
+    ),
+    pytest.param(
+        29,
+        lambda pod: pod["containers"][0].update(lifecycle={"preStop": {"sleep": {"seconds": 5}}}),
+        "'sleep' was unexpected",
+        id="a handler that sleeps",
+    ),
+    pytest.param(
+        30,
+        lambda pod: pod["containers"][0]["securityContext"].update(appArmorProfile={"type": "Unconfined"}),
+        "'appArmorProfile' was unexpected",
+        id="an AppArmor profile",
+    ),
+]
+
+
+@pytest.mark.parametrize(("since", "change", "said"), LATER)
+def test_a_field_that_came_later_is_caught(since: int, change: Callable[[dict[str, Any]], object], said: str) -> None:
+    """So the oldest version decides what an overlay may make."""
+    stateful_set = copy.deepcopy(one(case("local").environment(), "StatefulSet"))
+    change(stateful_set["spec"]["template"]["spec"])
+    for version in VERSIONS:
+        if int(version.partition(".")[2]) >= since:
+            kubernetes_validate.validate(stateful_set, version, strict=True)
+            continue
+        with pytest.raises(kubernetes_validate.ValidationError) as caught:
+            kubernetes_validate.validate(stateful_set, version, strict=True)
+        assert said in caught.value.message
+
+
 def test_a_kind_without_a_schema_is_no_pass() -> None:
     with pytest.raises(kubernetes_validate.SchemaNotFoundError):
         kubernetes_validate.validate({"apiVersion": "v1", "kind": "Convex"}, "1.36", strict=True)
