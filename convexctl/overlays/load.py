@@ -12,11 +12,12 @@ from pathlib import Path
 from convex_k8s.problems import Problem, ValuesError, dotted
 from convex_k8s.secrecy import secret_in
 from convex_k8s.values import Values
+from convex_k8s.values.messages import must_be
 
 from convexctl import regular_files
 from convexctl.located_yaml import DocumentError, Located, Place, load_all, misread
 from convexctl.overlays.names import OverlayError, extended, name_fault, overlay_file, own_name_faults, place_faults
-from convexctl.overlays.settings import Name, Setting, check_name, command_line, name_given
+from convexctl.overlays.settings import OPTION, Name, Setting, check_name, command_line, name_given
 
 EXTENDS = "extends"
 _LONGEST_CHAIN = 100
@@ -276,7 +277,10 @@ def _checked(name: str, located: Located, own: Collection[str]) -> Overlay:
 
 def _message(located: Located, problem: Problem, own: Collection[str] = ()) -> str:
     told = itertools.takewhile(lambda part: isinstance(part, int) or not secret_in(part), problem.path)
-    return f"{_place(located, problem, own)}: {dotted(tuple(told))}: {problem.message}"
+    place = _place(located, problem, own)
+    parted = place.file == OPTION and problem.message.startswith(must_be("string_type", {}))
+    hint = " (a dot inside a key is written as \\.)" if parted else ""
+    return f"{place}: {dotted(tuple(told))}: {problem.message}{hint}"
 
 
 def _place(located: Located, problem: Problem, own: Collection[str]) -> Place:

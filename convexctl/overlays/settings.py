@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convexctl.located_yaml import Located, Place
 
 _KEY = re.compile(r"(?:[^.\\=]|\\.)+")
-_NAME = "--set"
+OPTION = "--set"
 _OWN_NAME = "--name"
 
 
@@ -62,7 +62,7 @@ def command_line(overlay: str, layers: Iterable[Path | Setting]) -> str:
     """The words by which a command line names an environment that is made with `--name`."""
     words = [overlay]
     for layer in layers:
-        option = _OWN_NAME if isinstance(layer, Name) else _NAME if isinstance(layer, Setting) else "-f"
+        option = _OWN_NAME if isinstance(layer, Name) else OPTION if isinstance(layer, Setting) else "-f"
         words += [option, layer.text if isinstance(layer, Setting) else str(layer)]
     return shlex.join(words)
 
@@ -72,7 +72,7 @@ def setting(text: str) -> Setting:
     # Only where it is used: a run that has nothing to do imports no YAML.
     from convexctl.located_yaml import DocumentError, Located, Place, load_all
 
-    place = Place(_NAME, 0)
+    place = Place(OPTION, 0)
     key, equals, value = text.partition("=")
     parts = _KEY.findall(key)
     if not equals or not parts or ".".join(parts) != key:
@@ -83,6 +83,10 @@ def setting(text: str) -> Setting:
         documents = load_all(value, str(place))
     except DocumentError:
         raise argparse.ArgumentTypeError("has a value that is no YAML: put it in quotes, inside the shell's") from None
+    if value.strip() and not documents:
+        raise argparse.ArgumentTypeError(
+            "has a value that YAML reads as a comment: put it in quotes, inside the shell's"
+        )
     located = Located(_at_one_place(documents[0], place).value if documents else "", place)
     for part in reversed(parts):
         located = Located({re.sub(r"\\(.)", r"\1", part): located}, place)
@@ -101,7 +105,7 @@ def _at_one_place(located: Located, place: Place) -> Located:
 def add_setting(parser: argparse.ArgumentParser) -> None:
     """Declare `--set` and `--name`, which come among the values files."""
     parser.add_argument(
-        _NAME,
+        OPTION,
         action="append",
         dest="values",
         type=setting,

@@ -54,6 +54,7 @@ def test_the_last_on_the_command_line_wins(folder: Path, tmp_path: Path) -> None
     ("text", "said"),
     [
         ("dashboard.replicaCont=3", "--set: dashboard.replicaCont: is not a parameter: did you mean"),
+        ("commonLabels.acme.io/team=shop", "must be a string, not a map (a dot inside a key is written as \\.)"),
         ("s3.enabled=yes please", "--set: s3.enabled: must be true or false"),
         ("postgres.existingSecret=postgresql://u:p@h", "--set: postgres.existingSecret: "),
     ],
@@ -65,7 +66,7 @@ def test_a_wrong_value_is_told_with_its_key(folder: Path, text: str, said: str) 
     assert "u:p" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "key", "=x", "a..b=x", "ingress.tls[0]=x", "a={"])
+@pytest.mark.parametrize("text", ["", "key", "=x", "a..b=x", "ingress.tls[0]=x", "a={", "a=#general"])
 def test_what_is_no_setting(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         setting(text)
