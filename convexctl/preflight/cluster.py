@@ -12,6 +12,9 @@ from dataclasses import replace
 from convexctl.preflight.check import Check, failed, ok
 from convexctl.preflight.manifests import Manifest, not_ready, pods_of, words
 from convexctl.preflight.questions import Question
+from convexctl.secrets.makers import makers
+from convexctl.secrets.needed import needed_secrets
+from convexctl.synth.pod_needs import needs
 from convexctl.tools import run
 from convexctl.tools.kubectl import BUILT_IN_GROUPS, Kubectl, KubectlError
 from convexctl.tools.owner import OtherOverlayError, check_owner
@@ -72,7 +75,7 @@ def kind_questions(manifests: Iterable[Manifest], kubectl: Kubectl) -> list[Ques
 
 
 def reference_questions(manifests: Sequence[Manifest], kubectl: Kubectl) -> list[Question]:
-    """The objects that the manifests refer to and do not hold, except for Secrets."""
+    """The objects that the manifests refer to and do not hold, except for Secrets of which keys are named."""
     accounts = {pod["serviceAccountName"]: None for _, pod in pods_of(manifests) if pod.get("serviceAccountName")}
     here = kubectl.options()
     in_manifests = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
@@ -81,17 +84,14 @@ def reference_questions(manifests: Sequence[Manifest], kubectl: Kubectl) -> list
         for name in accounts
         if ("ServiceAccount", name) not in in_manifests
     ]
-    questions += [
-        _exists(
-            kubectl,
-            "ConfigMap",
-            name,
-            "its container is not started",
-            f"kubectl create configmap {name} --from-env-file=FILE{here}",
-        )
-        for name in _config_maps(manifests)
-        if ("ConfigMap", name) not in in_manifests
-    ]
+    elsewhere = {needed.name for needed in needed_secrets(manifests)} | set(makers(manifests))
+    asked = {(need.kind, need.name): need for manifest in manifests for need in needs(manifest)}
+    for (kind, name), need in asked.items():
+        if (kind, name) not in in_manifests and not (kind == "Secret" and name in elsewhere):
+            word = "configmap" if kind == "ConfigMap" else "secret generic"
+            make = need.who or f"kubectl create {word} {name} --{need.option}=FILE{here}"
+            consequence = "its container is not started" if kind == "ConfigMap" else "its pod does not start"
+            questions.append(_exists(kubectl, kind, name, consequence, make))
     for store in {(ref["kind"], ref["name"]): None for ref in _stores(manifests)}:
         questions.append(_ready(kubectl, *store, group="external-secrets.io", rests_on=("kind ExternalSecret",)))
     return questions
@@ -147,7 +147,8 @@ def _exists(kubectl: Kubectl, kind: str, name: str, consequence: str, make: str)
     title = f"{words(kind)} {name}"
 
     def answer() -> Check:
-        if kubectl.find(kind.lower(), name):
+        found = kubectl.secrets_without_values([name]) if kind == "Secret" else kubectl.find(kind.lower(), name)
+        if found:
             return ok(title, "there")
         return failed(title, f"there is none of that name, and without it {consequence}", make)
 
@@ -170,17 +171,6 @@ def _ready(kubectl: Kubectl, kind: str, name: str, *, group: str, rests_on: tupl
         return ok(title, "there")
 
     return Question(title, answer, (CLUSTER, NAMESPACE, *rests_on))
-
-
-def _config_maps(manifests: Iterable[Manifest]) -> list[str]:
-    names: dict[str, None] = {}
-    for _, pod in pods_of(manifests):
-        for container in pod["containers"]:
-            for source in container.get("envFrom") or []:
-                reference = source.get("configMapRef") or {}
-                if reference and not reference.get("optional"):
-                    names[reference["name"]] = None
-    return list(names)
 
 
 def _stores(manifests: Iterable[Manifest]) -> Iterator[Mapping[str, str]]:

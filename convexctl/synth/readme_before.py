@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from convex_k8s.values.checks.metadata import CLOUD_NATIVE_PG
 
 from convexctl.behaviour import Behaviour
 from convexctl.project import PROGRAM
 from convexctl.secrets.makers import ISSUERS
+from convexctl.synth.pod_needs import containers_of, needs, pod_of
 from convexctl.synth.readme_objects import Objects
 from convexctl.tools.kubectl import BUILT_IN_GROUPS
 from convexctl.wording import cell
@@ -24,7 +24,6 @@ _BRINGS = {
     "monitoring.coreos.com": "the Prometheus Operator",
     "postgresql.cnpg.io": "CloudNativePG",
 }
-_WORKLOADS = ("StatefulSet", "Deployment", "DaemonSet", "Job", "CronJob")
 
 
 def besides(name: str, objects: Objects, behaviour: Behaviour) -> str:
@@ -57,7 +56,7 @@ def _outside(name: str, objects: Objects, behaviour: Behaviour) -> Iterator[Row]
     for bucket in sorted(buckets):
         yield f"the bucket `{bucket}`", f"`{PROGRAM} provision {name} --only buckets` prints the commands"
     for manifest in objects.all:
-        for container in _containers(manifest):
+        for container in containers_of(manifest):
             for variable in container.get("env") or []:
                 if variable["name"] == "BUCKET" and variable.get("value") not in buckets:
                     yield f"the bucket `{variable.get('value')}`", "for backups; docs/backup.md lists its keys"
@@ -65,13 +64,14 @@ def _outside(name: str, objects: Objects, behaviour: Behaviour) -> Iterator[Row]
 
 def _of_pods(objects: Objects) -> Iterator[Row]:
     for manifest in objects.all:
-        pod = _pod(manifest)
+        pod = pod_of(manifest)
         if (account := pod.get("serviceAccountName")) and not objects.holds("ServiceAccount", account):
             yield f"ServiceAccount `{account}`", f"`kubectl{objects.in_namespace} create serviceaccount {account}`"
-        for kind, name, option in [*_config_maps(manifest), *_mounted(pod)]:
-            if not objects.holds(kind, name):
-                word = "configmap" if kind == "ConfigMap" else "secret generic"
-                yield f"{kind} `{name}`", f"`kubectl{objects.in_namespace} create {word} {name} --{option}=FILE`"
+        for need in needs(manifest):
+            if not objects.holds(need.kind, need.name):
+                word = "configmap" if need.kind == "ConfigMap" else "secret generic"
+                make = f"`kubectl{objects.in_namespace} create {word} {need.name} --{need.option}=FILE`"
+                yield f"{need.kind} `{need.name}`", need.who or make
         if priority := pod.get("priorityClassName"):
             yield f"PriorityClass `{priority}`", "the administrators of the cluster make it"
         if runtime := pod.get("runtimeClassName"):
@@ -79,14 +79,8 @@ def _of_pods(objects: Objects) -> Iterator[Row]:
 
 
 def _storage(objects: Objects) -> Iterator[Row]:
-    for manifest in objects.clusters:
-        storage = [manifest["spec"].get(name) or {} for name in ("storage", "walStorage")]
-        for storage_class in filter(None, (each.get("storageClass") for each in storage)):
-            yield f"StorageClass `{storage_class}`", "the cluster has it, or its administrators make it"
     for manifest in objects.all:
-        for volume in _pod(manifest).get("volumes") or []:
-            yield from _of_volume(volume)
-        for volume in _pod(manifest).get("volumes") or []:
+        for volume in pod_of(manifest).get("volumes") or []:
             claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
             if claim and not objects.holds("PersistentVolumeClaim", claim):
                 yield f"the volume claim `{claim}`", "you make it: nothing here makes or deletes it"
@@ -98,16 +92,6 @@ def _storage(objects: Objects) -> Iterator[Row]:
                 yield "a default StorageClass", "the cluster has one, or set `backend.persistence.storageClassName`"
             else:
                 yield "a PersistentVolume that fits the claim", "its administrators make it by hand"
-
-
-def _of_volume(volume: Mapping[str, Any]) -> Iterator[Row]:
-    template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}
-    if storage_class := (template.get("spec") or {}).get("storageClassName"):
-        yield f"StorageClass `{storage_class}`", "the cluster has it, or its administrators make it"
-    if csi := volume.get("csi"):
-        yield f"CSIDriver `{csi['driver']}`", "the administrators of the cluster install it"
-        if provider := (csi.get("volumeAttributes") or {}).get("secretProviderClass"):
-            yield f"SecretProviderClass `{provider}`", "you make it, in the namespace"
 
 
 def _edge(objects: Objects) -> Iterator[Row]:
@@ -143,47 +127,3 @@ def _operators(objects: Objects) -> Iterator[Row]:
         cluster = (manifest["metadata"].get("annotations") or {}).get(CLOUD_NATIVE_PG)
         if cluster and not objects.holds("Cluster", cluster):
             yield f"Cluster `{cluster}`", "of CloudNativePG, with the database"
-
-
-def _pod(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The spec of a workload's pods; empty for another object."""
-    if manifest["kind"] not in _WORKLOADS:
-        return {}
-    spec = manifest.get("spec") or {}
-    if manifest["kind"] == "CronJob":
-        spec = (spec.get("jobTemplate") or {}).get("spec") or {}
-    pod: Mapping[str, Any] = (spec.get("template") or {}).get("spec") or {}
-    return pod
-
-
-def _containers(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    pod = _pod(manifest)
-    return [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]
-
-
-Thing = tuple[str, str, str]
-"""Kind and name of an object, and the option by which `kubectl create` takes its content."""
-
-
-def _config_maps(manifest: Mapping[str, Any]) -> Iterator[Thing]:
-    """The ConfigMaps that become variables and without which a workload's pods do not start."""
-    references = []
-    for container in _containers(manifest):
-        references += [source.get("configMapRef") for source in container.get("envFrom") or []]
-        sources = [variable.get("valueFrom") or {} for variable in container.get("env") or []]
-        references += [source.get("configMapKeyRef") for source in sources]
-    for reference in references:
-        if reference and not reference.get("optional"):
-            yield "ConfigMap", str(reference["name"]), "from-env-file"
-
-
-def _mounted(pod: Mapping[str, Any]) -> Iterator[Thing]:
-    """The ConfigMaps and the whole Secrets that become files. A Secret with `items` has a section of its own."""
-    for volume in pod.get("volumes") or []:
-        for source in [volume, *((volume.get("projected") or {}).get("sources") or [])]:
-            config_map, secret = source.get("configMap") or {}, source.get("secret") or {}
-            if config_map and not config_map.get("optional"):
-                yield "ConfigMap", str(config_map["name"]), "from-file"
-            name = secret.get("secretName") if source is volume else secret.get("name")
-            if name and not secret.get("optional") and not (source is volume and secret.get("items")):
-                yield "Secret", str(name), "from-file"
