@@ -17,14 +17,14 @@ _UNIT = (
     f"{PROGRAM} audit -)"
 )
 _NOMAD = "a job of Nomad: it makes no Kubernetes manifests, and audit reads nothing else"
-_TOML = "a file for fly.io: it makes no Kubernetes manifests, and audit reads nothing else"
+_FLY = "a file for fly.io: it makes no Kubernetes manifests, and audit reads nothing else"
 _BY_ENDING = {
     ".tf": _TERRAFORM,
     ".tf.json": _TERRAFORM,
     ".tofu": _TERRAFORM,
     ".hcl": _TERRAFORM,
     ".nomad": _NOMAD,
-    ".toml": _TOML,
+    "fly.toml": _FLY,
     ".jsonnet": f"a program of Jsonnet: run it (jsonnet {{file}} | {PROGRAM} audit -)",
     ".cue": f"a file of CUE: export it (cue export {{file}} --out yaml | {PROGRAM} audit -)",
     ".k": f"a program of KCL: run it (kcl run {{file}} | {PROGRAM} audit -)",
@@ -38,6 +38,7 @@ _BY_ENDING = {
 ENDINGS = tuple(_BY_ENDING)
 _NOMAD_JOB = re.compile(r"^\s*job\s+\"", re.MULTILINE)
 _SECTION = re.compile(r"\s*(?:[#;].*\n\s*)*\[(Unit|Container|Service|Pod|Kube|Install|build)\]\s*$", re.MULTILINE)
+_FLY_TABLE = re.compile(r"^(?:app|primary_region)\s*=|^\[+(?:http_service|services|mounts|vm)\]+", re.MULTILINE)
 _YTT = re.compile(r"^#@ |: #@ ", re.MULTILINE)
 _BEGINNING = 100_000
 """Letters in which the marks of a format are looked for."""
@@ -56,6 +57,8 @@ def of_file(file: Path, text: str) -> str:
         return _NOMAD
     if said := by_name(file):
         return said
+    if file.suffix == ".toml":
+        return _FLY if _FLY_TABLE.search(text) else "a file of TOML: it holds no manifests"
     if section := _SECTION.match(text):
-        return _TOML if section[1] == "build" else _UNIT
+        return _FLY if section[1] == "build" else _UNIT
     return f"a template of ytt: render it (ytt --file {file} | {PROGRAM} audit -)" if _YTT.search(text) else ""

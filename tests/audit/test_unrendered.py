@@ -41,6 +41,13 @@ APPLICATION = "apiVersion: {group}/v1\nkind: Application\nmetadata: {{name: conv
         ("a.yaml", "kind: Pod\nmetadata: {name: #@ data.values.name\n}", "a template of ytt", "ytt --file a.yaml"),
         ("a.yaml", APPLICATION.format(group="argoproj.io"), "of Argo CD", "argocd app manifests"),
         ("a.yaml", APPLICATION.format(group="core.oam.dev"), "of KubeVela", "vela dry-run"),
+        (
+            "fly.production.toml",
+            f'app = "convex"\n[build]\n  image = "{IMAGE}"\n',
+            "a file for fly.io",
+            "no Kubernetes",
+        ),
+        ("pyproject.toml", '[project]\nname = "convex"\n', "a file of TOML", "no manifests"),
         ("x.sh", f"docker run {IMAGE}\n", "holds no object of Kubernetes", ""),
     ],
 )
@@ -79,6 +86,7 @@ def test_a_folder_names_what_it_has_about_convex_once(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     for name in ("a.tf", "b.tf"):
         Path(name).write_text(f'image = "{IMAGE}"\n')
+    Path("pyproject.toml").write_text('[project]\nname = "convex"\n')
     Path("network.tf").write_text('resource "aws_vpc" "main" {}\n')
     (line,) = read(["."]).unrendered
     assert line.startswith("a.tf: is a file of Terraform")
