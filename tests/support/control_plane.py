@@ -38,7 +38,7 @@ _SOCKET = "api.sock"
 _NODE = "node-1"
 _NO_NODES = "--controllers=*,-node-lifecycle-controller,-taint-eviction-controller,-pod-garbage-collector-controller"
 """Without these, which would take the pods off a node that never reports."""
-RARELY_COLLECTED = {"GOGC": "400", "GOMEMLIMIT": "700MiB"}
+RARELY_COLLECTED = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 """For programs in Go that run for minutes: they take memory instead of a third of their CPU time."""
 
 Command = subprocess.CompletedProcess[str]
