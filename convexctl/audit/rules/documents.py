@@ -13,8 +13,8 @@ from convexctl.behaviour.manifests import source_of
     Severity.WARNING,
     "Two different documents for one object",
     reason="Two documents with the same kind, namespace and name are one object. The document that is applied last "
-    "replaces the other one, and the order of files decides which that is. A finding on this object holds for one "
-    "of the two.",
+    "replaces the other document, and the order of the files decides which document is last. A finding on this "
+    "object is about one of the two.",
     basis="Kubernetes: the identity of an object",
     parameter="releaseName, namespace and cluster: another for each environment",
     change="remove one of them, or give each its own name or namespace; audit each environment alone",

@@ -24,7 +24,7 @@ LEAST_TIMEOUT_S = 300
     reason="A push of functions may have 200 MB and an HTTP action 20 MiB. An upload has no limit. nginx answers 413 "
     "to a body above its own limit, which is 1 MB by default.",
     basis="limits of the server; the default of ingress-nginx (its own ConfigMap, out of sight here, may raise it)",
-    parameter="ingress.className: nginx (the annotation is set by itself), or ingress.annotations",
+    parameter="ingress.className: nginx (the annotation is then set for you), or ingress.annotations",
     change='annotate the Ingress: nginx.ingress.kubernetes.io/proxy-body-size: "0"',
 )
 def nginx_body_size(view: View) -> Iterator[Hit]:

@@ -23,7 +23,7 @@ _SITE_PATHS = ("/x",)
     Severity.WARNING,
     "An origin that no rule of the edge serves",
     reason="The manifests have rules of the edge for Convex, and none for this host. Clients, and the pod's own "
-    "callbacks, end elsewhere.",
+    "callbacks, reach something else or nothing.",
     basis="Kubernetes: Ingress and HTTPRoute; the server calls its own origin",
     parameter="ingress.backend.host, ingress.site.host (the origins follow them)",
     change="add a rule for the host, or correct the origin",
@@ -109,7 +109,7 @@ def site_on_dashboard(view: View) -> Iterator[Hit]:
 @rule(
     "http-unstripped",
     Severity.ERROR,
-    "/http goes to port 3211 as it is",
+    "/http reaches port 3211 with its prefix",
     reason="Port 3211 is a proxy that puts /http before every path itself: a request for /http/x that reaches it with "
     "its prefix asks for an action called /http/x. Port 3210 takes /http/x as it is, and admits 128 requests "
     "where 3211 admits 4.",

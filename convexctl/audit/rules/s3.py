@@ -74,7 +74,7 @@ def s3_endpoint(view: View) -> Iterator[Hit]:
     reason="Unless AWS_S3_FORCE_PATH_STYLE is `true`, the bucket becomes part of the host name: "
     "bucket.minio.default.svc resolves to nothing.",
     basis="the server's S3 client",
-    parameter="s3.provider: minio (the switch is set by itself)",
+    parameter="s3.provider: minio (the switch is then set for you)",
     change='set AWS_S3_FORCE_PATH_STYLE: "true"',
 )
 def s3_path_style_missing(view: View) -> Iterator[Hit]:

@@ -18,7 +18,7 @@ _LOST = ("nothing", "container")
 @rule(
     "data-lost-with-pod",
     Severity.ERROR,
-    "Documents or files that go with the pod",
+    "Documents or files that are lost with the pod",
     reason="Without a database server, documents are in SQLite. Without S3, files, deployed code, exports and search "
     "indexes are in a folder. Both are under /convex/data. An emptyDir is deleted with the pod, at every update or "
     "drain. Without a volume a restart of the container is enough to lose the data.",
@@ -59,7 +59,7 @@ def data_on_one_node(view: View) -> Iterator[Hit]:
 @rule(
     "data-lost-with-manifests",
     Severity.WARNING,
-    "Documents or files that go with the manifests",
+    "Documents or files that are lost with the manifests",
     reason="A claim that is an object of the manifests is deleted with them: by `kubectl delete -f`, by pruning in "
     "Argo CD and Flux, by `helm uninstall`. A claim that a StatefulSet makes from a template stays, unless its "
     "retention policy says otherwise. Deleting a Namespace deletes every claim and every Secret in it.",
