@@ -79,7 +79,7 @@ class CreateGateway(Model):
     class_name: OptionalObjectName = ""
     """GatewayClass. Set it to have a Gateway made."""
     annotations: dict[AnnotationKey, str] = {}
-    """Annotations of the Gateway. That of `ingress.certManager` is set by itself."""
+    """Annotations of the Gateway. The annotation that `ingress.certManager` asks for is added."""
     listeners: Annotated[list[Listener], Field(max_length=64)] = []
     """Listeners. Empty: one for each public host, HTTPS on 443, or HTTP on 80 if its origin is http."""
 
