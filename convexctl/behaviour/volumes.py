@@ -267,9 +267,7 @@ def _on_claim(manifests: Manifests, pod: Pod, claim: Claim, mount: Source, read_
         return Disk("claim", "pod", shown, why, namespace, claim, read_only)
     if claim.made_by == "template":
         why = "a claim that a StatefulSet made from its template stays when the StatefulSet is deleted"
-        return Disk(
-            "claim", "delete", f"claim {claim.name} (made from a template)", why, claim.source, claim, read_only
-        )
+        return Disk("claim", "delete", f"claim {claim.name} from a template", why, claim.source, claim, read_only)
     if claim.made_by == "object":
         why = "the claim is an object of the manifests: whoever deletes the manifests, or prunes, deletes it"
         return Disk("claim", "pod", f"claim {claim.name} (an object of the manifests)", why, mount, claim, read_only)

@@ -259,14 +259,14 @@ class TestInstanceSecret:
             pytest.param(
                 [backend(container=mounted(), spec=TEMPLATES)],
                 True,
-                "yes, as long as claim data-convex-0 (made from a template) exists",
+                "yes, as long as claim data-convex-0 from a template exists",
                 id="claim",
             ),
             pytest.param([backend({"INSTANCE_SECRET": "0" * 64})], True, "yes", id="variable"),
             pytest.param(
                 [backend({"CREDENTIALS_DIR": "/keys"}, container=mounted("/keys"), spec=TEMPLATES)],
                 True,
-                "yes, as long as claim data-convex-0 (made from a template) exists",
+                "yes, as long as claim data-convex-0 from a template exists",
                 id="a folder of its own",
             ),
         ],
