@@ -111,5 +111,5 @@ def _message(stops: Sequence[_Stop], gone: Sequence[Path], *, live: bool) -> str
         lines += [f"To go on all the same, put this into {stop.overlay}{instead}:", ""]
         lines += [acknowledgement(acknowledged, stop.changes)]
     once = f"{PROGRAM} synth --allow-irreversible"
-    lines.append(f"Or say it once: {once}" + ("" if live else ", for instance where it was never applied"))
+    lines.append(f"Or say it once: {once}" + ("" if live else ", for instance if it was never applied"))
     return "\n".join(lines)

@@ -177,7 +177,7 @@ CASES = [
         VOLUME,
         ("releaseName: shop", "releaseName: shop\nnamespace: live"),
         "(none) -> live",
-        ["where it stays the same one (live), nothing changes", EXPORT],
+        ["if it stays the same one (live), nothing changes", EXPORT],
     ),
     Case(
         "namespace",
@@ -185,7 +185,7 @@ CASES = [
         SERVER,
         ("namespace: prod\n", ""),
         "prod -> (none)",
-        ["where it stays the same one (prod), nothing changes"],
+        ["if it stays the same one (prod), nothing changes"],
     ),
     Case(
         "instance-name",
@@ -209,7 +209,7 @@ CASES = [
         SERVER.replace("name: shop, ", ""),
         ("instance: {", "instance: {name: shop, "),
         "Secret/shop-db[INSTANCE_NAME] -> shop",
-        ["Where both mean the same name"],
+        ["If both mean the same name"],
     ),
     Case(
         "instance-secret",
@@ -361,7 +361,7 @@ CASES = [
         SERVER,
         ("s3.example.com", "s3.example.org"),
         "https://s3.example.com -> https://s3.example.org",
-        ["may be another service", "Where it is only another name of the same service"],
+        ["may be another service", "If it is only another name of the same service"],
     ),
     Case(
         "files-endpoint",
@@ -506,7 +506,7 @@ CASES = [
         RETENTION,
         ("1209600", "2419200"),
         "1209600 -> 2419200",
-        ["where it was ever lowered before"],
+        ["if it was ever lowered before"],
     ),
     Case(
         "backup-keep",
@@ -926,7 +926,7 @@ def test_the_first_edits_of_a_new_user_pass(project: Project) -> None:
     project.overlay(changed(sample, ("bucket: acme-files", "bucket: other")))
     done = project.synth()
     assert done.code == 3
-    assert done.stderr.endswith("--allow-irreversible, for instance where it was never applied\n")
+    assert done.stderr.endswith("--allow-irreversible, for instance if it was never applied\n")
 
 
 def test_an_overlay_that_comes_or_goes_is_not_guarded(project: Project) -> None:

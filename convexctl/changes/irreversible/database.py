@@ -35,7 +35,7 @@ def database_secret(before: Side, after: Side) -> Explanation:
         "and the documents stay where they are"
     )
     cure = (
-        "where it leads to the same server (a renamed Secret, a new password), the acknowledgement is enough. To move, "
+        "if it leads to the same server (a renamed Secret, a new password), the acknowledgement is enough. To move, "
         "stop the backend, copy the database as it is, then acknowledge; or export and import"
     )
     dump = "pg_dump" if after.server == "Postgres" else "mysqldump"
@@ -55,7 +55,7 @@ def retention(before: Side, after: Side) -> Explanation:
         )
     else:
         happens = (
-            "where it was ever lowered before, which these manifests do not show, raising it again can leave the "
+            "if it was ever lowered before, which these manifests do not show, raising it again can leave the "
             "backend's clean-up looping for ever"
         )
     cure = "keep DOCUMENT_RETENTION_DELAY as the instance was started with; choose another for a new instance"

@@ -46,12 +46,12 @@ def files_buckets(before: Side, after: Side) -> Explanation:
 @rule("files-endpoint", reference("s3_endpoint"), differs("s3_endpoint"))
 def files_endpoint(before: Side, after: Side) -> Explanation:
     """Files are kept by another S3 service."""
-    same = ". Where it is only another name of the same service, the acknowledgement alone is enough"
+    same = ". If it is only another name of the same service, the acknowledgement alone is enough"
     return _copy_of_files(before, "another endpoint may be another service with other buckets", same)
 
 
 @rule("files-region", reference("s3_region"), differs("s3_region"))
 def files_region(before: Side, after: Side) -> Explanation:
     """Files are kept in another region."""
-    same = ". Where the service is the same and takes any region (MinIO, R2), the acknowledgement alone is enough"
+    same = ". If the service is the same and takes any region (MinIO, R2), the acknowledgement alone is enough"
     return _copy_of_files(before, "a bucket lies in one region: in another there is none, or another one", same)

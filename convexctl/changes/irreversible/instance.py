@@ -20,7 +20,7 @@ def instance_name(before: Side, after: Side) -> Explanation:
     happens += ". Every admin key has the old name in it and is void"
     cure = "keep the name. A new name is a new instance: an overlay of its own, and the data by export and import"
     if "/" in old or "/" in new:
-        cure += f". Where both mean the same name ({old} and {new} cannot be read here), the acknowledgement is enough"
+        cure += f". If both mean the same name ({old} and {new} cannot be read here), the acknowledgement is enough"
     return Explanation(happens, cure, export_and_import("# with the new instance:"))
 
 
@@ -35,5 +35,5 @@ def instance_secret(before: Side, after: Side) -> Explanation:
         )
         return Explanation(happens, cure)
     if before.backend.instance_secret.value != "generated":
-        cure += ". Where both hold the same secret, nothing changes, and the acknowledgement is enough"
+        cure += ". If both hold the same secret, nothing changes, and the acknowledgement is enough"
     return Explanation(happens, cure, (f"{PROGRAM} secrets {after.overlay} --apply",))

@@ -29,7 +29,7 @@ def namespace(before: Side, after: Side) -> Explanation:
     cure = "keep the namespace. Otherwise make the Secrets in the new one, and stop the old environment first"
     if not old or not new:
         cure += (
-            f". The manifests {'named none before' if not old else 'name none now'}: where it stays the same one "
+            f". The manifests {'named none before' if not old else 'name none now'}: if it stays the same one "
             f"({old or new}), nothing changes, and the acknowledgement alone is enough"
         )
     where = f"in {new}" if new else "in the namespace that kubectl is told to use"

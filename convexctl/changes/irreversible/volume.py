@@ -54,7 +54,7 @@ def volume_claim(before: Side, after: Side) -> Explanation:
         return Explanation((happens + refused).strip(), cure, commands)
     if new is None:
         happens = f"nothing mounts the claim {old.value} any more, and /convex/data is lost with every pod."
-        happens += f" Still on the claim, and missed: {what}." if lost else " Nothing that is needed is on it."
+        happens += f" Left behind on the claim: {what}." if lost else " Nothing that is needed is on it."
         cure = "keep backend.persistence.enabled: true"
         cure += ". What is on it moves by export and import only" if lost else ""
         return Explanation(happens + refused, cure, again)
