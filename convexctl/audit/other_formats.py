@@ -38,6 +38,9 @@ _BY_ENDING = {
 ENDINGS = tuple(_BY_ENDING)
 _NOMAD_JOB = re.compile(r"^\s*job\s+\"", re.MULTILINE)
 _SECTION = re.compile(r"\s*(?:[#;].*\n\s*)*\[(Unit|Container|Service|Pod|Kube|Install|build)\]\s*$", re.MULTILINE)
+_TERRAFORM_BLOCK = re.compile(
+    r"^(?:resource|data|module|provider)[ \t]+\"[^\"\n]{0,256}\"[^\n:]{0,256}\{[ \t]*$", re.MULTILINE
+)
 _FLY_TABLE = re.compile(r"^(?:app|primary_region)\s*=|^\[+(?:http_service|services|mounts|vm)\]+", re.MULTILINE)
 _YTT = re.compile(r"^#@ |: #@ ", re.MULTILINE)
 _BEGINNING = 100_000
@@ -57,6 +60,8 @@ def of_file(file: Path, text: str) -> str:
         return _NOMAD
     if said := by_name(file):
         return said
+    if _TERRAFORM_BLOCK.search(text):
+        return _TERRAFORM
     if file.suffix == ".toml":
         return _FLY if _FLY_TABLE.search(text) else "a file of TOML: it holds no manifests"
     if section := _SECTION.match(text):

@@ -93,6 +93,9 @@ class _Reader:
                 text = regular_files.read_stream(sys.stdin.buffer, STDIN_NAME).decode("utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise UserError(f"{STDIN_NAME}: {_reason(error)}") from None
+            if said := other_formats.of_file(Path(STDIN_NAME), text):
+                self.unrendered.append(f"{STDIN_NAME}: is {said}")
+                return
             self.text(STDIN_NAME, text)
             return
         place = Path(path)

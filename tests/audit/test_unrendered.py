@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,12 @@ def test_an_image_within_a_kind_that_is_not_read(
     done = run(capsys, "audit", "w.yaml")
     assert done.code == 1
     assert "w.yaml:4: a ManifestWork names an image of Convex, and audit does not read this kind" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "what"), [(UNIT, "a unit of systemd"), ('resource "a" "b" {\n}\n', "a file of Terraform")]
+)
+def test_the_standard_input_is_named_too(monkeypatch: pytest.MonkeyPatch, text: str, what: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
+    (line,) = read(["-"]).unrendered
+    assert line.startswith(f"stdin: is {what}")
