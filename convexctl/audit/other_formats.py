@@ -36,7 +36,7 @@ _BY_ENDING = {
     ),
 }
 ENDINGS = tuple(_BY_ENDING)
-_NOMAD_JOB = re.compile(r"^\s*job\s+\"", re.MULTILINE)
+_NOMAD_JOB = re.compile(r"^[ \t]*job[ \t]+\"", re.MULTILINE)
 _SECTION = re.compile(r"\s*(?:[#;].*\n\s*)*\[(Unit|Container|Service|Pod|Kube|Install|build)\]\s*$", re.MULTILINE)
 _TERRAFORM_BLOCK = re.compile(
     r"^(?:resource|data|module|provider)[ \t]+\"[^\"\n]{0,256}\"[^\n:]{0,256}\{[ \t]*$", re.MULTILINE

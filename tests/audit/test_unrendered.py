@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import pytest
 
+from convexctl.audit.other_formats import of_file
 from convexctl.audit.reading import read
 from convexctl.project import PROGRAM
 from tests.support.command_line import run
@@ -113,3 +115,10 @@ def test_the_standard_input_is_named_too(monkeypatch: pytest.MonkeyPatch, text: 
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
     (line,) = read(["-"]).unrendered
     assert line.startswith(f"stdin: is {what}")
+
+
+@pytest.mark.parametrize("word", ["\n", " ", "#\n", "\t\n", 'resource "', 'resource "a" {{', "[", ";", 'job "'])
+def test_the_marks_of_a_format_are_looked_for_in_one_pass(word: str) -> None:
+    began = time.process_time()
+    of_file(Path("x.hcl"), word * 100_000)
+    assert time.process_time() - began < 10
