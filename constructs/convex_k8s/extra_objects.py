@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convex_k8s.naming import Naming
-from convex_k8s.values import kubernetes_types
+from convex_k8s.values.kubernetes import types as kubernetes_types
 
 
 def complete(naming: Naming, manifest: dict[str, Any]) -> dict[str, Any]:

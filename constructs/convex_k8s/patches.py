@@ -15,7 +15,7 @@ from convex_k8s.flux import literally
 from convex_k8s.json_patch import PatchError
 from convex_k8s.naming import Naming
 from convex_k8s.problems import Path, Problem, ValuesError, dotted
-from convex_k8s.values import kubernetes_types
+from convex_k8s.values.kubernetes import types as kubernetes_types
 from convex_k8s.values.labels import selects
 from convex_k8s.values.patches import Patch, PatchTarget, secret_fault
 

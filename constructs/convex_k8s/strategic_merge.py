@@ -7,8 +7,8 @@ from typing import Any
 
 from convex_k8s.json_patch import PatchError
 from convex_k8s.problems import Path
-from convex_k8s.values import kubernetes_types
-from convex_k8s.values.kubernetes_types import Field
+from convex_k8s.values.kubernetes import types as kubernetes_types
+from convex_k8s.values.kubernetes.types import Field
 
 _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"

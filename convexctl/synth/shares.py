@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from convex_k8s.origins import Origins
 from convex_k8s.values import Values
 from convex_k8s.values.database import DEFAULT_INSTANCE_NAME
-from convex_k8s.values.kubernetes_types import cluster_wide
+from convex_k8s.values.kubernetes.types import cluster_wide
 from convex_k8s.values.secret_references import needed_keys
 
 from convexctl.wording import listed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from convex_k8s.values.kubernetes_networks import OF_NETWORKS
+from convex_k8s.values.kubernetes.networks import OF_NETWORKS
 
 ONE, TWO = [{"port": 80}], [{"port": 80, "name": "a"}, {"port": 81, "name": "b"}]
 WRONG: list[tuple[str, dict[str, Any], tuple[str | int, ...]]] = [

@@ -8,8 +8,11 @@ from __future__ import annotations
 import zoneinfo
 
 import pytest
-from convex_k8s.values import kubernetes_choices, kubernetes_fields, kubernetes_structs, kubernetes_types
-from convex_k8s.values.kubernetes_structs import ONE_OF
+from convex_k8s.values.kubernetes import allowed_values as kubernetes_values
+from convex_k8s.values.kubernetes import field_checks as kubernetes_fields
+from convex_k8s.values.kubernetes import struct_checks as kubernetes_structs
+from convex_k8s.values.kubernetes import types as kubernetes_types
+from convex_k8s.values.kubernetes.struct_checks import ONE_OF
 from convex_k8s.values.time_zone import time_zones
 
 from tests.support.overlay_cases import environment_of, faults_of, overlay_of
@@ -231,10 +234,10 @@ def test_what_it_takes_is_taken(text: str) -> None:
 
 
 def test_every_rule_is_about_a_field_that_exists() -> None:
-    for name in [*kubernetes_fields.FIELDS, *kubernetes_choices.CHOICES]:
+    for name in [*kubernetes_fields.FIELDS, *kubernetes_values.CHOICES]:
         type, _, field = name.partition(".")
         assert field in kubernetes_types.fields(type), name
-    for type, names in {**kubernetes_choices.NOT_EMPTY, **ONE_OF}.items():
+    for type, names in {**kubernetes_values.NOT_EMPTY, **ONE_OF}.items():
         assert set(names) <= set(kubernetes_types.fields(type)), type
     for type in [*kubernetes_structs.TOGETHER, *kubernetes_structs.KEYS]:
         assert kubernetes_types.fields(type), type

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from convex_k8s.values import kubernetes_types
+from convex_k8s.values.kubernetes import types as kubernetes_types
 
 from tests.support import kubernetes_types as generator
 

@@ -1,4 +1,4 @@
-"""Makes `constructs/convex_k8s/values/kubernetes_types.json` from Kubernetes' own schemas: `make kubernetes-types`."""
+"""Makes `constructs/convex_k8s/values/kubernetes/types.json` from Kubernetes' own schemas: `make kubernetes-types`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
 
-FILE = Path(__file__).resolve().parents[2] / "constructs" / "convex_k8s" / "values" / "kubernetes_types.json"
+FILE = Path(__file__).resolve().parents[2] / "constructs" / "convex_k8s" / "values" / "kubernetes" / "types.json"
 OLDEST, NEWEST = 27, 36
 """The minor versions between which a field is dated; the typed structs of cdk8s-plus-27 have those of the oldest."""
 KINDS = [

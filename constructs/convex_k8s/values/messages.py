@@ -177,7 +177,7 @@ _IN_A_SECTION = 2
 
 def _kubernetes_own(path: Path) -> bool:
     """Whether Kubernetes has a field of that name in what the section of the overlay makes."""
-    from convex_k8s.values import kubernetes_types
+    from convex_k8s.values.kubernetes import types as kubernetes_types
 
     types = {
         "backend": ("PodSpec", "Container", "StatefulSetSpec"),

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values import kubernetes_kinds, kubernetes_types
 from convex_k8s.values.base import Model, wrong, wrong_inside
+from convex_k8s.values.kubernetes import kinds as kubernetes_kinds
+from convex_k8s.values.kubernetes import types as kubernetes_types
 from convex_k8s.values.labels import SELECTOR
 
 _OPERATIONS = {

@@ -20,7 +20,7 @@ from convex_k8s.values.base import (
     UserId,
     wrong,
 )
-from convex_k8s.values.kubernetes_structures import (
+from convex_k8s.values.kubernetes.passed_through import (
     Affinity,
     Containers,
     HostAliases,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from convex_k8s.problems import Path, Problem
 from convex_k8s.secrecy import named_like_a_secret
-from convex_k8s.values.kubernetes_pod_specs import annotations_fit, between_containers, containers_of, devices_fit
+from convex_k8s.values.kubernetes.pod_specs import annotations_fit, between_containers, containers_of, devices_fit
 from convex_k8s.values.workload import Workload
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convex_k8s.values.base import LARGEST, QUALIFIED, SUBDOMAIN
-from convex_k8s.values.kubernetes_checks import (
+from convex_k8s.values.kubernetes.checks import (
     DATA_KEY,
     DNS_LABEL,
     DNS_NAME,

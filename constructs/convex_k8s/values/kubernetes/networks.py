@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from convex_k8s.problems import Problem
-from convex_k8s.values.kubernetes_pod_specs import Struct
+from convex_k8s.values.kubernetes.pod_specs import Struct
 
 
 def _service(value: Struct) -> Iterator[Problem]:

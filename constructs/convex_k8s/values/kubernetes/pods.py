@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values.kubernetes_amounts import amounts, unit
-from convex_k8s.values.kubernetes_checks import ANNOTATION_KEY, DNS_NAME, LABEL_KEY, LABEL_VALUE
-from convex_k8s.values.kubernetes_pod_specs import between_containers, template
+from convex_k8s.values.kubernetes.amounts import amounts, unit
+from convex_k8s.values.kubernetes.checks import ANNOTATION_KEY, DNS_NAME, LABEL_KEY, LABEL_VALUE
+from convex_k8s.values.kubernetes.pod_specs import between_containers, template
 
 Struct = Mapping[str, Any]
 Check = Callable[[Struct], Iterator[Problem]]

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from convex_k8s.values import kubernetes_types
 from convex_k8s.values.base import wrong_inside
+from convex_k8s.values.kubernetes import types
 
 
 def _checked(spec: str) -> BeforeValidator:
     def check(value: Any) -> Any:
-        value = kubernetes_types.without_nulls(value)
-        problems = list(kubernetes_types.faults(spec, value))
+        value = types.without_nulls(value)
+        problems = list(types.faults(spec, value))
         if problems:
             raise wrong_inside(problems)
         return value

@@ -1,6 +1,6 @@
 """Kubernetes' own types: which fields an object has, of which type, and how its lists merge.
 
-`kubernetes_types.json` has them, made from Kubernetes' schemas by `make kubernetes-types`.
+`types.json` has them, made from Kubernetes' schemas by `make kubernetes-types`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values import kubernetes_choices, kubernetes_fields, kubernetes_structs
+from convex_k8s.values.kubernetes import allowed_values, field_checks, struct_checks
 from convex_k8s.values.messages import meant, must_be, not_one_of
 from convex_k8s.values.quantities import QUANTITY
 
@@ -62,7 +62,7 @@ class Field:
 
 @functools.cache
 def _table() -> dict[str, Any]:
-    text = resources.files("convex_k8s.values").joinpath("kubernetes_types.json").read_text(encoding="utf-8")
+    text = resources.files("convex_k8s.values.kubernetes").joinpath("types.json").read_text(encoding="utf-8")
     table: dict[str, Any] = json.loads(text)
     return table
 
@@ -124,7 +124,7 @@ def _faults_of_list(field: Field, value: Any, path: Path, newest: str) -> Iterat
         for index, key in enumerate(keys):
             if key is not None and key in keys[:index]:
                 yield Problem((*path, index), f"has the {field.merge_key} of another one in the list: {key}")
-    for problem in () if found else kubernetes_structs.list_faults(field.type, value):
+    for problem in () if found else struct_checks.list_faults(field.type, value):
         yield Problem((*path, *problem.path), problem.message)
 
 
@@ -143,7 +143,7 @@ def _faults_of_struct(type: str, value: Any, path: Path, newest: str) -> Iterato
     found = list(_faults_of_fields(type, value, path, newest))
     yield from found
     together = {key: item for key, item in value.items() if item is not None}
-    for problem in () if found else kubernetes_structs.faults(type, together):
+    for problem in () if found else struct_checks.faults(type, together):
         yield Problem((*path, *problem.path), problem.message)
 
 
@@ -162,7 +162,7 @@ def _faults_of_fields(type: str, value: dict[str, Any], path: Path, newest: str)
     missing = [name for name in required(type) if value.get(name) is None and name not in misspelt]
     missing += [
         name
-        for name in kubernetes_choices.NOT_EMPTY.get(type, ())
+        for name in allowed_values.NOT_EMPTY.get(type, ())
         if name not in missing and name not in misspelt and not value.get(name)
     ]
     if missing:
@@ -175,11 +175,11 @@ def _faults_of_field(name: str, field: Field, value: Any, path: Path, newest: st
     yield from found
     if found:
         return
-    if choices := kubernetes_choices.CHOICES.get(name):
+    if choices := allowed_values.CHOICES.get(name):
         for item in value if isinstance(value, list) else [value]:
             if item not in choices:
                 yield Problem(path, not_one_of(item, choices))
-    elif (check := kubernetes_fields.FIELDS.get(name)) and (fault := check(value)):
+    elif (check := field_checks.FIELDS.get(name)) and (fault := check(value)):
         yield Problem(path, fault)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from convex_k8s.problems import Path, Problem
-from convex_k8s.values.kubernetes_pod_specs import Struct, template, volumes_fit
+from convex_k8s.values.kubernetes.pod_specs import Struct, template, volumes_fit
 
 
 def _workload(value: Struct) -> Iterator[Problem]:

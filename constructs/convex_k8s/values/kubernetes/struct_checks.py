@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from convex_k8s.problems import Problem
-from convex_k8s.values.kubernetes_limits import OF_LIMITS
-from convex_k8s.values.kubernetes_networks import OF_NETWORKS
-from convex_k8s.values.kubernetes_pods import OF_PODS, Check, Struct
-from convex_k8s.values.kubernetes_workloads import OF_WORKLOADS
+from convex_k8s.values.kubernetes.limits import OF_LIMITS
+from convex_k8s.values.kubernetes.networks import OF_NETWORKS
+from convex_k8s.values.kubernetes.pods import OF_PODS, Check, Struct
+from convex_k8s.values.kubernetes.workloads import OF_WORKLOADS
 from convex_k8s.values.quantities import number
 
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
