@@ -100,7 +100,7 @@ def _take_values_for_overlay(arguments: argparse.Namespace, overlays: Path) -> N
     files = [layer for layer in layers if isinstance(layer, Path)]
     if not files:
         return
-    from convexctl.overlays.settings import name_given
+    from convexctl.overlays.command_line_values import name_given
 
     name = _overlay_name(str(files[0]), overlays)
     if name_given(layers) and name != str(files[0]):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from convexctl.behaviour import Behaviour, Component, Decision, Route, Source
-from convexctl.behaviour.environment import Reading
 from convexctl.behaviour.manifests import Manifests
+from convexctl.behaviour.variables import Reading
 from convexctl.located_yaml import Place
 
 

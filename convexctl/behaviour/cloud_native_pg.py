@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from convexctl.behaviour.context import Context
-from convexctl.behaviour.environment import Reading
 from convexctl.behaviour.known_keys import CNPG_LOGINS, CNPG_URIS, cnpg_cluster, cnpg_cluster_named
 from convexctl.behaviour.manifests import Manifest, dig, mapping, source_of, text
 from convexctl.behaviour.model import Decision
 from convexctl.behaviour.source import Source
+from convexctl.behaviour.variables import Reading
 
 _KEY = re.compile(r"Secret/(?P<secret>[^\[]+)\[(?P<key>[^\]]+)\]")
 _STOCK_CONNECTIONS = "100"

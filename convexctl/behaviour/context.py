@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from convexctl.behaviour.environment import ContainerEnvironment, Reading
 from convexctl.behaviour.find import Found, command_of
 from convexctl.behaviour.make_environment import build_environment
 from convexctl.behaviour.manifests import Manifests, Pod, dig, number, sequence
 from convexctl.behaviour.model import Decision, Value
 from convexctl.behaviour.quantities import integer
 from convexctl.behaviour.source import Source, Step
+from convexctl.behaviour.variables import ContainerEnvironment, Reading
 from convexctl.behaviour.volumes import Disk, disk_at, file_text
 
 

@@ -14,8 +14,8 @@ from convexctl.behaviour.cloud_native_pg import (
     uri_obstacle,
 )
 from convexctl.behaviour.context import Context, decision
-from convexctl.behaviour.environment import UNSEEN, Reading, unless
 from convexctl.behaviour.model import Decision
+from convexctl.behaviour.variables import UNSEEN, Reading, unless
 from convexctl.behaviour.volumes import OUTLIVES_TEXT, file_source
 
 _VARIABLES = (("POSTGRES_URL", "postgres"), ("MYSQL_URL", "mysql"), ("DATABASE_URL", "postgres"))

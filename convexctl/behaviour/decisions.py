@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
 
-from convexctl.behaviour.environment import ContainerEnvironment
 from convexctl.behaviour.source import Source
+from convexctl.behaviour.variables import ContainerEnvironment
 
 Value = str | int | bool | None | tuple[str, ...] | Mapping[str, Any]
 

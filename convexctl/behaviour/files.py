@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from convexctl.behaviour.context import Context, decision
-from convexctl.behaviour.environment import unless
 from convexctl.behaviour.model import Decision
+from convexctl.behaviour.variables import unless
 from convexctl.behaviour.volumes import OUTLIVES_TEXT
 from convexctl.wording import listed
 

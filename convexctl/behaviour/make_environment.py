@@ -14,7 +14,14 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
-from convexctl.behaviour.environment import (
+from convexctl.behaviour.known_keys import absent, keys_of
+from convexctl.behaviour.manifests import Manifests, items, mapping, sequence, text
+from convexctl.behaviour.placeholders import PLACEHOLDER, placeholders, without
+from convexctl.behaviour.processes import File
+from convexctl.behaviour.shell_words import QUOTED
+from convexctl.behaviour.source import Source
+from convexctl.behaviour.start_script import start_of, used_names
+from convexctl.behaviour.variables import (
     LONGEST,
     START_SCRIPT,
     UNSEEN,
@@ -23,13 +30,6 @@ from convexctl.behaviour.environment import (
     Unseen,
     Variable,
 )
-from convexctl.behaviour.known_keys import absent, keys_of
-from convexctl.behaviour.manifests import Manifests, items, mapping, sequence, text
-from convexctl.behaviour.placeholders import PLACEHOLDER, placeholders, without
-from convexctl.behaviour.processes import File
-from convexctl.behaviour.shell_words import QUOTED
-from convexctl.behaviour.source import Source
-from convexctl.behaviour.start_script import start_of, used_names
 
 _EXPANSION = re.compile(r"\$(?:\$|\((?P<name>[^)]{0,256})\))")
 _MOST = 1_000

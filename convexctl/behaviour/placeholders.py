@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from convexctl.behaviour.environment import UNSEEN
+from convexctl.behaviour.variables import UNSEEN
 
 PLACEHOLDER = "the placeholder "
 """How the reference of a variable begins that is a placeholder as a whole."""

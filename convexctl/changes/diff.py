@@ -18,7 +18,7 @@ from convexctl.changes.removed_objects import deletions
 from convexctl.errors import UserError
 from convexctl.located_yaml import DocumentError, load_all
 from convexctl.synth.environment import MANIFESTS, NAMESPACE, Environment
-from convexctl.synth.record import named_folders, recorded, written_folders
+from convexctl.synth.folder_record import named_folders, recorded, written_folders
 from convexctl.tools.kubectl import Kubectl
 from convexctl.wording import cell
 

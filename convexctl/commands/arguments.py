@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TextIO
 
 from convexctl.errors import WRONG_USAGE, UserError
+from convexctl.overlays.command_line_values import add_setting, check_name
 from convexctl.overlays.load import Overlay, load_overlays
 from convexctl.overlays.names import named_overlays
-from convexctl.overlays.settings import add_setting, check_name
 from convexctl.project import folder, path
 from convexctl.tools.kubectl import Kubectl, KubectlError
 from convexctl.tools.owner import OtherOverlayError, check_owner

@@ -7,7 +7,7 @@ import sys
 
 from convexctl.commands import arguments as common
 from convexctl.errors import TROUBLE, UserError
-from convexctl.overlays.settings import add_setting, check_name
+from convexctl.overlays.command_line_values import add_setting, check_name
 from convexctl.project import folder, output_folder, path
 from convexctl.tools import node
 

@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _instance_name(arguments: argparse.Namespace, overlay: Overlay) -> str:
-    from convexctl.secrets.accepted import instance_name_problems
     from convexctl.secrets.instance import InstanceNotFoundError, find_name
+    from convexctl.secrets.value_rules import instance_name_problems
 
     values, given = overlay.values, arguments.instance_name
     if given and values.instance_name not in ("", given):

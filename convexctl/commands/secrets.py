@@ -147,9 +147,9 @@ def _secrets(arguments: argparse.Namespace, this: _Run) -> int:
     from convexctl.secrets.env_file import parse
     from convexctl.secrets.fill import fill
     from convexctl.secrets.instance import find_instance
-    from convexctl.secrets.out_of_reach import out_of_reach
     from convexctl.secrets.plan import names_with_use, plan_secrets
     from convexctl.secrets.sources import Known, Source
+    from convexctl.secrets.unreadable_instance_secret import out_of_reach
     from convexctl.secrets.write import secret_manifests, to_yaml
     from convexctl.synth.environment import synthesise
     from convexctl.tools.kubeseal import Kubeseal

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from convexctl.overlays.load import Overlay
 from convexctl.project import PROGRAM
-from convexctl.secrets.accepted import database_name
 from convexctl.secrets.fill import Filled
 from convexctl.secrets.instance import NAME
 from convexctl.secrets.plan import Plan
+from convexctl.secrets.value_rules import database_name
 from convexctl.terminal import printable
 from convexctl.tools.kubectl import ClusterSecret, Kubectl
 from convexctl.tools.kubeseal import ANNOTATIONS

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexctl.errors import IRREVERSIBLE, UserError
+from convexctl.overlays.command_line_values import add_setting, check_name, name_given
 from convexctl.overlays.names import OverlayError, named_overlays
-from convexctl.overlays.settings import add_setting, check_name, name_given
 from convexctl.project import check_output_folder, folder, output_folder, path
-from convexctl.synth.record import named_folders
+from convexctl.synth.folder_record import named_folders
 from convexctl.synth.up_to_date import Kept, Known, Memory
 from convexctl.terminal import printable
 
@@ -171,15 +171,15 @@ def _make(
     node.warm_up(len(names) - len(kept) if arguments.jobs != 1 else 1)
     from convexctl.overlays.load import attributed
     from convexctl.synth import output, self_audit
+    from convexctl.synth.builder import Task, build, builder_of
     from convexctl.synth.collisions import check_collisions
-    from convexctl.synth.workshop import Order, build, workshop
 
     to_make = [name for name in names if name not in kept]
-    order = Order(overlays, to_make, arguments.values, lambda each: self_audit.told(each, overlays))
-    with workshop(order, arguments.jobs) as shop:
-        read = shop.read()
+    task = Task(overlays, to_make, arguments.values, lambda each: self_audit.told(each, overlays))
+    with builder_of(task, arguments.jobs) as builder:
+        read = builder.read()
         shared = check_collisions(overlays, read, {name: its.shares for name, its in kept.items()})
-        built = build(shop, len(to_make), quiet=arguments.quiet)
+        built = build(builder, len(to_make), quiet=arguments.quiet)
     if arguments.watch and not memory.is_current():
         raise _EditedError
     environments = [environment for environment, _ in built]

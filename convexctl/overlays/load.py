@@ -15,9 +15,10 @@ from convex_k8s.values import Values
 from convex_k8s.values.messages import must_be
 
 from convexctl import regular_files
-from convexctl.located_yaml import DocumentError, Located, Place, load_all, misread
+from convexctl.located_yaml import DocumentError, Located, Place, load_all
+from convexctl.overlays.command_line_values import OPTION, Name, Setting, check_name, command_line, name_given
 from convexctl.overlays.names import OverlayError, extended, name_fault, overlay_file, own_name_faults, place_faults
-from convexctl.overlays.settings import OPTION, Name, Setting, check_name, command_line, name_given
+from convexctl.overlays.unfit_texts import unfit_texts
 
 EXTENDS = "extends"
 _LONGEST_CHAIN = 100
@@ -267,7 +268,7 @@ def _checked(name: str, located: Located, own: Collection[str]) -> Overlay:
     except ValuesError as error:
         faults = [problem for problem in error.problems if counts(problem)]
     told = {problem.path for problem in faults}
-    faults += [problem for problem in _unfit_texts(located, ()) if problem.path not in told]
+    faults += [problem for problem in unfit_texts(located, ()) if problem.path not in told]
     if faults:
         faults.sort(key=lambda problem: (located.at(problem.path).file, located.at(problem.path).line))
         raise OverlayError([_message(located, problem, own) for problem in faults])
@@ -290,29 +291,3 @@ def _place(located: Located, problem: Problem, own: Collection[str]) -> Place:
         return nearest
     causes = [located.at(path) for path in problem.depends_on if located.has(path)]
     return next((place for place in causes if place.file in own), nearest)
-
-
-def _unfit_texts(node: Located, path: tuple[str | int, ...]) -> Iterable[Problem]:
-    """Texts that look like a secret, or that would not reach the cluster as they are."""
-    if isinstance(node.value, dict):
-        for key, item in node.value.items():
-            if misread(key):
-                yield Problem((*path, key), _MISREAD)
-            yield from _unfit_texts(item, (*path, key))
-    elif isinstance(node.value, list):
-        for index, item in enumerate(node.value):
-            yield from _unfit_texts(item, (*path, index))
-    elif isinstance(node.value, str):
-        if kind := secret_in(node.value):
-            yield Problem(path, f"looks like {kind}, and an overlay must not hold one: put it into a Secret")
-        elif misread(node.value):
-            yield Problem(path, _MISREAD)
-    elif node.written and path[-2:-1] == ("env",):
-        read = str(node.value).lower() if isinstance(node.value, bool) else node.value
-        yield Problem(path, f"{node.written} is read as {read}: write {read}, or put {node.written} in quotes")
-
-
-_MISREAD = (
-    "is a text that kubectl would read differently (a number like 0o17, odd control characters, "
-    "or lines of nothing but spaces): change it"
-)

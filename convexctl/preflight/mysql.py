@@ -12,8 +12,8 @@ from convex_k8s.values.database import DEFAULT_MAX_CONNECTIONS
 from convexctl.preflight import tls
 from convexctl.preflight.check import Check, client, failed, ok, skipped, skipped_all, unreachable
 from convexctl.preflight.convex_tables import TABLES, Query, Storage, first_storage, storage_check, untold
-from convexctl.secrets.accepted import database_name
 from convexctl.secrets.database_url import DatabaseUrl, database_url_problems, parse_database_url
+from convexctl.secrets.value_rules import database_name
 
 URL, TLS, LOGIN, SERVER, DATABASE = "mysql url", "mysql tls", "mysql login", "mysql server", "mysql database"
 CONNECTIONS, TABLES_CHECK, STORAGE = "mysql connections", "mysql tables", "mysql storage"

@@ -17,8 +17,8 @@ from convex_k8s.values.database import DEFAULT_MAX_CONNECTIONS
 from convexctl.preflight import tls
 from convexctl.preflight.check import Check, Status, client, failed, ok, skipped, skipped_all, unreachable
 from convexctl.preflight.convex_tables import TABLES, Query, Storage, first_storage, storage_check, untold
-from convexctl.secrets.accepted import database_name
 from convexctl.secrets.database_url import DatabaseUrl, database_url_problems, parse_database_url
+from convexctl.secrets.value_rules import database_name
 
 URL, TLS, LOGIN, DATABASE = "postgres url", "postgres tls", "postgres login", "postgres database"
 CONNECTIONS, TABLES_CHECK, STORAGE = "postgres connections", "postgres tables", "postgres storage"

@@ -19,7 +19,7 @@ from convex_k8s.values import Values
 from convex_k8s.values.database import DEFAULT_MAX_CONNECTIONS
 
 from convexctl.errors import UserError
-from convexctl.secrets.accepted import Engine, database_name, instance_name_problems
+from convexctl.secrets.value_rules import Engine, database_name, instance_name_problems
 
 SectionName = Literal["sql", "policy", "buckets", "dns"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from convexctl.preflight.check import Check, client, failed, ok, skipped, skipped_all, unreachable
-from convexctl.secrets.accepted import (
+from convexctl.secrets.value_rules import (
     s3_access_key_id_problems,
     s3_endpoint_problems,
     s3_region_problems,

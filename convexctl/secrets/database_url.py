@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 
-from convexctl.secrets.accepted import (
+from convexctl.secrets.value_rules import (
     EXAMPLES,
     TITLES,
     Engine,

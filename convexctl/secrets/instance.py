@@ -12,7 +12,7 @@ from convex_k8s.values import Values
 
 from convexctl.errors import UserError
 from convexctl.project import PROGRAM
-from convexctl.secrets.accepted import instance_name_problems, instance_secret_problems
+from convexctl.secrets.value_rules import instance_name_problems, instance_secret_problems
 from convexctl.tools.kubectl import Kubectl, KubectlError
 
 NAME, SECRET = "INSTANCE_NAME", "INSTANCE_SECRET"

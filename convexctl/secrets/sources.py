@@ -10,11 +10,11 @@ from pathlib import Path
 
 from convexctl import regular_files
 from convexctl.errors import UserError
-from convexctl.secrets.accepted import generate_instance_secret, instance_secret_problems
 from convexctl.secrets.instance import NAME, SECRET, Instance
 from convexctl.secrets.needed import FILES
 from convexctl.secrets.plan import Entry, Plan, variable_names
 from convexctl.secrets.value_problems import value_problems
+from convexctl.secrets.value_rules import generate_instance_secret, instance_secret_problems
 from convexctl.tools.kubectl import ClusterSecret
 
 

@@ -6,7 +6,10 @@ import json
 
 from cryptography import x509
 
-from convexctl.secrets.accepted import (
+from convexctl.secrets.database_url import database_url_problems
+from convexctl.secrets.needed import FILES, PULL_CONFIG
+from convexctl.secrets.url_parts import url_part_problems
+from convexctl.secrets.value_rules import (
     Engine,
     instance_name_problems,
     instance_secret_problems,
@@ -15,9 +18,6 @@ from convexctl.secrets.accepted import (
     s3_region_problems,
     s3_secret_access_key_problems,
 )
-from convexctl.secrets.database_url import database_url_problems
-from convexctl.secrets.needed import FILES, PULL_CONFIG
-from convexctl.secrets.url_parts import url_part_problems
 
 
 def value_problems(variable: str, value: bytes, engine: Engine | None) -> list[str]:

@@ -13,9 +13,9 @@ from convex_k8s.values.acknowledge import IrreversibleChange
 
 from convexctl.behaviour import Behaviour, predict
 from convexctl.located_yaml import Loader
+from convexctl.overlays.command_line_values import Setting
 from convexctl.overlays.load import Overlay
 from convexctl.overlays.names import OverlayError, named_overlays
-from convexctl.overlays.settings import Setting
 from convexctl.synth.readme import readme
 from convexctl.tools import node
 
@@ -83,13 +83,13 @@ def synthesise_all(
 
     Raises `OverlayError` with the faults of all overlays, and `UserError` when cdk8s or Node.js fails.
     """
+    from convexctl.synth.builder import Task, build, builder_of
     from convexctl.synth.collisions import check_collisions
-    from convexctl.synth.workshop import Order, build, workshop
 
-    order = Order(folder, named_overlays(folder, names), list(values_files), lambda _: None)
-    with workshop(order) as shop:
-        shared = check_collisions(folder, shop.read(), {})
-        built = build(shop, len(order.names))
+    task = Task(folder, named_overlays(folder, names), list(values_files), lambda _: None)
+    with builder_of(task) as builder:
+        shared = check_collisions(folder, builder.read(), {})
+        built = build(builder, len(task.names))
     return [environment.warned(shared.get(environment.name, ())) for environment, _ in built]
 
 

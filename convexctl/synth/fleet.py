@@ -1,6 +1,6 @@
 """Many environments at once: worker processes, each with a Node.js of its own.
 
-A worker reads an overlay, and later builds its environment. What it has made is put on a shelf (`shelf.py`): this
+A worker reads an overlay, and later builds its environment. What it has made is spooled (`spool.py`): this
 process keeps a summary of each, so that its memory hardly grows with their number.
 """
 
@@ -22,10 +22,10 @@ from convexctl.errors import UserError
 from convexctl.overlays.load import Faults, Overlay, read_overlays, told_once
 from convexctl.overlays.names import OverlayError
 from convexctl.overlays.sealed_files import sealed_secrets
+from convexctl.synth.builder import Task
 from convexctl.synth.environment import Environment, synthesise
-from convexctl.synth.shelf import Place, Shelf, packed
+from convexctl.synth.spool import Place, Spool, packed
 from convexctl.synth.summary import Summary, summary
-from convexctl.synth.workshop import Order
 
 T = TypeVar("T")
 
@@ -55,15 +55,15 @@ class _Built(NamedTuple):
     failed: tuple[str, int] | None = None
 
 
-class _Aside(Environment):
-    """An environment on the shelf: its overlay and its files are read whenever they are asked for."""
+class _Spooled(Environment):
+    """An environment in the spool: its overlay and its files are read whenever they are asked for."""
 
-    def __init__(self, name: str, shelf: Shelf, overlay: Place, built: _Built) -> None:
-        known = {"_name": name, "_shelf": shelf, "_overlay": overlay, "_files": shelf.put(built.packed)}
+    def __init__(self, name: str, spool: Spool, overlay: Place, built: _Built) -> None:
+        known = {"_name": name, "_spool": spool, "_overlay": overlay, "_files": spool.put(built.packed)}
         self.__dict__.update(known, _objects=built.objects, _acknowledge=built.acknowledge)
 
     _name: str
-    _shelf: Shelf
+    _spool: Spool
     _overlay: Place
     _files: Place
     _objects: int
@@ -71,12 +71,12 @@ class _Aside(Environment):
 
     @property
     def overlay(self) -> Overlay:
-        overlay: Overlay = self._shelf.take(self._overlay)[0]
+        overlay: Overlay = self._spool.take(self._overlay)[0]
         return overlay
 
     @property
     def files(self) -> dict[str, str]:
-        files: dict[str, str] = self._shelf.take(self._files)
+        files: dict[str, str] = self._spool.take(self._files)
         return files
 
     @property
@@ -92,7 +92,7 @@ class _Aside(Environment):
         return self._acknowledge
 
 
-_work: tuple[Order[Any], Shelf] | None = None
+_work: tuple[Task[Any], Spool] | None = None
 """What the workers inherit: they are forked."""
 
 
@@ -102,15 +102,15 @@ def default_jobs() -> int:
 
 
 @contextmanager
-def workers(order: Order[T], jobs: int) -> Iterator[Fleet[T]]:
-    """Worker processes for an order. Must be called before this process uses cdk8s or starts a thread."""
+def workers(task: Task[T], jobs: int) -> Iterator[Fleet[T]]:
+    """Worker processes for a task. Must be called before this process uses cdk8s or starts a thread."""
     global _work  # noqa: PLW0603
-    shelf = Shelf()
-    _work = order, shelf
+    spool = Spool()
+    _work = task, spool
     executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _begin)
     done = False
     try:
-        yield Fleet(order, shelf, executor)
+        yield Fleet(task, spool, executor)
         done = True
     except BrokenProcessPool:
         raise UserError(
@@ -128,28 +128,28 @@ def workers(order: Order[T], jobs: int) -> Iterator[Fleet[T]]:
 
 
 class Fleet(Generic[T]):
-    """A workshop of worker processes."""
+    """Builds in worker processes."""
 
-    def __init__(self, order: Order[T], shelf: Shelf, executor: ProcessPoolExecutor) -> None:
-        self._order, self._shelf, self._executor = order, shelf, executor
+    def __init__(self, task: Task[T], spool: Spool, executor: ProcessPoolExecutor) -> None:
+        self._task, self._spool, self._executor = task, spool, executor
         self._summaries: list[Summary] = []
         self._places: list[Place] = []
         self._sealed_faults: list[str] = []
 
     def read(self) -> list[Summary]:
-        """Read and check the overlays, and put them on the shelf."""
+        """Read and check the overlays, and spool them."""
         faults = Faults()
-        for found in self._executor.map(_read, self._order.names, chunksize=_AT_ONCE):
+        for found in self._executor.map(_read, self._task.names, chunksize=_AT_ONCE):
             faults.add(found.faults)
             self._sealed_faults += found.sealed_faults
             if found.summary and not faults.about:
                 self._summaries.append(found.summary)
-                self._places.append(self._shelf.put(found.packed))
-        faults.check(self._order.folder)
+                self._places.append(self._spool.put(found.packed))
+        faults.check(self._task.folder)
         return self._summaries
 
     def build(self, step: Callable[[], None]) -> list[tuple[Environment, T]]:
-        """Build the environments, in the order of the overlays, and put them on the shelf."""
+        """Build the environments, in the order of the overlays, and spool them."""
         if self._sealed_faults:
             raise OverlayError(self._sealed_faults)
         environments: list[tuple[Environment, T]] = []
@@ -161,10 +161,10 @@ class Fleet(Generic[T]):
             if built.wrong:
                 faults[its.file_name] = built.wrong
             if not faults:
-                environments.append((_Aside(its.name, self._shelf, place, built), built.said))
+                environments.append((_Spooled(its.name, self._spool, place, built), built.said))
             step()
         if faults:
-            raise OverlayError(told_once(self._order.folder, faults), about=faults)
+            raise OverlayError(told_once(self._task.folder, faults), about=faults)
         return environments
 
 
@@ -178,28 +178,28 @@ def _begin() -> None:
 
 def _read(name: str) -> _Read:
     assert _work  # noqa: S101
-    order, _ = _work
-    overlays, faults = read_overlays(order.folder, [name], order.values_files)
+    task, _ = _work
+    overlays, faults = read_overlays(task.folder, [name], task.values_files)
     if not overlays:
         return _Read(faults)
     (overlay,) = overlays
     sealed: Sequence[Mapping[str, Any]] = ()
     sealed_faults: Sequence[str] = ()
     try:
-        sealed = sealed_secrets(order.folder, overlays).get(name, ())
+        sealed = sealed_secrets(task.folder, overlays).get(name, ())
     except OverlayError as error:
         sealed_faults = error.messages
-    return _Read(faults, summary(order.folder, overlay), sealed_faults, packed((overlay, sealed)))
+    return _Read(faults, summary(task.folder, overlay), sealed_faults, packed((overlay, sealed)))
 
 
 def _build(place: Place) -> _Built:
     assert _work  # noqa: S101
-    order, shelf = _work
+    task, spool = _work
     try:
-        environment = synthesise(*shelf.take(place))
+        environment = synthesise(*spool.take(place))
     except OverlayError as error:
         return _Built(wrong=error.messages)
     except UserError as error:
         return _Built(failed=(str(error), error.exit_code))
-    said = order.look(environment)
+    said = task.look(environment)
     return _Built(packed(environment.files), environment.objects, environment.acknowledge, said)

@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote
 
 from convexctl.errors import UserError
 from convexctl.project import RECORD
-from convexctl.synth.record import (
+from convexctl.synth.folder_record import (
     digest,
     named_folders,
     owner_and_files,

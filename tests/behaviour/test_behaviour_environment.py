@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from convexctl.behaviour import predict
-from convexctl.behaviour.environment import Reading
+from convexctl.behaviour.variables import Reading
 from tests.support.convex_manifests import backend, config_map, only_backend, secret_variable, variables
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.behaviour.environment import Reading
+from convexctl.behaviour.variables import Reading
 from tests.support.convex_manifests import backend, only_backend
 
 ENDING = "\nexec ./run_backend.sh"

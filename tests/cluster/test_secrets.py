@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convexctl.secrets.accepted import generate_instance_secret
 from convexctl.secrets.admin_key import open_admin_key
 from convexctl.secrets.needed import VARIABLES, needed_secrets
+from convexctl.secrets.value_rules import generate_instance_secret
 from tests.support.api_client import Object
 from tests.support.command_line import Done, assert_none_of, on_samples, run
 from tests.support.control_plane import ControlPlane

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from convexctl.overlays.names import OverlayError
-from convexctl.secrets.accepted import generate_instance_secret
 from convexctl.secrets.admin_key import open_admin_key
 from convexctl.secrets.needed import VARIABLES
+from convexctl.secrets.value_rules import generate_instance_secret
 from convexctl.synth.environment import synthesise_all
 from tests.support.command_line import Done, assert_none_of, run
 from tests.support.kubectl_stub import KubectlStub

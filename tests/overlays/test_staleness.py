@@ -14,7 +14,7 @@ from convexctl.overlays.names import overlay_names
 from convexctl.overlays.parameters import parameters, parameters_page
 from convexctl.project import RECORD
 from convexctl.synth.environment import synthesise_all
-from convexctl.synth.record import digest, recorded
+from convexctl.synth.folder_record import digest, recorded
 from tests.support.overlay_cases import OVERLAYS, ROOT
 
 DIST = ROOT / "dist"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from convexctl.behaviour import Backend, Component, Dashboard, predict
-from convexctl.behaviour.environment import UNSEEN, Variable
+from convexctl.behaviour.variables import UNSEEN, Variable
 from convexctl.synth.environment import Environment
 from tests.support.api_client import Object
 from tests.support.deployment import pod_specs

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convexctl.secrets.accepted import (
+from convexctl.secrets.database_url import DatabaseUrl, database_url_problems, parse_database_url
+from convexctl.secrets.value_rules import (
     Engine,
     database_name,
     generate_instance_secret,
@@ -21,7 +22,6 @@ from convexctl.secrets.accepted import (
     s3_region_problems,
     s3_secret_access_key_problems,
 )
-from convexctl.secrets.database_url import DatabaseUrl, database_url_problems, parse_database_url
 
 HIDDEN = "hunter2"
 """Stands for what must never be shown."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from convexctl.secrets.accepted import generate_instance_secret
 from convexctl.secrets.admin_key import AdminKey, make_admin_key, open_admin_key
+from convexctl.secrets.value_rules import generate_instance_secret
 from tests.support.command_line import Done, assert_none_of, on_samples, run
 from tests.support.kubectl_stub import KubectlStub
 

@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convexctl.secrets.accepted import generate_instance_secret
 from convexctl.secrets.admin_key import make_admin_key, open_admin_key
 from convexctl.secrets.env_file import parse, read_lines
 from convexctl.secrets.fill import fill
@@ -26,6 +25,7 @@ from convexctl.secrets.instance import Instance
 from convexctl.secrets.needed import VARIABLES, needed_secrets
 from convexctl.secrets.plan import plan_secrets
 from convexctl.secrets.sources import Known, Source
+from convexctl.secrets.value_rules import generate_instance_secret
 from convexctl.secrets.write import secret_manifests
 from tests.support.certificates import Authority
 from tests.support.command_line import Done, assert_none_of, decoded, on_samples, run

@@ -160,7 +160,8 @@ class Fuzzer:
         with (
             mock.patch("convexctl.tools.run.shutil.which", lambda name: name),
             mock.patch(
-                "convexctl.tools.run.subprocess.run", lambda *_, **__: mock.Mock(returncode=0, stdout=answer, stderr="")
+                "convexctl.tools.run.subprocess.run",
+                lambda *_, **__: mock.Mock(returncode=0, stdout=answer, stderr=""),
             ),
         ):
             try:

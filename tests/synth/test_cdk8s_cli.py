@@ -16,7 +16,7 @@ import pytest
 
 from convexctl.overlays.names import overlay_names
 from convexctl.project import RECORD
-from convexctl.synth.record import recorded
+from convexctl.synth.folder_record import recorded
 from tests.support.overlay_cases import OVERLAYS, ROOT
 
 CDK8S = os.environ.get("CDK8S_CLI") or shutil.which("cdk8s")

@@ -166,15 +166,15 @@ def test_hosts_of_two_clusters_are_a_warning() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "shop.yaml").write_text(f"releaseName: shop\n{LITE}")
+    (tmp_path / "builder.yaml").write_text(f"releaseName: builder\n{LITE}")
     (tmp_path / "broken.yaml").write_text("unknown: 1\n")
     return tmp_path
 
 
 def test_a_copy_is_found_where_it_alone_is_named(folder: Path) -> None:
     (folder / "tenants").mkdir()
-    (folder / "tenants" / "copy.yaml").write_text(f"releaseName: shop\n{LITE}")
-    with pytest.raises(OverlayError, match=r"shop\.yaml and .*copy\.yaml: .* release name shop are the same"):
+    (folder / "tenants" / "copy.yaml").write_text(f"releaseName: builder\n{LITE}")
+    with pytest.raises(OverlayError, match=r"builder\.yaml and .*copy\.yaml: .* release name builder are the same"):
         compared(folder, ["tenants/copy"])
 
 

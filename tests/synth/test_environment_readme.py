@@ -146,7 +146,7 @@ def test_an_admin_key_that_only_jobs_read_is_none_of_the_backends() -> None:
 
 
 NAMED = """
-    namespace: shop
+    namespace: builder
     postgres: {enabled: true}
     s3: {bucket: files, provider: aws}
     secrets: {provider: external-secrets, externalSecrets: {storeName: vault}}

@@ -18,8 +18,8 @@ import pytest
 from convexctl.errors import UserError
 from convexctl.project import RECORD
 from convexctl.synth import output
+from convexctl.synth.folder_record import digest
 from convexctl.synth.output import write
-from convexctl.synth.record import digest
 from tests.support.overlay_cases import ROOT
 from tests.support.processes import wait_until
 

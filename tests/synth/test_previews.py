@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from convexctl.overlays.settings import own_name, setting
+from convexctl.overlays.command_line_values import own_name, setting
 from tests.support.command_line import Done, run
 from tests.support.overlay_cases import ROOT, SAMPLES
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from convexctl.overlays.names import OverlayError
-from convexctl.synth import environment, progress, workshop
+from convexctl.synth import builder as workshop
+from convexctl.synth import environment, progress
 
 COUNT = 3
 
@@ -52,9 +53,9 @@ def build(
     names = [f"t{number}" for number in range(COUNT)]
     for name in names:
         (folder / f"{name}.yaml").write_text("{}\n")
-    with workshop.workshop(workshop.Order(folder, names, [], lambda _: None), jobs=1) as shop:
-        shop.read()
-        workshop.build(shop, COUNT, quiet=quiet)
+    with workshop.builder_of(workshop.Task(folder, names, [], lambda _: None), jobs=1) as builder:
+        builder.read()
+        workshop.build(builder, COUNT, quiet=quiet)
 
 
 def test_each_environment_is_counted(screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

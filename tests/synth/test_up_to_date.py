@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from convexctl.overlays.load import Overlay
-from convexctl.synth import environment, up_to_date, workshop
+from convexctl.synth import builder as workshop
+from convexctl.synth import environment, up_to_date
 from convexctl.synth.environment import MANIFESTS
 from convexctl.synth.up_to_date import Memory
 from convexctl.tools import node

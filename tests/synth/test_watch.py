@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from convexctl.synth import environment, watch, workshop
+from convexctl.synth import builder as workshop
+from convexctl.synth import environment, watch
 from convexctl.synth.environment import MANIFESTS
 from tests.support.command_line import run
 from tests.support.overlay_cases import ROOT

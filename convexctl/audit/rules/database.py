@@ -9,8 +9,8 @@ from convexctl.audit.model import Hit, Severity, View, hit, hit_variable, obstac
 from convexctl.audit.rules.variables import presence_false
 from convexctl.behaviour import Backend, Decision
 from convexctl.behaviour.database import url_of
-from convexctl.behaviour.environment import START_SCRIPT
 from convexctl.behaviour.manifests import same_namespace
+from convexctl.behaviour.variables import START_SCRIPT
 from convexctl.project import PROGRAM
 
 MOST_COMPARED = 50

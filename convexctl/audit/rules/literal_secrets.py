@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from convexctl.audit.model import Hit, Severity, View, rule
 from convexctl.behaviour import Component, Source
-from convexctl.behaviour.environment import START_SCRIPT
+from convexctl.behaviour.variables import START_SCRIPT
 
 
 @rule(

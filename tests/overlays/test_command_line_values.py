@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from convexctl.overlays.command_line_values import Setting, setting
 from convexctl.overlays.load import load_overlays
 from convexctl.overlays.names import OverlayError
-from convexctl.overlays.settings import Setting, setting
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from convexctl.overlays.command_line_values import Setting, name_given
 from convexctl.overlays.load import Overlay, load_overlays, told_once
 from convexctl.overlays.names import OverlayError
 from convexctl.overlays.sealed_files import sealed_secrets
-from convexctl.overlays.settings import Setting, name_given
 from convexctl.synth.environment import Environment, synthesise
 from convexctl.synth.progress import progress
 from convexctl.synth.summary import Summary, summary
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Order(Generic[T]):
+class Task(Generic[T]):
     """What is to be made: the overlays, what is laid on top of them, and what is asked about each environment."""
 
     folder: Path
@@ -30,8 +30,8 @@ class Order(Generic[T]):
     look: Callable[[Environment], T]
 
 
-class Workshop(Protocol[T]):
-    """First reads all overlays of an order, so that they can be compared, then builds all environments."""
+class Builder(Protocol[T]):
+    """First reads all overlays of a task, so that they can be compared, then builds all environments."""
 
     def read(self) -> list[Summary]:
         """Read and check the overlays. Raises `OverlayError` with the faults of all."""
@@ -44,45 +44,45 @@ class Workshop(Protocol[T]):
 
 
 @contextmanager
-def workshop(order: Order[T], jobs: int = 0) -> Iterator[Workshop[T]]:
-    """Where the order is made: in worker processes if it is large, `jobs` of them, or as many as there are cores."""
-    large = len(order.names) > node.MANY and jobs != 1 and not name_given(order.values_files)
+def builder_of(task: Task[T], jobs: int = 0) -> Iterator[Builder[T]]:
+    """Where the task is done: in worker processes if it is large, `jobs` of them, or as many as there are cores."""
+    large = len(task.names) > node.MANY and jobs != 1 and not name_given(task.values_files)
     if large and node.leave_to_workers():
         from convexctl.synth import fleet
 
-        with fleet.workers(order, jobs or fleet.default_jobs()) as found:
+        with fleet.workers(task, jobs or fleet.default_jobs()) as found:
             yield found
     else:
-        yield _Here(order)
+        yield _Here(task)
 
 
-def build(shop: Workshop[T], count: int, *, quiet: bool = False) -> list[tuple[Environment, T]]:
-    """Build the `count` environments of a workshop. On a terminal a line tells how far it is, unless `quiet`."""
+def build(builder: Builder[T], count: int, *, quiet: bool = False) -> list[tuple[Environment, T]]:
+    """Build the `count` environments of a builder's task. On a terminal a line tells how far it is, unless `quiet`."""
     with progress(0 if quiet else count) as step:
-        return shop.build(step)
+        return builder.build(step)
 
 
 @dataclass
 class _Here(Generic[T]):
     """This process."""
 
-    order: Order[T]
+    task: Task[T]
     overlays: list[Overlay] = field(default_factory=list)
 
     def read(self) -> list[Summary]:
-        folder = self.order.folder
-        self.overlays = load_overlays(folder, self.order.names, self.order.values_files)
+        folder = self.task.folder
+        self.overlays = load_overlays(folder, self.task.names, self.task.values_files)
         return [summary(folder, each) for each in self.overlays]
 
     def build(self, step: Callable[[], None]) -> list[tuple[Environment, T]]:
-        folder = self.order.folder
+        folder = self.task.folder
         sealed = sealed_secrets(folder, self.overlays)
         environments = []
         faults: dict[str, list[str]] = {}
         for overlay in self.overlays:
             try:
                 environment = synthesise(overlay, sealed.get(overlay.name, ()))
-                environments.append((environment, self.order.look(environment)))
+                environments.append((environment, self.task.look(environment)))
             except OverlayError as error:
                 faults[overlay.file_name] = error.messages
             step()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.secrets.out_of_reach import out_of_reach
+from convexctl.secrets.unreadable_instance_secret import out_of_reach
 from convexctl.tools.kubectl import Kubectl, KubectlError
 from tests.support.overlay_cases import overlay_of
 

@@ -12,13 +12,13 @@ from convexctl.errors import UserError
 
 
 class Place(NamedTuple):
-    """Where something is on the shelf."""
+    """Where something is in the spool."""
 
     start: int
     length: int
 
 
-class Shelf:
+class Spool:
     """A file without a name, for this process and those it forks: however the run ends, nothing of it is left."""
 
     def __init__(self) -> None:
