@@ -14,7 +14,10 @@ def printable(text: str) -> str:
 
 
 def for_terminal(text: str) -> str:
-    """As `printable`, but with the colours of this program: all that goes to a terminal passes here."""
+    """As `printable`, but with the colours of this program.
+
+    All that goes to a terminal passes here: `cli.py` wraps the standard streams in it.
+    """
     return re.sub(f"(?!{_COLOURS}){_STEERING}", lambda found: found[0].encode("unicode-escape").decode(), text)
 
 

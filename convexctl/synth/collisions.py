@@ -1,4 +1,4 @@
-"""What two environments must not share: names in the cluster, secrets, databases, claims, backups, public hosts."""
+"""Compares the keys of `shares.py` between environments, and decides what is an error and what a warning."""
 
 from __future__ import annotations
 

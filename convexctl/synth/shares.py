@@ -1,4 +1,7 @@
-"""What belongs to one environment alone: names in the cluster, secrets, databases, claims, backups, public hosts."""
+"""The keys by which `collisions.py` compares environments: what belongs to one of them alone.
+
+Names in the cluster, secrets, databases, claims, backups and public hosts.
+"""
 
 from __future__ import annotations
 
