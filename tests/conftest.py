@@ -88,10 +88,15 @@ def _turns(paths: Iterable[Path]) -> dict[Path, tuple[int, float]]:
     return turns
 
 
-def pytest_xdist_auto_num_workers() -> int | None:
-    """Two workers more than cores: tests on clusters wait for half of their time, tests on pods for most of it."""
-    own = "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ
-    return None if own else (os.cpu_count() or 1) + 2
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """A worker more than cores: tests on clusters wait for half of their time, tests on pods for most of it.
+
+    A run without them (`make check`) gets no more than cores, because each worker collects all tests.
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    waits = not config.option.markexpr.startswith("not (cluster or pods")
+    return (os.cpu_count() or 1) + (1 if waits else 0)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
