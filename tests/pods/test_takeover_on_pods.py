@@ -57,6 +57,24 @@ def started(node: Node, namespace: str, starts: int, secret: str) -> None:
     assert instance_secret(node, namespace) == secret
 
 
+def test_two_backends_on_one_volume_would_be_seen(stand_in: Node, namespace: str, tmp_path: Path) -> None:
+    node = stand_in
+    install(node, namespace, tmp_path)
+    container = {
+        "name": "second",
+        "image": pods(node, namespace, app=APPS[0])[0]["spec"]["containers"][0]["image"],
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "60"],
+        "volumeMounts": [{"name": "data", "mountPath": "/convex/data"}],
+    }
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}}
+    with watched(node, namespace, CLAIM) as writers:
+        wait_until(lambda: writers.most == 1, "the first")
+        spec = {"containers": [container], "volumes": [volume], "terminationGracePeriodSeconds": 0}
+        node.create("v1", "Pod", {"metadata": {"name": "second"}, "spec": spec}, namespace)
+        wait_until(lambda: writers.most == 2, "the second")
+
+
 def test_a_running_release_is_taken_over_put_back_and_taken_over_again(
     stand_in: Node, namespace: str, tmp_path: Path
 ) -> None:

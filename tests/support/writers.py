@@ -27,7 +27,7 @@ class Writers:
     def watch(self) -> None:
         """Look again and again until the end."""
         while not self._ends.wait(_BETWEEN_LOOKS_S):
-            now = set(self._now())
+            now = self._now()
             self.most = max(self.most, len(now))
             self.containers |= now
 
@@ -35,13 +35,22 @@ class Writers:
         """Look no more."""
         self._ends.set()
 
-    def _now(self) -> Iterator[str]:
-        """The containers, by their ids."""
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if (process / "ns" / "pid").readlink() != _OURS and self._has_it(process):
-                    found = re.search(r"[0-9a-f]{64}", (process / "cgroup").read_text())
-                    yield found[0] if found else process.name
+    def _now(self) -> set[str]:
+        """The containers that have it at one moment, by their ids.
+
+        A look at all processes takes time, in which one container may end and the next one start. So a process counts
+        if it is still there after all were looked at: it was there when the last of them was seen.
+        """
+        seen = [process for process in Path("/proc").glob("[0-9]*") if self._container(process)]
+        return {container for process in seen if (container := self._container(process))}
+
+    def _container(self, process: Path) -> str:
+        """The container of a process that has the volume; empty if it has not, or has ended."""
+        with suppress(OSError):
+            if (process / "ns" / "pid").readlink() != _OURS and self._has_it(process):
+                found = re.search(r"[0-9a-f]{64}", (process / "cgroup").read_text())
+                return found[0] if found else process.name
+        return ""
 
     def _has_it(self, process: Path) -> bool:
         mounts = (line.split(" ")[3:5] for line in (process / "mountinfo").read_text().splitlines())
