@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from convexctl.overlays.names import OverlayError
-from convexctl.synth import builder as workshop
-from convexctl.synth import environment, progress
+from convexctl.synth import builder, environment, progress
 
 COUNT = 3
 
@@ -48,14 +47,14 @@ def build(
             raise OverlayError(["wrong"])
         return environment.Environment(overlay, {})
 
-    monkeypatch.setattr(workshop, "synthesise", made)
+    monkeypatch.setattr(builder, "synthesise", made)
     monkeypatch.setattr(sys, "stderr", screen)
     names = [f"t{number}" for number in range(COUNT)]
     for name in names:
         (folder / f"{name}.yaml").write_text("{}\n")
-    with workshop.builder_of(workshop.Task(folder, names, [], lambda _: None), jobs=1) as builder:
-        builder.read()
-        workshop.build(builder, COUNT, quiet=quiet)
+    with builder.builder_of(builder.Task(folder, names, [], lambda _: None), jobs=1) as here:
+        here.read()
+        builder.build(here, COUNT, quiet=quiet)
 
 
 def test_each_environment_is_counted(screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

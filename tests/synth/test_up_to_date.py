@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from convexctl.overlays.load import Overlay
-from convexctl.synth import builder as workshop
-from convexctl.synth import environment, up_to_date
+from convexctl.synth import builder, environment, up_to_date
 from convexctl.synth.environment import MANIFESTS
 from convexctl.synth.up_to_date import Memory
 from convexctl.tools import node
@@ -63,13 +62,13 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 def worked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with each run that does the work."""
     calls: list[int] = []
-    build = workshop.build
+    build = builder.build
 
     def counted(*arguments: object, **named: object) -> object:
         calls.append(1)
         return build(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(workshop, "build", counted)
+    monkeypatch.setattr(builder, "build", counted)
     return calls
 
 
@@ -218,7 +217,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         made.append(overlay.name)
         return synthesise(overlay, sealed)
 
-    monkeypatch.setattr(workshop, "synthesise", noted)
+    monkeypatch.setattr(builder, "synthesise", noted)
     found = Fleet(tmp_path, capsys, made)
     assert found.made() == ["one", "three", "two"]
     return found

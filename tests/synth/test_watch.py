@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.synth import builder as workshop
-from convexctl.synth import environment, watch
+from convexctl.synth import builder, environment, watch
 from convexctl.synth.environment import MANIFESTS
 from tests.support.command_line import run
 from tests.support.overlay_cases import ROOT
@@ -103,7 +102,7 @@ def test_what_is_edited_while_it_is_read_is_read_again(
     def once(_: object, tell: Callable[[], None]) -> None:
         tell()
 
-    monkeypatch.setattr(workshop, "synthesise", edited)
+    monkeypatch.setattr(builder, "synthesise", edited)
     monkeypatch.setattr(watch, "watch", once)
     assert run(capsys, "synth", "--watch", "--overlays", str(overlays), "-o", str(target)).code == 0
     assert made == ["", ""]
