@@ -40,13 +40,13 @@ def ancestor(words: Sequence[str], file: File = lambda _: None, depth: int = 0) 
         return "unknown"
     name = base(words[0])
     if name in SHELLS:
-        script = _script(words)
+        given = _script(words)
         # A shell that reads run_backend.sh as its script ends in being the server.
-        if script is None and any(base(word) in SERVER for word in words[1:]):
+        if given is None and any(base(word) in SERVER for word in words[1:]):
             return "none"
-        if script is None:
+        if given is None:
             return _of_file([word for word in words[1:] if not word.startswith("-")], file, depth)
-        return _under_shell(name, script, words[words.index(script) + 2 :], file, depth)
+        return _under_shell(name, *given, file, depth)
     if name in INITS or name in BECOMES:
         known = (*SERVER, *SHELLS, *INITS, *BECOMES)
         at = next((index for index, word in enumerate(words[1:], 1) if base(word) in known or file(word)), len(words))
@@ -89,8 +89,9 @@ def sigints(words: Sequence[str]) -> int:
         return 0
     if base(words[0]) not in SHELLS:
         return int(_sends_sigint(base(words[0]), words[1:]))
+    script, _ = _script(words) or ("", ())
     count = 0
-    for opening, command in _commands(_script(words) or ""):
+    for opening, command in _commands(script):
         if opening == "||" and count:
             continue
         count += sigints(command) * (2 if opening in ("while", "until", "do") else 1)
@@ -141,10 +142,10 @@ def _commands(script: str) -> Iterator[tuple[str, list[str]]]:
             start, before = separator.end(), separator[0]
 
 
-def _script(words: Sequence[str]) -> str | None:
-    """The script that a shell is given with -c; None if it is given none."""
+def _script(words: Sequence[str]) -> tuple[str, Sequence[str]] | None:
+    """The script that a shell is given with -c, and its arguments; None if there is no -c."""
     at = next((index for index, word in enumerate(words[1:], 1) if re.fullmatch(r"-[a-z]*c", word)), None)
-    return None if at is None else words[at + 1] if at + 1 < len(words) else ""
+    return None if at is None else ("".join(words[at + 1 : at + 2]), words[at + 3 :])
 
 
 def base(word: str) -> str:
