@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from convexctl import behaviour as model
+from convexctl.behaviour.manifests import mapping
 from convexctl.changes.compare_objects import ABSENT, FieldChange, ObjectChange, compare, without_bookkeeping
 from convexctl.changes.hidden_values import without_secrets
 from convexctl.changes.irreversible import changes
@@ -116,10 +117,23 @@ def _manifests_in(folder: Path) -> list[dict[str, Any]]:
 
 
 def _documents(text: str, name: str) -> list[dict[str, Any]]:
+    remedy = "restore it from Git, or remove it and run synth"
     try:
-        return [document.plain() for document in load_all(text, name) if isinstance(document.value, dict)]
+        documents = [document.plain() for document in load_all(text, name)]
     except DocumentError as error:
-        raise UserError(f"{error}: restore it from Git, or remove it and run synth") from None
+        raise UserError(f"{error}: {remedy}") from None
+    objects = [document for document in documents if document is not None]
+    if not all(map(_is_object, objects)):
+        raise UserError(f"{name}: holds a document without apiVersion, kind or metadata.name: {remedy}")
+    return objects
+
+
+def _is_object(document: object) -> bool:
+    """Whether a document says what it is and how it is called, as Kubernetes asks of every object."""
+    given = mapping(document)
+    metadata = mapping(given.get("metadata"))
+    texts = (given.get("apiVersion"), given.get("kind"), metadata.get("name"), metadata.get("namespace", ""))
+    return all(isinstance(each, str) for each in texts)
 
 
 def live(environments: Iterable[Environment]) -> list[Difference]:
