@@ -114,8 +114,9 @@ def _server(
     }
     obstacles = _url_obstacles(engine, name, reading, url)
     cluster = cluster_behind(context, reading, url.host if url else "")
-    obstacles += uri_obstacle(reading, cluster)
-    if cluster and name == "POSTGRES_URL":
+    if engine == "postgres":
+        obstacles += uri_obstacle(reading, cluster)
+    if cluster and engine == "postgres":
         obstacles += unknown_ca(cluster, decisions["database_tls"], ca_reading)
         obstacles += missing_database(context, cluster, decisions["database_name"])
         decisions |= cluster_decisions(cluster)
