@@ -317,6 +317,30 @@ class TestUrlsThatTheBackendRefuses:
         ]
 
 
+CLUSTER = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "pg"}, "spec": {}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "outlives", "values"),
+    [
+        (secret_variable("POSTGRES_URL", "pg-app", "uri"), "pod", ["database in URL", "unknown CA", "no database"]),
+        (secret_variable("DATABASE_URL", "pg-app", "uri"), "pod", ["database in URL", "unknown CA", "no database"]),
+        (secret_variable("POSTGRES_URL", "pg-app", "URL"), "pod", ["unknown CA", "no database"]),
+        (secret_variable("POSTGRES_URL", "shop-app", "uri"), "everything", ["database in URL"]),
+        (secret_variable("POSTGRES_URL", "shop-app", "URL"), "everything", []),
+        (secret_variable("MYSQL_URL", "shop-app", "uri"), "everything", []),
+        ({"name": "MYSQL_URL", "value": "mysql://u:p@pg-rw"}, "everything", []),
+    ],
+    ids=str,
+)
+def test_a_cluster_of_cloudnativepg_serves_postgres_alone(
+    entry: dict[str, Any], outlives: str, values: list[str]
+) -> None:
+    model = only_backend(backend([entry]), CLUSTER)
+    assert model.database_outlives.value == outlives
+    assert [obstacle.value for obstacle in model.obstacles if "needs the key" not in obstacle.text] == values
+
+
 @pytest.mark.parametrize(
     ("env", "value"),
     [

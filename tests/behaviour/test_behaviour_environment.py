@@ -199,6 +199,13 @@ def test_of_two_objects_with_one_name_the_same_counts_in_either_order() -> None:
     assert len(names) == 1
 
 
+def test_an_entry_of_an_external_secret_without_a_key_sets_nothing() -> None:
+    entries = [{"remoteRef": {"key": "k"}}, {"secretKey": "INSTANCE_NAME", "remoteRef": {"key": "k"}}]
+    external = {"kind": "ExternalSecret", "metadata": {"name": "s"}, "spec": {"data": entries}}
+    model = only_backend(backend(container={"envFrom": [{"secretRef": {"name": "s"}}]}), external)
+    assert [variable.name for variable in model.environment] == ["INSTANCE_NAME"]
+
+
 def test_a_key_that_is_no_string_reads_as_text() -> None:
     numbered = {"kind": "ConfigMap", "metadata": {"name": "first"}, "data": {1: 2, "A": "one"}}
     assert read("A", backend(container=from_config("first")), numbered).text == "one"

@@ -129,6 +129,11 @@ def test_what_may_set_anything(script: str, reader: str) -> None:
     assert reading.unless == f"{reader} sets A"
 
 
+def test_what_is_set_after_it_is_known() -> None:
+    reading = started(". /vault/env; export A=one")
+    assert (reading.text, reading.unless) == ("one", "")
+
+
 def test_a_variable_before_the_entry_point_is_for_it_alone() -> None:
     container = {"command": ["sh", "-c", "A=one exec ./run_backend.sh"]}
     assert only_backend(backend(container=container)).environment.read("A").text == "one"

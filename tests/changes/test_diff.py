@@ -18,7 +18,12 @@ from convexctl.changes.remarks import remarks
 from convexctl.changes.removed_objects import deletions
 from tests.support.overlay_cases import SAMPLES, environment_of
 
-SERVICE = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"name": "api", "port": 1}]}}
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "s"},
+    "spec": {"ports": [{"name": "api", "port": 1}]},
+}
 
 
 def with_ports(*ports: dict[str, object]) -> dict[str, object]:
@@ -135,6 +140,16 @@ def test_changed_decisions_come_first_then_objects(project: Path, capsys: pytest
         "    ~ StatefulSet/convex-backend Connections to the database: at most 64 -> at most 32",
     ]
     assert '      ~ data.POSTGRES_MAX_CONNECTIONS: "64" -> "32"' in lines
+
+
+def test_manifests_without_a_backend_have_nothing_that_cannot_be_undone(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "dist" / "local" / "convex.k8s.yaml").write_text(json.dumps(SERVICE))
+    assert diff(project, "local") == 1
+    said = capsys.readouterr().out
+    assert "  - Service/s\n" in said
+    assert "cannot be undone" not in said
 
 
 def test_what_cannot_be_undone_comes_first_of_all(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -296,6 +311,27 @@ def test_a_broken_file_in_dist_is_trouble(
     (project / "dist" / "local" / "convex.k8s.yaml").write_bytes(content)
     assert diff(project) == 2
     assert f"convex.k8s.yaml:1: {fault}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a: 1",
+        "- 1",
+        "{kind: Service, metadata: {name: s}}",
+        "{apiVersion: v1, metadata: {name: s}}",
+        "{apiVersion: v1, kind: Service}",
+        "{apiVersion: v1, kind: Service, metadata: s}",
+        "{apiVersion: v1, kind: Service, metadata: {name: 1}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: s, namespace: {}}}",
+    ],
+)
+def test_a_document_in_dist_that_is_no_object_is_trouble(
+    project: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    (project / "dist" / "local" / "convex.k8s.yaml").write_text(f"---\n{content}\n")
+    assert diff(project, "local") == 2
+    assert "convex.k8s.yaml: holds a document without apiVersion, kind or metadata.name" in capsys.readouterr().err
 
 
 def test_a_file_in_dist_that_is_no_text_is_a_difference(project: Path) -> None:

@@ -552,6 +552,32 @@ def test_it_is_stopped(project: Project, case: Case) -> None:
     assert project.written() == written
 
 
+IN_PLACE = "adding or removing a claim template"
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "in_place"),
+    [
+        (VOLUME, ("size: 5Gi", "existingClaim: old"), True),
+        (EXISTING, ("existingClaim: old, ", ""), True),
+        (EXISTING, ("existingClaim: old", "existingClaim: new"), False),
+        (VOLUME, ("releaseName: shop", "releaseName: store"), None),
+    ],
+)
+def test_a_claim_template_is_in_the_way_of_the_same_workload_alone(
+    before: str, change: tuple[str, str], in_place: bool | None
+) -> None:
+    """A new StatefulSet, as after another release name, may have another template."""
+    after = changed(before, change)
+    if in_place is None:
+        after = changed(after, ("size: 5Gi", "existingClaim: old"))
+    old, new = (side_of("test", environment_of(text).manifests) for text in (before, after))
+    assert old and new
+    (claim,) = [each for each in changes(old, new) if each.id == "claim"]
+    assert (IN_PLACE in claim.explanation.consequence) is bool(in_place)
+    assert any("kubectl apply" in command for command in claim.explanation.commands) is bool(in_place)
+
+
 def lines_of(done: Done) -> str:
     """The lines for the overlay that a message ends with."""
     _, _, rest = done.stderr.partition("\nacknowledge:")

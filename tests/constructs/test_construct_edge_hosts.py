@@ -206,12 +206,23 @@ WARNED = [
         "4: ingress.dashboard.host: is an apex: the dashboard sends HSTS",
         id="the dashboard at the apex",
     ),
+    pytest.param(
+        INGRESS.replace("enabled: true\n", "enabled: false\n").replace("dashboard.example.com", "example.com")
+        + "gateway: {enabled: true, parentRefs: [{name: g}]}\n",
+        "4: ingress.dashboard.host: is an apex: the dashboard sends HSTS",
+        id="at the apex, for a Gateway that takes its host over",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("overlay", "warning"), WARNED)
 def test_warned_about(overlay: str, warning: str) -> None:
     assert [text for text in overlay_of(overlay).warnings if text.startswith(f"test.yaml:{warning}")]
+
+
+def test_a_certificate_is_not_missed_where_the_world_knows_plain_http() -> None:
+    overlay = INGRESS.replace("backend: {", "backend: {origin: 'http://api.example.com', ")
+    assert not any("ingress.tls" in text for text in overlay_of(overlay).warnings)
 
 
 def test_a_login_for_the_dashboard_alone_is_not_warned_about() -> None:
