@@ -82,7 +82,7 @@ class _Builder:
         """Apply what the container's own command does; returns whether it may read and set anything."""
         start = start_of(self.container, self.file)
         source = self.source.at("command")
-        for name, value, depends, plain in start.assignments:
+        for number, (name, value, depends, plain) in enumerate(start.assignments):
             if plain and name not in self.variables:
                 continue
             unless = "a condition of the start script" if depends else ""
@@ -94,7 +94,7 @@ class _Builder:
             if depends and name in self.variables:
                 unless += f": then {self.variables[name].reference or 'the manifest'} decides"
             self.variables[name] = replace(variable, unless=unless and f"{unless} leaves it unset")
-            self.positions[name] = position
+            self.positions[name] = position if number >= start.before_unseen else position - 1
         if start.unseen:
             self.unseen.append(Unseen(start.unseen, "", position, source))
         return bool(start.unseen)

@@ -44,6 +44,8 @@ class Start:
     assignments: list[Assignment] = field(default_factory=list)
     unseen: str = ""
     """What may set any variable; empty if nothing does."""
+    before_unseen: int = 0
+    """How many of the assignments come before that, and may be undone by it."""
     script: bool = False
     """Whether a script or a program runs before the entry point."""
     reached: bool = False
@@ -91,6 +93,7 @@ def _of_words(words: Sequence[str], depth: int, file: File) -> Start:
                 start.assignments.append(Assignment(assigned[1], assigned[3].replace("$", QUOTED), False))
         inner = _of_words(rest, depth + 1, file) if rest else Start(unseen="the container's command")
         inner.assignments[:0] = start.assignments
+        inner.before_unseen += len(start.assignments)
         inner.script = inner.script or bool(start.assignments)
         return inner
     if is_shell_script(content := file(words[0]) or ""):
@@ -123,6 +126,7 @@ class _State(NamedTuple):
     assignments: int
     replaced: int
     unseen: str
+    before_unseen: int
     all_exported: bool
 
 
@@ -162,6 +166,7 @@ class _Script:
             previous = command.words
         if not self.done:
             self.start.unseen = self.start.unseen or "the start script"
+            self.start.before_unseen = len(self.start.assignments)
         self.start.reached = self.done
         self.start.script = bool(self.start.unseen) or any(not each.plain for each in self.start.assignments)
         return self.start
@@ -179,7 +184,8 @@ class _Script:
             self.piped = None
 
     def _state(self) -> _State:
-        return _State(len(self.start.assignments), len(self.replaced), self.start.unseen, self.all_exported)
+        start = self.start
+        return _State(len(start.assignments), len(self.replaced), start.unseen, start.before_unseen, self.all_exported)
 
     def _restore(self, state: _State) -> None:
         """Leave a shell that does not start the backend: what it set is gone."""
@@ -196,7 +202,8 @@ class _Script:
                 del self.local[name]
             else:
                 self.local[name] = before
-        self.start.unseen, self.all_exported = state.unseen, state.all_exported
+        self.start.unseen, self.start.before_unseen = state.unseen, state.before_unseen
+        self.all_exported = state.all_exported
 
     def _command(self, words: list[str], depends: bool) -> None:
         while words and (words[0] in _KEYWORDS or words[0] in _OPENS or words[0] in _CLOSES):
@@ -233,8 +240,7 @@ class _Script:
             name in SHELLS and any(server in " ".join(words) for server in SERVER)
         ):
             inner = _of_words([word.replace(QUOTED, "$") for word in words], self.depth + 1, self.file)
-            self.start.assignments += [*before, *inner.assignments]
-            self.start.unseen = self.start.unseen or inner.unseen
+            self._take_over(before, inner)
             self.done = True
         elif self._hands_over(words, before):
             self.done = True
@@ -251,6 +257,7 @@ class _Script:
             self.all_exported = self.all_exported or "-a" in words or "allexport" in words
         elif name in (".", "source", "eval"):
             self.start.unseen = "what the start script reads" if name != "eval" else "the start script"
+            self.start.before_unseen = len(self.start.assignments)
 
     def _hands_over(self, words: list[str], before: list[Assignment]) -> bool:
         """Whether another script that is in sight ends in the backend; its assignments are taken over then."""
@@ -260,9 +267,15 @@ class _Script:
         inner = _of_words(words, self.depth + 1, self.file)
         if inner.unseen and not inner.reached:
             return False
+        self._take_over(before, inner)
+        return True
+
+    def _take_over(self, before: list[Assignment], inner: Start) -> None:
+        """Go on with what another script does up to the backend."""
+        if inner.unseen:
+            self.start.before_unseen = len(self.start.assignments) + len(before) + inner.before_unseen
         self.start.assignments += [*before, *inner.assignments]
         self.start.unseen = self.start.unseen or inner.unseen
-        return True
 
     def _export(self, words: list[str], depends: bool) -> None:
         for word in words:

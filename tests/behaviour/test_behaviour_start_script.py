@@ -129,9 +129,22 @@ def test_what_may_set_anything(script: str, reader: str) -> None:
     assert reading.unless == f"{reader} sets A"
 
 
-def test_what_is_set_after_it_is_known() -> None:
-    reading = started(". /vault/env; export A=one")
-    assert (reading.text, reading.unless) == ("one", "")
+@pytest.mark.parametrize(
+    ("script", "unless"),
+    [
+        (". /vault/env; export A=one", ""),
+        ("export A=one; . /vault/env", "what the start script reads sets A"),
+        (". /vault/env; export A=one; . /vault/more", "what the start script reads sets A"),
+        ("export A=one; (. /vault/env)", ""),
+        (". /vault/env; export A=one; (. /vault/more)", ""),
+        ("export A=one; sh -c '. /vault/env; exec ./run_backend.sh'", "what the start script reads sets A"),
+        ("sh -c '. /vault/env; export A=one; exec ./run_backend.sh'", ""),
+        ("A=one exec env C=x sh -c 'eval \"$X\"; exec ./run_backend.sh'", "the start script sets A"),
+    ],
+)
+def test_what_is_set_before_it_may_be_set_again(script: str, unless: str) -> None:
+    reading = started(script)
+    assert (reading.text, reading.unless) == ("one", unless)
 
 
 def test_a_variable_before_the_entry_point_is_for_it_alone() -> None:
