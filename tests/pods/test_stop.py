@@ -1,17 +1,15 @@
-"""Stops on real pods: clean whatever wants them, with requests in fand without a warning."""
+"""Stops on real pods: clean whatever wants them, with requests in flight and without a warning."""
 
 from __future__ import annotations
 
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 
 from tests.support.node import Node
-from tests.support.pods import events, get_by_proxy, is_ready, lines, log, pods, start, wait_until
+from tests.support.pods import events, following, get_by_proxy, is_ready, lines, log, pods, start, wait_until
 
 OVERLAY = """
 s3: {enabled: false}
@@ -44,18 +42,6 @@ def drain(node: Node, namespace: str) -> None:
 WAYS = [delete, restart, drain]
 
 
-@contextmanager
-def following(node: Node, namespace: str) -> Iterator[subprocess.Popen[str]]:
-    """The log of the pod, read while the pod goes."""
-    command = [str(node.assets / "kubectl"), "logs", "--follow", "--namespace", namespace, POD]
-    process = subprocess.Popen(command, env=node.environment, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_requests_in_flight_get_their_answer_and_nobody_is_warned(
     stand_in: Node, namespace: str, way: Callable[[Node, str], None]
@@ -63,7 +49,7 @@ def test_requests_in_flight_get_their_answer_and_nobody_is_warned(
     node = stand_in
     start(node, namespace, OVERLAY, "convex-backend")
     (before,) = pods(node, namespace, app="convex-backend")
-    with ThreadPoolExecutor(1) as pool, following(node, namespace) as follower:
+    with ThreadPoolExecutor(1) as pool, following(node, namespace, POD) as follower:
         answer = pool.submit(get_by_proxy, node, namespace, POD, "/standin/sleep/5")
         time.sleep(1)
         way(node, namespace)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -111,6 +113,18 @@ def lines(node: Node, namespace: str, pod: str, *, previous: bool = False) -> li
 
     wait_until(there, f"the log of {pod}")
     return found
+
+
+@contextmanager
+def following(node: Node, namespace: str, pod: str) -> Iterator[subprocess.Popen[str]]:
+    """The log of a pod, read while the pod goes."""
+    command = [str(node.assets / "kubectl"), "logs", "--follow", "--namespace", namespace, pod]
+    process = subprocess.Popen(command, env=node.environment, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def start_line(node: Node, namespace: str, pod: str, container: str = "") -> Object | None:
