@@ -4,89 +4,89 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 _PROGRAM = r"""#!/bin/sh
-case " $* " in
-*[\\\"]*) ;;
-*" config current-context "*|*" config view "*)
-  context=test words= before=
-  for word; do
-    words="$words${{words:+, }}\"$word\""
-    [ "$before" = --context ] && context=$word
-    before=$word
-  done
-  echo "[$words]" >>'{state}/calls'
-  case " $* " in *" config view "*) printf here ;; *) echo "$context" ;; esac
-  exit ;;
-esac
-exec '{python}' -IS '{rest}' "$@"
-"""
-"""What the kubeconfig says is asked as often as the cluster: the shell answers it without the start of Python."""
+state='{state}'
+printf '%s\0' $# "$@" >>"$state/calls"
+context=test follows=
+for word; do
+  shift
+  if [ "$follows" ]; then
+    context=$word follows=
+    continue
+  fi
+  case $word in
+    --context) follows=yes ;;
+    --request-timeout*) ;;
+    *) set -- "$@" "$word" ;;
+  esac
+done
 
-_REST = """
-import json, os, sys
-from pathlib import Path
-state = Path({state!r})
-arguments = [a for a in sys.argv[1:] if not a.startswith("--request-timeout")]
-with (state / "calls").open("a") as calls:
-    calls.write(json.dumps(sys.argv[1:]) + "\\n")
-if "--context" in arguments:
-    at = arguments.index("--context")
-    context = arguments[at + 1]
-    del arguments[at:at + 2]
-else:
-    context = "test"
-def fail(text):
-    print("E1124 a line of noise", file=sys.stderr)
-    print(text, file=sys.stderr)
-    sys.exit(1)
-if arguments[:2] == ["config", "current-context"]:
-    print(context)
-elif arguments[:2] == ["config", "view"]:
-    print("here", end="")
-elif (state / "fault").exists():
-    fail((state / "fault").read_text())
-elif arguments[:2] == ["get", "secret"]:
-    there = json.loads((state / "secrets.json").read_text())
-    items = [there[a] for a in arguments[2:] if a in there]
-    if items:
-        print(json.dumps({{"kind": "List", "items": items}}))
-elif arguments[:2] == ["get", "pod"] and "--output=json" in arguments:
-    print((state / "pod.json").read_text() if (state / "pod.json").exists() else "", end="")
-elif arguments[:2] == ["get", "persistentvolumeclaim"]:
-    claim = state / f"claim-{{arguments[2]}}"
-    print(claim.read_text() if claim.exists() else "", end="")
-elif arguments[:2] == ["get", "pod"]:
-    print((state / "phase").read_text() if (state / "phase").exists() else "", end="")
-elif arguments[:1] == ["get"] and (state / "objects.json").exists():
-    there = json.loads((state / "objects.json").read_text())
-    items = [there[a] for a in arguments if a in there]
-    if items:
-        print(json.dumps({{"kind": "List", "items": items}}))
-elif arguments[:1] == ["get"]:
-    pass
-elif "port-forward" in arguments:
-    forwards = state / "forwards.json"
-    service = next(a for a in arguments if a.startswith("service/")).partition("/")[2]
-    port = json.loads(forwards.read_text()).get(service) if forwards.exists() else None
-    if port is None:
-        fail(f'Error from server (NotFound): services "{{service}}" not found')
-    print(f"Forwarding from 127.0.0.1:{{port}} -> 1", flush=True)
-    import time
-    time.sleep(600)
-elif arguments[:1] == ["exec"]:
-    text = (state / "pod").read_text()
-    print(text, end="") if text else fail("error: container not found")
-elif arguments[:1] == ["apply"]:
-    (state / "applied").write_text(sys.stdin.read())
-    print("secret/x serverside-applied")
-else:
-    fail("unexpected: " + " ".join(arguments))
+fail() {{
+  printf '%s\n' 'E1124 a line of noise' "$1" >&2
+  exit 1
+}}
+
+show() {{
+  [ -f "$state/$1" ] && exec /bin/cat "$state/$1"
+  exit 0
+}}
+
+list() {{
+  folder=$state/$1 before=begin
+  shift
+  for word; do
+    shift
+    if [ -f "$folder/$word" ]; then
+      set -- "$@" "$state/$before" "$folder/$word"
+      before=comma
+    fi
+  done
+  [ $# -eq 0 ] || exec /bin/cat "$@" "$state/end"
+  exit 0
+}}
+
+case "$1 $2" in
+  'config current-context') printf '%s\n' "$context"; exit ;;
+  'config view') printf here; exit ;;
+esac
+[ -f "$state/fault" ] && fail "$(/bin/cat "$state/fault")"
+case "$1 $2" in
+  'get secret')
+    shift 2
+    list secrets "$@" ;;
+  'get pod')
+    case " $* " in *' --output=json '*) show pod.json ;; esac
+    show phase ;;
+  'get persistentvolumeclaim') show "claim-$3" ;;
+  'get '*) list objects "$@" ;;
+esac
+case " $* " in *' port-forward '*)
+  service=
+  for word; do
+    case $word in service/*) service=${{word#service/}} ;; esac
+  done
+  [ -f "$state/forwards/$service" ] || fail "Error from server (NotFound): services \"$service\" not found"
+  read -r port <"$state/forwards/$service"
+  echo "Forwarding from 127.0.0.1:$port -> 1"
+  exec /bin/sleep 600 ;;
+esac
+case $1 in
+  exec)
+    [ -s "$state/pod" ] || fail 'error: container not found'
+    show pod ;;
+  apply)
+    /bin/cat >"$state/applied"
+    echo secret/x serverside-applied ;;
+  *) fail "unexpected: $*" ;;
+esac
 """
+"""It is asked about 1,500 times in a run of all tests: a shell answers from files, without an interpreter to start."""
 
 
 class KubectlStub:
@@ -97,56 +97,54 @@ class KubectlStub:
         self.programs.mkdir(parents=True)
         self._state.mkdir()
         program = self.programs / "kubectl"
-        rest = folder / "stub.py"
-        rest.write_text(_REST.format(state=str(self._state)))
-        program.write_text(_PROGRAM.format(python=sys.executable, state=self._state, rest=rest))
+        program.write_text(_PROGRAM.format(state=self._state))
         program.chmod(0o755)
-        (self._state / "calls").touch()
-        self._secrets: dict[str, Any] = {}
-        self._store()
+        self._write("calls", "")
+        for name, text in {"begin": '{"kind": "List", "items": [', "comma": ", ", "end": "]}\n"}.items():
+            self._write(name, text)
 
     def secret(self, name: str, data: Mapping[str, str], type: str = "Opaque", **annotations: str) -> None:
         """Put a Secret into the cluster."""
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
-        self._secrets[name] = {"metadata": {"name": name, "annotations": annotations}, "type": type, "data": encoded}
-        self._store()
+        secret = {"metadata": {"name": name, "annotations": annotations}, "type": type, "data": encoded}
+        self._write(f"secrets/{name}", json.dumps(secret))
 
     def object(self, kind: str, name: str, annotations: Mapping[str, str]) -> None:
         """Put an object into the cluster, which `kubectl get KIND/NAME` finds."""
-        path = self._state / "objects.json"
-        there = json.loads(path.read_text()) if path.exists() else {}
-        there[f"{kind.lower()}/{name}"] = {"kind": kind, "metadata": {"name": name, "annotations": dict(annotations)}}
-        path.write_text(json.dumps(there))
+        found = {"kind": kind, "metadata": {"name": name, "annotations": dict(annotations)}}
+        self._write(f"objects/{kind.lower()}/{name}", json.dumps(found))
 
     def pod(self, *credentials: str, phase: str = "Running") -> None:
         """Let the backend's pod be there, with these lines in its credentials; without any, `exec` fails."""
-        (self._state / "phase").write_text(phase)
-        (self._state / "pod").write_text("".join(f"{line}\n" for line in credentials))
+        self._write("phase", phase)
+        self._write("pod", "".join(f"{line}\n" for line in credentials))
 
     def forward(self, **ports: int) -> None:
         """Let `port-forward` of these Services (`_` for `-`) lead to ports of this machine."""
-        named = {name.replace("_", "-"): port for name, port in ports.items()}
-        (self._state / "forwards.json").write_text(json.dumps(named))
+        shutil.rmtree(self._state / "forwards", ignore_errors=True)
+        for name, port in ports.items():
+            self._write(f"forwards/{name.replace('_', '-')}", f"{port}\n")
 
     def claim(self, name: str, created: str, phase: str = "Bound") -> None:
         """Put a claim into the cluster."""
         claim = {"metadata": {"name": name, "creationTimestamp": created}, "status": {"phase": phase}}
-        (self._state / f"claim-{name}").write_text(json.dumps(claim))
+        self._write(f"claim-{name}", json.dumps(claim))
 
     def waiting_pod(self, name: str, created: str, **status: Any) -> None:
         """Put a pod into the cluster whose container waits."""
         statuses = [{"restartCount": 0, "state": {"waiting": {"reason": "CreateContainerConfigError"}}, **status}]
         pod = {"metadata": {"name": name, "creationTimestamp": created}, "status": {"containerStatuses": statuses}}
-        (self._state / "pod.json").write_text(json.dumps(pod))
+        self._write("pod.json", json.dumps(pod))
 
     def fail(self, message: str) -> None:
         """Let every request to the cluster fail."""
-        (self._state / "fault").write_text(message)
+        self._write("fault", message)
 
     @property
     def calls(self) -> list[list[str]]:
         """The arguments of every call, in order."""
-        return [json.loads(line) for line in (self._state / "calls").read_text().splitlines()]
+        words = iter(os.fsdecode((self._state / "calls").read_bytes()).split("\0")[:-1])
+        return [[next(words) for _ in range(int(number))] for number in words]
 
     @property
     def applied(self) -> str:
@@ -154,5 +152,7 @@ class KubectlStub:
         path = self._state / "applied"
         return path.read_text() if path.exists() else ""
 
-    def _store(self) -> None:
-        (self._state / "secrets.json").write_text(json.dumps(self._secrets))
+    def _write(self, name: str, text: str) -> None:
+        path = self._state / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
