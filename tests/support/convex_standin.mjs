@@ -6,35 +6,49 @@
 //
 //   PORT (0: a free one, printed as the first line), INSTANCE_NAME, ADMIN_KEY, TABLES (JSON: name -> lines), LOOKS (how
 //   often an export or an import is still at work when it is asked for), TAG (what /version answers)
+//
+// POST /standin/renew makes it a new one under the variables that it is given, for the next test.
 
 import { createCipheriv, createHash, createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import { brotliDecompressSync, crc32 as zlibCrc32, deflateRawSync, inflateRawSync } from "node:zlib";
 
-const LOOKS = Number(process.env.LOOKS ?? 2);
 const NANOSECONDS = 1_000_000n;
-const state = {
-  instance: process.env.INSTANCE_NAME ?? "convex-self-hosted",
-  tables: JSON.parse(process.env.TABLES ?? '{"messages":["{\\"_id\\":\\"m1\\",\\"body\\":\\"hello\\"}"]}'),
-  variables: {},
-  functions: [],
-  exports: [],
-  uploads: new Map(),
-  imports: new Map(),
-  faults: [],
-  requests: [],
-  metrics: false,
-  cloudOrigin: process.env.CLOUD_ORIGIN,
-};
-const key = process.env.ADMIN_KEY ?? `${state.instance}|00`;
+let variables = process.env;
+const state = fresh();
+
+function fresh() {
+  return {
+    instance: variables.INSTANCE_NAME ?? "convex-self-hosted",
+    tables: JSON.parse(variables.TABLES ?? '{"messages":["{\\"_id\\":\\"m1\\",\\"body\\":\\"hello\\"}"]}'),
+    variables: {},
+    functions: [],
+    exports: [],
+    uploads: new Map(),
+    imports: new Map(),
+    faults: [],
+    requests: [],
+    metrics: false,
+    cloudOrigin: variables.CLOUD_ORIGIN,
+  };
+}
+
+function renew(given) {
+  variables = given;
+  for (const name of Object.keys(state)) delete state[name];
+  Object.assign(state, fresh());
+}
+
+const adminKey = () => variables.ADMIN_KEY ?? `${variables.INSTANCE_NAME ?? "convex-self-hosted"}|00`;
+const looksOfEach = () => Number(variables.LOOKS ?? 2);
 
 function opens(given) {
-  if (given === key) return true;
+  if (given === adminKey()) return true;
   const [name, hex] = given.split("|");
   const raw = Buffer.from(hex ?? "", "hex");
-  if (name !== state.instance || raw.length < 33 || !process.env.INSTANCE_SECRET) return false;
+  if (name !== state.instance || raw.length < 33 || !variables.INSTANCE_SECRET) return false;
   const counter = Buffer.from([0, 0, 0, 1]);
-  const secret = Buffer.from(process.env.INSTANCE_SECRET, "hex");
+  const secret = Buffer.from(variables.INSTANCE_SECRET, "hex");
   const root = createHmac("sha256", secret).update(Buffer.concat([counter, Buffer.from("admin key")])).digest().subarray(0, 16);
   const nonce = raw.subarray(1, 13);
   const derived = [2, 3].map((number) => aes(root, Buffer.concat([Buffer.from([number, 0, 0, 0]), nonce])).subarray(0, 8));
@@ -163,7 +177,7 @@ const queries = {
   "_system/cli/convexUrl:cloudUrl": () => state.cloudOrigin ?? `http://127.0.0.1:${server.address().port}`,
 };
 
-function begin(looks = LOOKS) {
+function begin(looks = looksOfEach()) {
   const id = `export${state.exports.length + 1}`;
   const now = BigInt(Date.now()) * NANOSECONDS;
   const end = String(now + 1_209_600_000n * NANOSECONDS);
@@ -173,17 +187,22 @@ function begin(looks = LOOKS) {
 const DASHBOARD = (url) => `<html><title>Convex Dashboard</title><script id="__NEXT_DATA__">{"props":{"pageProps":{"deploymentUrl":"${url}","adminKey":null}}}</script></html>`;
 
 const routes = {
-  "GET /version": (_, answer) => answer(200, process.env.TAG ?? "unknown", "text/plain"),
+  "GET /version": (_, answer) => answer(200, variables.TAG ?? "unknown", "text/plain"),
   "GET /instance_name": (_, answer) => answer(200, state.instance, "text/plain"),
   "GET /": (_, answer) => (state.dashboard ? answer(200, DASHBOARD(state.dashboard), "text/html") : answer(200, "This Convex deployment is running.", "text/plain")),
   "POST /echo": ({ body }, answer) => answer(200, body, "application/octet-stream"),
   "GET /standin/state": (_, answer) => answer(200, { ...state, uploads: undefined, imports: [...state.imports.values()].map((one) => one.state), exports: state.exports.map((one) => ({ ...one, zip: one.zip.length })) }),
   "POST /standin/fault": ({ json }, answer) => answer(200, (state.faults.push(json()), {})),
   "POST /standin/set": ({ json }, answer) => answer(200, (Object.assign(state, json()), {})),
+  "POST /standin/renew": ({ json }, answer, socket) => {
+    renew(json());
+    for (const other of sockets) if (other !== socket) other.destroy();
+    answer(200, {});
+  },
   "POST /standin/export": ({ json }, answer) => answer(200, (begin(json().looks), {})),
 };
 const adminRoutes = {
-  "GET /api/check_admin_key": (_, answer) => answer(200, { isReadOnly: key.endsWith("ro"), allowedOps: [] }),
+  "GET /api/check_admin_key": (_, answer) => answer(200, { isReadOnly: adminKey().endsWith("ro"), allowedOps: [] }),
   "POST /api/query": ({ json }, answer) => {
     const { path, args } = json();
     const query = queries[path];
@@ -211,13 +230,13 @@ const adminRoutes = {
     const parts = state.uploads.get(uploadToken) ?? [];
     if (how?.format !== "zip" || how.mode !== "replaceAll" || partTokens.some((token, index) => token !== `part${index + 1}`)) return answer(400, { code: "InvalidUpload", message: "wrong parts" });
     const importId = `import${state.imports.size + 1}`;
-    state.imports.set(importId, { data: Buffer.concat(parts), looks: LOOKS, state: { state: "uploaded" } });
+    state.imports.set(importId, { data: Buffer.concat(parts), looks: looksOfEach(), state: { state: "uploaded" } });
     answer(200, { importId });
   },
   "POST /api/perform_import": ({ json }, answer) => {
     const one = state.imports.get(json().importId);
     if (one?.state.state !== "waiting_for_confirmation") return answer(400, { code: "ImportNotWaiting", message: "not waiting" });
-    Object.assign(one, { looks: LOOKS, state: { state: "in_progress", progress_message: "Importing", checkpoint_messages: [] } });
+    Object.assign(one, { looks: looksOfEach(), state: { state: "in_progress", progress_message: "Importing", checkpoint_messages: [] } });
     answer(200, null);
   },
   "POST /api/cancel_import": ({ json }, answer) => {
@@ -251,7 +270,11 @@ const server = createServer(async (request, response) => {
   const url = new URL(request.url, "http://standin");
   let route = `${request.method} ${url.pathname}`;
   const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
+  try {
+    for await (const chunk of request) chunks.push(chunk);
+  } catch {
+    return undefined; // the client is gone
+  }
   const body = Buffer.concat(chunks);
   const answer = (status, content, type = "application/json") => {
     if (state.date) response.setHeader("Date", state.date);
@@ -262,7 +285,7 @@ const server = createServer(async (request, response) => {
   if (state.noEcho && url.pathname === "/echo") return answer(404, "no such page", "text/plain");
   if (body.length > (state.largest ?? Infinity)) return answer(413, "too large", "text/plain");
   const sent = { url, body, json: () => JSON.parse(request.headers["content-encoding"] === "br" ? brotliDecompressSync(body) : body) };
-  if (routes[route]) return routes[route](sent, answer);
+  if (routes[route]) return routes[route](sent, answer, request.socket);
   if (url.pathname === "/metrics" && state.metrics) return answer(200, "# TYPE up gauge\nup 1\n", "text/plain");
   const download = /^\/api\/export\/zip\/(\w+)$/.exec(url.pathname);
   const expiration = /^\/api\/export\/set_expiration\/(\w+)$/.exec(url.pathname);
@@ -288,6 +311,11 @@ const server = createServer(async (request, response) => {
   response.writeHead(200, { "Content-Type": "application/zip", "Content-Length": data.length });
   response.write(data.subarray(0, Math.floor(data.length / 2)), () => request.socket.destroy());
   return undefined;
+});
+const sockets = new Set();
+server.on("connection", (socket) => {
+  sockets.add(socket);
+  socket.on("close", () => sockets.delete(socket));
 });
 server.on("upgrade", (request, socket) => {
   if (state.noWebsocket) return socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");

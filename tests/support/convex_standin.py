@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
-import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,16 +64,43 @@ def standin(
     tables: Mapping[str, Sequence[str]] | None = None,
     **environment: str,
 ) -> Iterator[Standin]:
-    """Run one until the end of the block."""
-    variables = {"PORT": "0", "INSTANCE_NAME": instance, "ADMIN_KEY": key, **environment}
+    """One for the block, which knows nothing of those before it.
+
+    To start Node.js costs more than most tests, so its process is used again: renewed, and without a connection.
+    """
+    variables = {"INSTANCE_NAME": instance, "ADMIN_KEY": key, **environment}
     if tables is not None:
         variables["TABLES"] = json.dumps(tables)
+    running = _idle.pop() if _idle else _start()
+    running._post("/standin/renew", variables)
+    yield running
+    _idle.append(running)
+
+
+_idle: list[Standin] = []
+"""Those that no test uses. One whose test failed is not used again."""
+
+
+def _start() -> Standin:
+    """Start one, which ends with this process, however it does: its input ends then."""
     process = subprocess.Popen(
-        [NODE, str(PROGRAM)], env=os.environ | variables, stdout=subprocess.PIPE, text=True, start_new_session=True
+        ["sh", "-c", '"$@" & read -r _; kill -KILL $!', "sh", NODE, str(PROGRAM)],
+        env={**os.environ, "PORT": "0"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    try:
-        assert process.stdout is not None
-        yield Standin(int(process.stdout.readline()))
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    assert process.stdout is not None
+    running = Standin(int(process.stdout.readline()))
+    _processes.append(process)
+    return running
+
+
+_processes: list[subprocess.Popen[str]] = []
+
+
+@atexit.register
+def _end_all() -> None:
+    for process in _processes:
+        process.communicate()
