@@ -9,6 +9,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.support import secret_search
 
@@ -25,7 +27,20 @@ hypothesis.settings.load_profile("suite")
 HERE = Path(__file__).parent
 FOLDERS = {"cluster": "cluster", "pods": "pods", "fuzz": "fuzz"}
 """Folder -> marker of all its tests."""
-LONGEST = ("pods/test_behaviour_on_pods.py", "cluster/test_adopt.py", "cluster/test_apply.py")
+TOGETHER = {
+    "without CRDs": (
+        *("cluster/test_adopt.py", "cluster/test_takeover.py", "cluster/test_moving_from_helm.py"),
+        *("cluster/test_helm_chart.py", "cluster/test_secrets.py", "cluster/test_audit_live.py"),
+        "cluster/test_preflight_connect.py",
+    ),
+    "with CRDs": (
+        *("cluster/test_apply.py", "cluster/test_pairs.py", "cluster/test_secret_providers.py"),
+        *("cluster/test_environment_readme_commands.py", "cluster/test_irreversible_changes.py"),
+        *("cluster/test_dist_folders.py", "cluster/test_bootstrap.py"),
+    ),
+}
+"""Files that one worker runs one after the other, on one control plane. It is the slower the more kinds it serves."""
+LONGEST = ("pods/test_behaviour_on_pods.py", *(files[0] for files in TOGETHER.values()))
 """Files that several workers begin with, so that none of them is what a run waits for at its end."""
 PODS_END_AT = 0.6
 """By which part of the other files those of pods have begun, so that nothing waits for one at the end."""
@@ -57,8 +72,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Files of pods, which mostly wait, are spread over the first of the others, which mostly compute.
     """
-    if gone := [name for name in (*PROCESSES, *LONGEST) if not (HERE / name).is_file()]:
-        raise pytest.UsageError(f"tests/conftest.py: PROCESSES or LONGEST names files that are gone: {', '.join(gone)}")
+    named = (*PROCESSES, *LONGEST, *(name for files in TOGETHER.values() for name in files))
+    if gone := [name for name in named if not (HERE / name).is_file()]:
+        raise pytest.UsageError(f"tests/conftest.py names files that are gone: {', '.join(gone)}")
     for item in items:
         place = item.path.relative_to(HERE)
         if marker := FOLDERS.get(place.parts[0]):
@@ -68,6 +84,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         turns = _turns([item.path for item in items])
         items.sort(key=lambda item: turns[item.path])
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a worker a file at a time, or the files of `TOGETHER`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        place = file.removeprefix("tests/")
+        return next((name for name, files in TOGETHER.items() if place in files), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Say who runs what."""
+    return Scheduling(config, log)
 
 
 def _turns(paths: Iterable[Path]) -> dict[Path, tuple[int, float]]:
