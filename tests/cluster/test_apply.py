@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from convexctl.located_yaml import load_all
 from tests.cluster.conftest import CUSTOM_GROUPS
 from tests.support.api_client import Object
 from tests.support.control_plane import ControlPlane
@@ -23,7 +24,6 @@ from tests.support.deployment import (
 from tests.support.overlay_cases import CASES, Case
 from tests.support.processes import wait_until
 
-APPLY = ("apply", "--server-side", "--validate=strict", "--field-manager=test")
 OLD_CLASS = "annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"
 COMPARED = ("local", "production", "chart-example")
 """Cases that `kubectl diff` sees too: it asks the server what the second apply asks, for a second of CPU."""
@@ -78,9 +78,13 @@ def applied(request: pytest.FixtureRequest, cluster: ControlPlane, tmp_path_fact
     folder = write_files(environment, tmp_path_factory.mktemp("dist") / case.name)
     namespace = namespace_of(cluster, environment)
     make_prerequisites(cluster, namespace, environment.manifests)
-    done = cluster.kubectl(*APPLY, "--namespace", namespace, "--filename", folder)
+    warnings = [
+        warning
+        for path in sorted(folder.glob("*.yaml"))
+        for document in load_all(path.read_text(), path.name)
+        for warning in cluster.api.apply(document.plain(), namespace, manager="test")
+    ]
     cluster.make_ready(namespace)
-    warnings = [line.removeprefix("Warning: ") for line in done.stderr.splitlines()]
     both = cluster.objects(namespace, "pods", "persistentvolumeclaims")
     pods, claims = ([thing for thing in both if thing["kind"] == kind] for kind in ("Pod", "PersistentVolumeClaim"))
     return Applied(case, cluster, namespace, folder, warnings, live(cluster, namespace, case), pods, claims)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tests.support.processes import wait_until
 Object = dict[str, Any]
 
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_WARNING = re.compile(r'299 \S+ "(.*)"')
 _TYPES = {"PATCH": "application/merge-patch+json", "APPLY": "application/apply-patch+yaml"}
 """The type of a body by method; `APPLY` is the server-side apply, a PATCH with a type of its own."""
 
@@ -26,6 +28,8 @@ class Answer:
 
     status: int
     body: bytes
+    warnings: tuple[str, ...] = ()
+    """What the server warns of, as kubectl prints it behind `Warning: `."""
 
     def json(self) -> Object:
         """The answer as an object."""
@@ -48,7 +52,9 @@ class Api:
         try:
             connection.request(verb, path, text if body else None, headers)
             response = connection.getresponse()
-            return Answer(response.status, response.read())
+            warnings = (_WARNING.fullmatch(value) for value in response.headers.get_all("Warning", []))
+            said = tuple(match[1].replace('\\"', '"') for match in warnings if match)
+            return Answer(response.status, response.read(), said)
         finally:
             connection.close()
 
@@ -87,12 +93,13 @@ class Api:
         answer = self.ask("POST", f"{self.path(_kind(thing), where)}?fieldValidation=Strict", thing)
         assert answer.status == 201, answer.json().get("message")
 
-    def apply(self, thing: Object, namespace: str, manager: str) -> None:
-        """Apply an object as `kubectl apply --server-side` does."""
+    def apply(self, thing: Object, namespace: str, manager: str) -> tuple[str, ...]:
+        """Apply an object as `kubectl apply --server-side --validate=strict` does, and return the warnings."""
         metadata = thing["metadata"]
         path = self.path(_kind(thing), metadata.get("namespace", namespace), metadata["name"])
         answer = self.ask("APPLY", f"{path}?fieldValidation=Strict&fieldManager={manager}", thing)
         assert answer.status in {200, 201}, answer.json().get("message")
+        return answer.warnings
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object if it is there, and wait until it is gone."""
