@@ -112,7 +112,11 @@ class Adoption:
             )
         theirs = {identity(manifest) for manifest in self.release.manifests}
         ours = self.environment.manifests
-        added = [Command(("delete", _object(one), self._n)) for one in ours if identity(one) not in theirs]
+        added = [
+            Command(("delete", _object(one), self._n, "--ignore-not-found"))
+            for one in ours
+            if identity(one) not in theirs
+        ]
         put_back = Command(("apply", self._n, "--filename=-"), source=self.source)
         rollouts = [Command(self._rollout(workload)) for workload in self._workloads]
         known = self._secrets([*self.release.manifests, *ours])

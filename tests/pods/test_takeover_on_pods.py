@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -27,6 +29,17 @@ MOUNT = f"""\
       volumes: [{{name: data, persistentVolumeClaim: {{claimName: {CLAIM}}}}}]
 """
 """What a team adds to the chart, which makes the claim and does not mount it. Its pods take no SIGTERM."""
+MORE = "extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: notes}}]\n"
+"""An object that the release does not have."""
+MISTAKE = "nodeSelector: {disk: none-has-this}"
+MISTAKE_OF = '"disk": "none-has-this"'
+LATER_STEPS = [
+    ("label", "label"),
+    ("annotate", "annotate"),
+    ("patch", "patch"),
+    ("delete", "delete secret,configmap"),
+]
+"""The steps after the new pods are there: the verb to be killed at, and the command that it is."""
 
 
 def install(node: Node, namespace: str, folder: Path) -> None:
@@ -84,37 +97,56 @@ def test_a_running_release_is_taken_over_put_back_and_taken_over_again(
     secret = instance_secret(node, namespace)
     adopter = Adopter(node, namespace, RELEASE, tmp_path)
 
-    def adopt(*arguments: str, kill: str = "") -> str:
-        done = adopter("--apply", "--yes", *arguments, kill=kill, kubelet=False)
+    def adopt(kill: str = "", verb: str = "") -> str:
+        done = adopter("--apply", "--yes", kill=kill, verb=verb, kubelet=False)
         assert done.code == (-9 if kill else 0), done
         return done.stdout
 
+    def stopped(step: str, verb: str = "") -> None:
+        assert f"kubectl {step}" in adopt(kill="after", verb=verb).splitlines()[-1]
+
     with watched(node, namespace, CLAIM) as writers:
-        assert "kubectl apply set-last-applied" in adopt(kill="after").splitlines()[-1]
-        assert "kubectl apply --namespace" in adopt(kill="after").splitlines()[-1]
-        # The pods are being replaced. Who is not sure goes back right now.
+        stopped("apply set-last-applied")
+        right = f"{adopter.overlay.read_text()}\n{MORE}"
+        adopter.overlay.write_text(right.replace("\nbackend:\n", f"\nbackend:\n  {MISTAKE}\n"))
+        stopped("apply --namespace")
+        wait_until(lambda: MISTAKE_OF in json.dumps(pods(node, namespace, app=APPS[0])), "a pod that never starts")
+        adopter.overlay.write_text(right)
+        stopped(f"delete pod/{POD}", "delete")
+        # The next pod starts. Who is not sure goes back right now.
         back = adopter("--rollback", kubelet=False)
         assert back.code == 0, back
-        node.run("bash", "-euo", "pipefail", "-c", back.stdout)
+        go_back(node, back.stdout)
         wait_for_pods(node, namespace, *APPS)
         line = start_line(node, namespace, POD)
         assert line
         assert line["env"]["AWS_ENDPOINT_URL_S3"] == "true", "the release's own setting is back"
-        starts = line["starts"]
+        assert "ConfigMap/notes" not in snapshot(node, namespace)
 
-        adopt()
-        started(node, namespace, starts + 1, secret)
+        for verb, step in LATER_STEPS:
+            stopped(step, verb)
+        started(node, namespace, line["starts"] + 1, secret)
+        assert adopt() == f"{RELEASE}: adopted already, there is nothing to do\n"
         line = start_line(node, namespace, POD)
         assert line
         assert "AWS_ENDPOINT_URL_S3" not in line["env"]
 
     assert writers.most == 1, "two backends had the volume at one moment"
-    assert len(writers.containers) >= starts + 1
+    assert len(writers.containers) >= 3, "of the release, of the release put back, of the environment"
     assert {name: uid for name, uid in uids(before).items() if "helm.release" not in name}.items() <= uids(
         snapshot(node, namespace)
     ).items()
     helm_can_do_nothing(node, namespace)
     a_later_apply_removes(node, namespace, adopter.folder)
+
+
+def go_back(node: Node, script: str) -> None:
+    """Run the commands of the way back, which are interrupted after each change and begun again."""
+    commands = [line for line in script.splitlines() if not line.startswith("#")]
+    changes = [number for number, command in enumerate(commands, 1) if re.search(r"kubectl (apply|delete)", command)]
+    assert len(changes) >= 3, commands
+    for number in (*changes, len(commands)):
+        node.run("bash", "-euo", "pipefail", "-c", "\n".join(commands[:number]))
 
 
 def helm_can_do_nothing(node: Node, namespace: str) -> None:

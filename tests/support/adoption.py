@@ -22,6 +22,8 @@ from tests.support.processes import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("configmaps", "services", "statefulsets", "deployments", "ingresses", "persistentvolumeclaims")
 _BETWEEN_LOOKS_S = 0.2
+_PATIENCE_S = 300
+"""How long the pods of a real node may take."""
 _SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 _CONTROLLERS_OWN = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
 
@@ -118,8 +120,10 @@ class Adopter:
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=environment)
             try:
-                what = f"the end of {command}"
-                wait_until(lambda: self._ended(process, kubelet=kubelet), what, _BETWEEN_LOOKS_S)
+                if kubelet:
+                    what = f"the end of {command}"
+                    wait_until(lambda: self._ended_beside_a_kubelet(process), what, _BETWEEN_LOOKS_S)
+                process.wait(timeout=_PATIENCE_S)
             finally:
                 process.kill()
                 process.wait()
@@ -127,9 +131,8 @@ class Adopter:
             errors.seek(0)
             return Done(process.returncode, out.read(), errors.read())
 
-    def _ended(self, process: subprocess.Popen[bytes], *, kubelet: bool) -> bool:
-        if kubelet:
-            self.cluster.be_kubelet(self.namespace)
+    def _ended_beside_a_kubelet(self, process: subprocess.Popen[bytes]) -> bool:
+        self.cluster.be_kubelet(self.namespace)
         return process.poll() is not None
 
 
