@@ -12,7 +12,7 @@ import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-from tests.support import secret_search
+from tests.support import secret_watch
 
 # What synth remembers of the tests' runs is not kept in the cache of whoever runs them.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="convex-k8s-cache-")
@@ -63,8 +63,8 @@ PROCESSES = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """Search what every test leaves behind for secret values."""
-    secret_search.install()
-    config.pluginmanager.register(secret_search)
+    secret_watch.install(config)
+    config.pluginmanager.register(secret_watch)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -18,6 +18,7 @@ from tests.support.command_line import Done, run
 from tests.support.convex_standin import Standin, standin
 from tests.support.kubectl_stub import KubectlStub
 from tests.support.overlay_cases import ROOT
+from tests.support.secret_watch import saw_output
 
 SECRET, OTHER_SECRET = "5a" * 32, "a5" * 32
 THERE = {"messages": ['{"_id":"m1","body":"hello"}']}
@@ -68,11 +69,11 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting
 
 def at_a_terminal(setting: Setting, answer: str) -> tuple[int, str]:
     """Run it at a terminal of its own, and type this at the question; its exit code and what the terminal showed."""
+    words = [sys.executable, str(ROOT / "main.py"), *setting.words("--from", setting.file)]
     program, terminal = pty.fork()
     if program == 0:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the tests may have it ignored
         signal.alarm(PATIENCE_S)
-        words = [sys.executable, str(ROOT / "main.py"), *setting.words("--from", setting.file)]
         os.execv(sys.executable, words)  # noqa: S606
     shown = b""
     while QUESTION.encode() not in shown:
@@ -84,6 +85,7 @@ def at_a_terminal(setting: Setting, answer: str) -> tuple[int, str]:
         shown += read
     _, status = os.waitpid(program, 0)
     os.close(terminal)
+    saw_output(words, shown, None)
     return os.waitstatus_to_exitcode(status), shown.decode().replace("\r\n", "\n")
 
 

@@ -193,7 +193,7 @@ def test_local_needs_two_commands_and_no_secret(
         f'for word in "$@"; do [ "$word" = exec ] && exec printf "%s\\n" convex-self-hosted {secret}; done\n'
         f'exec {real} "$@"\n'
     )
-    (tmp_path / "kubectl").chmod(0o755)
+    (tmp_path / "kubectl").chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     not_yet = main("admin-key", "local")
     assert not_yet.code == 1

@@ -31,6 +31,7 @@ from tests.support.certificates import Authority
 from tests.support.command_line import Done, assert_none_of, decoded, on_samples, run
 from tests.support.kubectl_stub import KubectlStub
 from tests.support.overlay_cases import CASES, DATA, ROOT, Case, case, environment_of
+from tests.support.secret_watch import saw_output
 
 HIDDEN = "hunter2"
 """Stands in values that must never be shown."""
@@ -456,6 +457,7 @@ def test_what_is_typed_at_a_terminal_is_not_shown(tmp_path: Path) -> None:
         b"postgresql://USER:PASSWORD@HOST:5432; not shown): "
     )
     assert HIDDEN.encode() not in shown
+    saw_output(["main.py", *arguments[2:]], shown, None)
     assert decoded(file.read_text())[POSTGRES]["DATABASE_URL"] == URL
 
 

@@ -18,6 +18,7 @@ from tests.support.api_client import Object
 from tests.support.command_line import Done, program
 from tests.support.control_plane import ControlPlane
 from tests.support.processes import wait_until
+from tests.support.secret_watch import saw_output
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("configmaps", "services", "statefulsets", "deployments", "ingresses", "persistentvolumeclaims")
@@ -129,7 +130,9 @@ class Adopter:
                 process.wait()
             out.seek(0)
             errors.seek(0)
-            return Done(process.returncode, out.read(), errors.read())
+            done = Done(process.returncode, out.read(), errors.read())
+            saw_output(command, done.stdout, done.stderr)
+            return done
 
     def _ended_beside_a_kubelet(self, process: subprocess.Popen[bytes]) -> bool:
         self.cluster.be_kubelet(self.namespace)

@@ -38,6 +38,7 @@ class Pod:
 
     def __init__(self, folder: Path, *, api_server: str, ca_pem: bytes, token: str, namespace: str) -> None:
         self.folder, self.token = folder, token
+        (folder / "arguments").touch(mode=0o600)  # the image's generate_key takes the instance secret there
         account, programs = folder / "serviceaccount", folder / "bin"
         account.mkdir()
         (account / "token").write_text(token)

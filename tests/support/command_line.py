@@ -15,7 +15,7 @@ import yaml
 
 from convexctl import cli
 from tests.support.overlay_cases import SAMPLES
-from tests.support.secret_search import saw_output
+from tests.support.secret_watch import saw_output
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,6 @@ class Done:
     code: int
     stdout: str
     stderr: str
-
-    def __post_init__(self) -> None:
-        saw_output(self.stdout, self.stderr)
 
     def secrets(self) -> dict[str, dict[str, str]]:
         """The Secrets of a YAML stream on standard output, decoded: by name, then key."""
@@ -71,6 +68,7 @@ def program(*arguments: object, environment: Mapping[str, str] | None = None) ->
     finally:
         os.environ.clear()
         os.environ.update(before)
+    saw_output(["main.py", *map(str, arguments)], out.getvalue(), errors.getvalue())
     return Done(code, out.getvalue(), errors.getvalue())
 
 

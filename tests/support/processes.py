@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.secret_watch import saw_output
+
 PATIENCE_S = 60
 """How long to wait for what takes a second or two on an idle machine."""
 
@@ -73,9 +75,10 @@ class Processes:
 
     def stop(self) -> None:
         """Kill them all, the last one first, and wait until they are gone: none has anything to lose."""
-        for process in reversed(self._running.values()):
+        for name, process in reversed(self._running.items()):
             process.kill()
             process.wait()
+            saw_output([name], self._log(name).read_bytes(), None)
         self._running.clear()
 
     def _log(self, name: str) -> Path:
