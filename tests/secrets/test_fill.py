@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from convexctl.errors import UserError
 from convexctl.secrets.admin_key import make_admin_key, open_admin_key
 from convexctl.secrets.fill import Filled, fill
 from convexctl.secrets.instance import Instance, find_instance
@@ -103,6 +104,167 @@ def test_a_given_instance_secret_does_not_replace_the_clusters(given: str, warne
 def test_a_key_names_a_value_where_it_is_clear(entry: Entry, names: list[str]) -> None:
     others = (Entry("b", "twice", "AWS_ACCESS_KEY_ID"), Entry("b", "name", "INSTANCE_NAME"))
     assert variable_names(Plan(overlay_of(OVERLAY).values, (entry, *others), ()), entry) == names
+
+
+SERVER = """
+instance: {existingSecret: instance}
+postgres: {enabled: true, existingSecret: db}
+imagePullSecrets: [{name: pull}]
+"""
+GIVEN = {
+    "POSTGRES_URL": "postgres://u:hunter2@db",
+    "INSTANCE_NAME": "shop",
+    "AWS_ACCESS_KEY_ID": "AKID-of-nobody",
+    "AWS_SECRET_ACCESS_KEY": "hunter2/hunter2",
+    "AWS_REGION": "auto",
+}
+
+
+def server_plan(more: str = "") -> Plan:
+    environment = environment_of(SERVER + more)
+    return plan_secrets(environment.overlay.values, environment.manifests)
+
+
+def origins(filled: Filled) -> dict[str, str]:
+    return {entry.variable or entry.key: origin for entry, origin in filled.origins.items()}
+
+
+def test_what_is_given_is_taken_and_what_is_optional_is_left_out() -> None:
+    filled = fill(server_plan(), known(given=GIVEN))
+    found = origins(filled)
+    assert {found[name] for name in GIVEN} == {f"{name}, from the test" for name in GIVEN}
+    assert found["S3_ENDPOINT_URL"] == "left out: S3_ENDPOINT_URL is not given, so files go to Amazon S3"
+    assert found["DOCKER_CONFIG_FILE"] == "left out: DOCKER_CONFIG_FILE is not given; a private registry needs it"
+    assert found["INSTANCE_SECRET"] == "NEW, generated"
+    assert "db/INSTANCE_NAME" in map(str, filled.values)
+    values = {entry.variable: value.decode() for entry, value in filled.values.items()}
+    assert open_admin_key(values["CONVEX_SELF_HOSTED_ADMIN_KEY"], "shop", values["INSTANCE_SECRET"])
+    assert "hunter2" not in repr(filled)
+
+
+def test_everything_that_is_missing_or_wrong_is_named_at_once() -> None:
+    with pytest.raises(UserError) as caught:
+        fill(server_plan(), known(given={"POSTGRES_URL": "db", "AWS_REGION": "auto"}))
+    lines = str(caught.value).splitlines()
+    assert [line.partition(" ")[0] for line in lines[:-1]] == [
+        "POSTGRES_URL,",
+        "INSTANCE_NAME",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ]
+    assert lines[-1].startswith("4 values are missing or wrong; nothing was written")
+    with pytest.raises(UserError, match="1 value is missing or wrong"):
+        fill(server_plan(), known(given={**GIVEN, "POSTGRES_URL": "db"}))
+
+
+def test_who_is_asked_may_leave_out_what_is_optional_and_is_asked_until_it_is_right() -> None:
+    answers = iter(["db", *GIVEN.values(), "", ""])
+    asked: list[tuple[str, int]] = []
+
+    def ask(entry: Entry, problems: list[str]) -> str:
+        asked.append((entry.variable, len(problems)))
+        return next(answers)
+
+    found = origins(fill(server_plan(), known(), ask=ask))
+    assert asked[:3] == [("POSTGRES_URL", 0), ("POSTGRES_URL", 1), ("INSTANCE_NAME", 0)]
+    assert found["POSTGRES_URL"] == "asked for"
+    assert found["S3_ENDPOINT_URL"] == "left out, so files go to Amazon S3"
+
+
+def test_an_instance_is_not_renamed_and_a_file_that_is_gone_is_told() -> None:
+    there = known({("db", "INSTANCE_NAME"): "other"}, given={**GIVEN, "DOCKER_CONFIG_FILE": "/no/such/file"})
+    with pytest.raises(UserError) as caught:
+        fill(server_plan(), there)
+    renamed, gone, _ = str(caught.value).splitlines()
+    assert "it would rename the instance, which is named other in the cluster" in renamed
+    assert "the file cannot be read: No such file or directory" in gone
+
+
+def test_a_wrong_value_in_the_cluster_is_told_with_its_remedy() -> None:
+    with pytest.raises(UserError, match=r"db/DATABASE_URL in the cluster: .*; give POSTGRES_URL"):
+        fill(
+            server_plan(),
+            known(
+                {("db", "DATABASE_URL"): "db"},
+                given={name: value for name, value in GIVEN.items() if name != "POSTGRES_URL"},
+            ),
+        )
+
+
+def test_other_keys_of_a_secret_stay() -> None:
+    there = ClusterSecret("kubernetes.io/basic-auth", {"INSTANCE_SECRET": OWN.encode(), "password": b"x"}, {})
+    filled = fill(plan(), Known(cluster={"instance": there}))
+    assert filled.types == {"instance": "kubernetes.io/basic-auth"}
+    assert filled.values[Entry("instance", "password", "", optional=True)] == b"x"
+    assert origins(filled)["password"].startswith("kept: the cluster's Secret has it")
+    sealed = fill(plan(), Known(cluster={"instance": there}, sealed={"instance": {"INSTANCE_SECRET", "password"}}))
+    assert origins(sealed)["password"] == "stays sealed as it is"
+
+
+class TestRotation:
+    def test_a_new_secret_comes_with_a_new_key_and_a_warning(self) -> None:
+        filled = fill(plan(), known({INSTANCE: OWN, ADMIN_KEY: KEY}), rotate=True)
+        assert became(filled) == {INSTANCE: "new", ADMIN_KEY: "new"}
+        assert filled.values[Entry(*INSTANCE, "INSTANCE_SECRET")] != OWN.encode()
+        assert [text.partition(":")[0] for text in filled.warnings] == ["ROTATED"]
+
+    def test_the_given_one_is_taken_unless_it_is_the_old_one(self) -> None:
+        filled = fill(plan(), known({INSTANCE: OWN}, given={"INSTANCE_SECRET": OTHER}), rotate=True)
+        assert filled.values[Entry(*INSTANCE, "INSTANCE_SECRET")] == OTHER.encode()
+        with pytest.raises(UserError, match="it is the instance secret that is there: leave it out to get a new one"):
+            fill(plan(), known({INSTANCE: OWN}, given={"INSTANCE_SECRET": OWN}), rotate=True)
+
+    @pytest.mark.parametrize(
+        ("overlay", "said"),
+        [
+            ("backend: {persistence: {enabled: true}}", "is on the backend's volume, not in a Secret"),
+            (
+                "{instance: {name: a}, postgres: {enabled: true}, secrets: {provider: bootstrap}}",
+                "is not made here (secrets.provider is bootstrap)",
+            ),
+        ],
+    )
+    def test_where_no_secret_is_written_there_is_none_to_rotate(self, overlay: str, said: str) -> None:
+        environment = environment_of(overlay)
+        its_plan = plan_secrets(environment.overlay.values, environment.manifests)
+        with pytest.raises(UserError) as caught:
+            fill(its_plan, known(), rotate=True)
+        assert said in str(caught.value)
+
+
+class TestASecretThatIsElsewhere:
+    """The instance secret is not in the cluster's Secret: the running pod, or nobody, has it."""
+
+    @staticmethod
+    def running() -> Instance:
+        return Instance("prod", OWN, "the pod convex-backend-0")
+
+    @pytest.mark.parametrize(
+        ("given", "warnings"),
+        [({}, 0), ({"INSTANCE_SECRET": OWN}, 0), ({"INSTANCE_SECRET": OTHER}, 1)],
+        ids=["not given", "same", "other"],
+    )
+    def test_the_pods_is_taken_over(self, given: dict[str, str], warnings: int) -> None:
+        filled = fill(plan(), Known(sources=[Source("the test", given)], instance=self.running))
+        assert filled.values[Entry(*INSTANCE, "INSTANCE_SECRET")] == OWN.encode()
+        assert len(filled.warnings) == warnings
+
+    def test_a_given_one_is_taken_if_nobody_has_one(self) -> None:
+        filled = fill(plan(), known(given={"INSTANCE_SECRET": OTHER}))
+        assert filled.values[Entry(*INSTANCE, "INSTANCE_SECRET")] == OTHER.encode()
+        assert filled.warnings == []
+        with pytest.raises(UserError, match="INSTANCE_SECRET, from the test: "):
+            fill(plan(), known(given={"INSTANCE_SECRET": "short"}))
+
+    def test_one_that_may_be_out_of_reach_is_not_replaced(self) -> None:
+        with pytest.raises(
+            UserError, match=r"instance/INSTANCE_SECRET: the pod runs\. With another one every admin key"
+        ):
+            fill(plan(), Known(out_of_reach=lambda: "the pod runs"))
+
+    def test_one_in_the_cluster_that_the_backend_refuses_is_told(self) -> None:
+        with pytest.raises(UserError, match=r"in the cluster: .*; the backend would not start with it; --rotate"):
+            fill(plan(), known({INSTANCE: "short"}))
 
 
 class TestFindInstance:
