@@ -276,7 +276,6 @@ def _start(cluster: ControlPlane, processes: Processes, folder: Path, prefix: Se
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={keys}",
         f"--service-account-signing-key-file={keys}",
-        "--enable-priority-and-fairness=false",
     )
     start("kubectl", "proxy", f"--unix-socket={cluster.socket}")
     processes.wait_until(cluster.api.is_ready, "the API server")
