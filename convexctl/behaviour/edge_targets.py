@@ -58,7 +58,7 @@ class Targets:
         pods = self.manifests.pods_with(place.namespace, selector)
         if not pods:
             return None, f"no pod among the manifests has the labels that Service {place.name} selects"
-        wanted = port.get("targetPort") if port.get("targetPort") is not None else port.get("port")
+        wanted = port.get("targetPort") or port.get("port")
         known = (id(pods), text(wanted), isinstance(wanted, str))
         if known not in self._targets:
             found = (self.in_pod(pod, wanted) for pod in pods)

@@ -30,14 +30,16 @@ def _traffic(old: _Manifests, new: _Manifests) -> Iterator[str]:
     for name, policy in after.items():
         if name in before:
             continue
-        types = dig(policy, "spec", "policyTypes")
-        listed = [way for way, kind in (("to", "Ingress"), ("from", "Egress")) if kind in (types or ())]
+        unsaid = ("Ingress", "Egress") if dig(policy, "spec", "egress") else ("Ingress",)
+        types = dig(policy, "spec", "policyTypes") or unsaid
+        listed = [way for way, kind in (("to", "Ingress"), ("from", "Egress")) if kind in types]
         if listed:
             allowed = _callers(policy)
-            who = _labels(dig(policy, "spec", "podSelector", "matchLabels")) or "every pod"
+            labels = _labels(dig(policy, "spec", "podSelector", "matchLabels"))
+            who = f"the pods {labels}" if labels else "every pod"
             callers = f". Callers: {allowed}" if "to" in listed and allowed else ""
             yield (
-                f"NetworkPolicy/{name} is new: connections {' and '.join(listed)} the pods {who} that no policy lists "
+                f"NetworkPolicy/{name} is new: connections {' and '.join(listed)} {who} that no policy lists "
                 f"stop and time out (README.md has the table of flows){callers}"
             )
     if before and not after:

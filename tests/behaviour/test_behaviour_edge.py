@@ -23,6 +23,15 @@ def only_route(*manifests: dict[str, Any]) -> Route:
     return route
 
 
+@pytest.mark.parametrize("target", [None, 0, "", 3210, "api"])
+def test_a_service_without_a_target_leads_to_the_port_of_its_own_number(target: object) -> None:
+    """Kubernetes fills in the number of the port for a target that is left out, 0 or empty."""
+    to_api = service("direct", "convex", {"api": (3210, target)})
+    (route,) = edge(to_api, ingress({"x.example.com": [("/", "direct", 3210)]})).routes
+    assert route.target is not None
+    assert (route.role, route.target.port) == ("api", 3210)
+
+
 @pytest.mark.parametrize(
     ("name", "port", "role", "number"),
     [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convexctl.behaviour.quantities import quantity
+from convexctl.behaviour.quantities import integer, quantity
 from tests.support.convex_manifests import TAG, backend, only_backend
 
 
@@ -362,3 +362,24 @@ def test_memory() -> None:
 )
 def test_quantities(text: str, value: int | None) -> None:
     assert quantity(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "value"),
+    [
+        ("+07", None, 7),
+        ("-1", None, -1),
+        ("-1", 0, None),
+        ("0", 1, None),
+        ("1", 1, 1),
+        ("-9223372036854775808", None, -(2**63)),
+        ("-9223372036854775809", None, None),
+        ("9223372036854775808", None, None),
+        ("9223372036854775808", 0, 2**63),
+        ("18446744073709551616", 0, None),
+        ("1.0", None, None),
+        (" 1", None, None),
+    ],
+)
+def test_integers_of_rust(text: str, least: int | None, value: int | None) -> None:
+    assert integer(text, least) == value

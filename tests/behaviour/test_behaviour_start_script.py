@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from convexctl.behaviour.variables import Reading
-from tests.support.convex_manifests import backend, only_backend
+from tests.support.convex_manifests import backend, config_map, mounted, only_backend
 
 ENDING = "\nexec ./run_backend.sh"
 CONDITION = "a condition of the start script leaves it unset"
@@ -145,6 +145,23 @@ def test_what_may_set_anything(script: str, reader: str) -> None:
 def test_what_is_set_before_it_may_be_set_again(script: str, unless: str) -> None:
     reading = started(script)
     assert (reading.text, reading.unless) == ("one", unless)
+
+
+@pytest.mark.parametrize(
+    ("first", "value", "unless"),
+    [
+        ("#!/bin/sh", "one", ""),
+        ("#!/usr/bin/env bash", "one", ""),
+        ("#!/usr/bin/env python3", None, "start.sh, which starts the backend, sets A"),
+        ("# sh", None, "start.sh, which starts the backend, sets A"),
+    ],
+)
+def test_a_script_in_a_file_is_read_if_it_is_a_shells(first: str, value: str | None, unless: str) -> None:
+    script = config_map("scripts", {"start.sh": f"{first}\nexport A=one\nexec ./run_backend.sh\n"})
+    container = {"command": ["/start/start.sh"], **mounted("/start", "scripts")}
+    pod = {"volumes": [{"name": "scripts", "configMap": {"name": "scripts", "defaultMode": 0o755}}]}
+    reading = only_backend(backend(container=container, pod=pod), script).environment.read("A")
+    assert (reading.text or None, reading.unless) == (value, unless)
 
 
 def test_a_variable_before_the_entry_point_is_for_it_alone() -> None:

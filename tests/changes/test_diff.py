@@ -377,7 +377,12 @@ POLICY = f"{INGRESS}\nnetworkPolicy: {{enabled: true, ingressNSMatchLabels: {{ku
 BUCKET = "backup: {enabled: true, s3: {bucket: old-backups, region: eu, existingSecret: b}}"
 CLAIM = "backup: {enabled: true, destination: claim, claim: {existingClaim: new-claim}}"
 REMARKS = [
-    ("a policy", INGRESS, POLICY, ["default-deny is new", "Callers: namespace traefik on 3210, 3211", "on 6791"]),
+    (
+        "a policy",
+        INGRESS,
+        POLICY,
+        ["the pods app.kubernetes.io/", "Callers: namespace traefik on 3210, 3211", "on 6791"],
+    ),
     ("no policy", POLICY, INGRESS, ["no NetworkPolicy is left"]),
     (
         "another place of backups",
@@ -404,6 +409,22 @@ def test_what_a_change_means_is_said(before: str, after: str, said: list[str]) -
     assert len(found) == len(said)
     for sentence, part in zip(found, said, strict=True):
         assert part in sentence
+
+
+@pytest.mark.parametrize(
+    ("spec", "listed"),
+    [
+        ({}, "to"),
+        ({"egress": [{}]}, "to and from"),
+        ({"policyTypes": ["Egress"], "ingress": [{}]}, "from"),
+        ({"policyTypes": ["Ingress", "Egress"]}, "to and from"),
+    ],
+)
+def test_a_policy_without_types_lists_connections_to_the_pods(spec: dict[str, object], listed: str) -> None:
+    """And from them if it has rules for that, as the API server fills in."""
+    policy = {"kind": "NetworkPolicy", "metadata": {"name": "own"}, "spec": {"podSelector": {}, **spec}}
+    (said,) = remarks([], [policy])
+    assert said.startswith(f"NetworkPolicy/own is new: connections {listed} every pod that no policy lists")
 
 
 def test_each_form_says_what_a_change_means(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

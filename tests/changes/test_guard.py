@@ -578,6 +578,24 @@ def test_a_claim_template_is_in_the_way_of_the_same_workload_alone(
     assert any("kubectl apply" in command for command in claim.explanation.commands) is bool(in_place)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("fast", "'-'", "fast -> none"),
+        ("'-'", "fast", "none -> fast"),
+        ("''", "fast", "default -> fast"),
+        ("fast", "slow", "fast -> slow"),
+    ],
+)
+def test_no_class_is_a_class_of_its_own(old: str, new: str, said: str) -> None:
+    before, after = (
+        side_of("test", environment_of(VOLUME.replace("storageClassName: fast", f"storageClassName: {name}")).manifests)
+        for name in (old, new)
+    )
+    assert before and after
+    assert [str(each) for each in changes(before, after)] == [f"claim-class: {said}"]
+
+
 def lines_of(done: Done) -> str:
     """The lines for the overlay that a message ends with."""
     _, _, rest = done.stderr.partition("\nacknowledge:")

@@ -166,6 +166,7 @@ WRONG: list[tuple[str, Struct, Place]] = [
     ("Any", {"kind": "Any", "metadata": {"finalizers": ["orphan", "foregroundDeletion"]}}, ("metadata", "finalizers")),
 ]  # fmt: skip
 RIGHT: list[tuple[str, Struct]] = [
+    ("HorizontalPodAutoscalerSpec", {**TARGET, "minReplicas": 2}),
     ("HorizontalPodAutoscalerSpec", {**TARGET, "minReplicas": 2, "maxReplicas": 2}),
     ("HorizontalPodAutoscalerSpec", {**TARGET, "minReplicas": 0, "maxReplicas": 2, "metrics": [{"type": "External"}]}),
     ("MetricSpec", {"type": "Object", "object": {"target": {"value": 1}}}),

@@ -7,11 +7,11 @@ import pytest
 from convexctl.errors import UserError
 from convexctl.secrets.admin_key import make_admin_key, open_admin_key
 from convexctl.secrets.fill import Filled, fill
-from convexctl.secrets.instance import Instance, find_instance
+from convexctl.secrets.instance import Instance, find_instance, find_name
 from convexctl.secrets.plan import Entry, Plan, plan_secrets, variable_names
 from convexctl.secrets.sources import Known, Source
 from convexctl.secrets.value_rules import generate_instance_secret
-from convexctl.tools.kubectl import ClusterSecret, Kubectl
+from convexctl.tools.kubectl import ClusterSecret, Kubectl, KubectlError
 from tests.support.overlay_cases import environment_of, overlay_of
 
 OVERLAY = """
@@ -269,17 +269,82 @@ class TestASecretThatIsElsewhere:
 
 class TestFindInstance:
     @pytest.fixture(autouse=True)
-    def cluster(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        secret = ClusterSecret("Opaque", {"INSTANCE_SECRET": OWN.encode()}, {})
-        monkeypatch.setattr(Kubectl, "secrets", lambda *_: {"instance": secret})
+    def cluster(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, ClusterSecret]:
+        """The Secrets that the cluster has; the backend's pod has an instance secret of its own in `pod`."""
+        self.pod: list[str] | None = None
+        secrets: dict[str, ClusterSecret] = {}
+        monkeypatch.setattr(Kubectl, "secrets", lambda *_: secrets)
         monkeypatch.setattr(Kubectl, "place", lambda _: "here")
+        monkeypatch.setattr(Kubectl, "read_files", lambda *_: self.pod)
+        return secrets
 
     @pytest.mark.parametrize(
         ("given", "notes"),
         [({}, 0), ({"INSTANCE_SECRET": OWN}, 0), ({"INSTANCE_SECRET": OTHER}, 1)],
         ids=["not given", "same", "other"],
     )
-    def test_the_clusters_counts(self, given: dict[str, str], notes: int) -> None:
+    def test_the_clusters_counts(self, cluster: dict[str, ClusterSecret], given: dict[str, str], notes: int) -> None:
+        cluster["instance"] = ClusterSecret("Opaque", {"INSTANCE_SECRET": OWN.encode()}, {})
         found = find_instance(overlay_of(OVERLAY).values, Kubectl(), given)
         assert found == Instance("prod", OWN, "the Secret instance, here", found.notes)
         assert len(found.notes) == notes
+
+    def test_then_the_running_pods(self) -> None:
+        self.pod = ["ignored\n", f"{OWN}\n"]
+        found = find_instance(overlay_of(OVERLAY).values, Kubectl(), {})
+        assert found == Instance("prod", OWN, "the pod convex-backend-0, here")
+        server = find_instance(overlay_of(SERVER).values, Kubectl(), {})
+        assert (server.name, server.secret) == ("ignored", OWN)
+
+    def test_then_the_environments(self) -> None:
+        nowhere = "not in the Secret instance, key INSTANCE_SECRET, nor in a running pod convex-backend-0 (here)"
+        found = find_instance(overlay_of(OVERLAY).values, Kubectl(), {"INSTANCE_SECRET": OWN})
+        assert found == Instance("prod", OWN, "INSTANCE_SECRET of the environment", (nowhere,))
+        unasked = find_instance(overlay_of(OVERLAY).values, None, {"INSTANCE_SECRET": OWN})
+        assert unasked.notes == ("the cluster was not asked",)
+
+    @pytest.mark.parametrize(
+        ("overlay", "given", "said"),
+        [
+            (OVERLAY, {}, "no instance secret was found: not in the Secret instance, key INSTANCE_SECRET, nor in a"),
+            (
+                "backend: {persistence: {enabled: true}}\ns3: {enabled: false}",
+                {},
+                "found: not in a running pod convex-",
+            ),
+            (SERVER, {"INSTANCE_SECRET": OWN}, "no instance name was found: "),
+            (OVERLAY, {"INSTANCE_SECRET": "short"}, "the instance secret (INSTANCE_SECRET of the environment): "),
+            (SERVER, {"INSTANCE_SECRET": OWN, "INSTANCE_NAME": "a b"}, "the instance name: "),
+        ],
+        ids=["no secret", "none is named", "no name", "a wrong secret", "a wrong name"],
+    )
+    def test_what_is_nowhere_or_wrong_is_told_with_the_places(
+        self, overlay: str, given: dict[str, str], said: str
+    ) -> None:
+        with pytest.raises(UserError) as caught:
+            find_instance(overlay_of(overlay).values, Kubectl(), given)
+        assert said in str(caught.value)
+
+    def test_a_cluster_that_does_not_answer_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> dict[str, ClusterSecret]:
+            raise KubectlError("no answer")
+
+        monkeypatch.setattr(Kubectl, "secrets", fail)
+        found = find_instance(overlay_of(OVERLAY).values, Kubectl(), {"INSTANCE_SECRET": OWN})
+        assert found.notes == ("the cluster cannot be asked: no answer",)
+        assert find_name(overlay_of(SERVER).values, Kubectl(), {"INSTANCE_NAME": "shop"}) == (
+            "shop",
+            "INSTANCE_NAME of the environment",
+        )
+
+    def test_the_name_alone(self, cluster: dict[str, ClusterSecret]) -> None:
+        values = overlay_of(SERVER).values
+        assert find_name(overlay_of(OVERLAY).values, Kubectl(), {}) == ("prod", "the overlay")
+        with pytest.raises(
+            UserError, match=r"not in the Secret db, key INSTANCE_NAME \(here\); INSTANCE_NAME is not set"
+        ):
+            find_name(values, Kubectl(), {})
+        with pytest.raises(UserError, match="no instance name was found: the cluster was not asked"):
+            find_name(values, None, {})
+        cluster["db"] = ClusterSecret("Opaque", {"INSTANCE_NAME": b"shop"}, {})
+        assert find_name(values, Kubectl(), {"INSTANCE_NAME": "no"}) == ("shop", "the Secret db, here")
