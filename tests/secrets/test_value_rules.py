@@ -82,6 +82,7 @@ def test_a_database_url_that_the_backend_takes(engine: Engine, url: str) -> None
         pytest.param("postgres", f"postgres://u:x/{HIDDEN}@db:5432", "unescaped `/` in it", id="/"),
         pytest.param("mysql", f"mysql://u:x/{HIDDEN}@db:3306", "write %2F", id="mysql: /"),
         pytest.param("postgres", f"postgres://u:x?{HIDDEN}@db:5432", "unescaped `?` in it", id="?"),
+        pytest.param("postgres", f"postgres://u:{HIDDEN}@x?@db", "unescaped `?` in it", id="? before the last @"),
         pytest.param("postgres", f"postgres://u:x#{HIDDEN}@db:5432", "unescaped `#` in it", id="#"),
         pytest.param("postgres", f"postgres://u:x@y/{HIDDEN}@db:5432", "unescaped `/` in it", id="@ and /"),
         pytest.param("postgres", f"postgres://u:x@y?{HIDDEN}@db:5432", "unescaped `?` in it", id="@ and ?"),
