@@ -28,7 +28,7 @@ LONGEST_DELAY_US = 600_000_000
 
 def missing_for_logind() -> str:
     """Why it cannot run here; empty if it can."""
-    return "" if shutil.which("dbus-daemon") else "dbus-daemon is not installed (Debian: apt-get install dbus-daemon)"
+    return "" if shutil.which("dbus-daemon") else "dbus-daemon is not installed (Debian: apt-get install dbus)"
 
 
 class Logind:
