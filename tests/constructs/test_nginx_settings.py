@@ -47,7 +47,7 @@ class Upstream(BaseHTTPRequestHandler):
 def served(settings: str) -> Iterator[Path]:
     """A socket on which nginx serves with these settings."""
     upstream = HTTPServer(("127.0.0.1", 0), Upstream)
-    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+    threading.Thread(target=upstream.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     with folder_that_goes("nginx") as folder:
         temporary = "".join(
             f"{kind}_temp_path t-{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

@@ -212,7 +212,7 @@ def test_http_actions_without_a_backend(capsys: pytest.CaptureFixture[str], tmp_
         def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.2", 0), Edge)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         site = f"http://127.0.0.2:{server.server_port}"
         _, checks = verify(capsys, tmp_path, url_of(backend), site=site)
