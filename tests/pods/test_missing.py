@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.api_client import Object
-from tests.support.command_line import program
+from tests.support.command_line import Done, program
 from tests.support.node import Node
 from tests.support.overlay_cases import environment_of
-from tests.support.pods import apply, light, pods, reasons, wait_for_pods, wait_until
+from tests.support.pods import PATIENCE_S, apply, light, pods, reasons, wait_for_pods, wait_until
 
 SECRET = base64.b64encode(b"0" * 64).decode()
 
@@ -85,33 +86,67 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("missing", CASES.values(), ids=CASES)
-def test_preflight_says_it_before_and_the_remedy_starts_the_pod(
-    stand_in: Node, namespace: str, tmp_path: Path, missing: Missing
-) -> None:
-    node = stand_in
-    (tmp_path / "test.yaml").write_text(missing.overlay)
-    before = missing.before(namespace)
-    if before:
-        apply(node, namespace, before)
-    where = ("preflight", "test", "--overlays", tmp_path, "-n", namespace)
+@dataclass
+class Begun:
+    """A case in a namespace of its own: what preflight said before anything was applied, and what the pod showed."""
+
+    missing: Missing
+    namespace: str
+    overlays: Path
+    said: Done
+    shown: str = ""
+
+    def look(self, node: Node) -> bool:
+        """Whether the pod shows what is missing."""
+        found = pods(node, self.namespace, app=self.missing.app)
+        self.shown = reasons(found[0]) if found else ""
+        return self.missing.shown in self.shown
+
+
+def preflight(node: Node, overlays: Path, namespace: str) -> Done:
     kubectl = {name: node.environment[name] for name in ("KUBECONFIG", "PATH")}
-    said = program(*where, environment=kubectl)
-    title, detail = missing.preflight
-    assert said.code == 1
-    (line,) = [line for line in said.stdout.splitlines() if title in line and detail in line]
+    return program("preflight", "test", "--overlays", overlays, "-n", namespace, environment=kubectl)
+
+
+@pytest.fixture(scope="module")
+def begun(stand_in: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Begun]]:
+    """All cases, each with its remedy as soon as its pod shows what is missing. They wait together.
+
+    The kubelet looks again at a pod that it cannot start only after ten seconds and more.
+    """
+    node, cases = stand_in, {}
+    try:
+        for name, missing in CASES.items():
+            folder, namespace = tmp_path_factory.mktemp("overlays"), node.namespace()
+            (folder / "test.yaml").write_text(missing.overlay)
+            if before := missing.before(namespace):
+                apply(node, namespace, before)
+            cases[name] = Begun(missing, namespace, folder, preflight(node, folder, namespace))
+            apply(node, namespace, light(environment_of(missing.overlay).manifests))
+        waiting, deadline = list(cases.values()), time.monotonic() + PATIENCE_S
+        while waiting and time.monotonic() < deadline:
+            for case in [case for case in waiting if case.look(node)]:
+                apply(node, case.namespace, case.missing.remedy(case.namespace))
+                waiting.remove(case)
+            time.sleep(0.3)
+        yield cases
+    finally:
+        for case in cases.values():
+            node.forget(case.namespace)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_preflight_says_it_before_and_the_remedy_starts_the_pod(
+    stand_in: Node, begun: dict[str, Begun], name: str
+) -> None:
+    case = begun[name]
+    title, detail = case.missing.preflight
+    assert case.said.code == 1
+    (line,) = [line for line in case.said.stdout.splitlines() if title in line and detail in line]
     assert line
-
-    apply(node, namespace, light(environment_of(missing.overlay).manifests))
-
-    def shows() -> bool:
-        found = pods(node, namespace, app=missing.app)
-        return bool(found) and missing.shown in reasons(found[0])
-
-    wait_until(shows, missing.shown)
-    apply(node, namespace, missing.remedy(namespace))
-    wait_for_pods(node, namespace, missing.app)
-    again = program(*where, environment=kubectl)
+    assert case.missing.shown in case.shown
+    wait_for_pods(stand_in, case.namespace, case.missing.app)
+    again = preflight(stand_in, case.overlays, case.namespace)
     assert not [line for line in again.stdout.splitlines() if detail in line]
 
 
