@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import yaml
 from yaml import CSafeLoader as Loader
 
 from convexctl.cli import COMMANDS
+from tests.support.command_line import program
 from tests.support.overlay_cases import ROOT, case, one
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -110,12 +112,9 @@ def write(folder: Path, size: str, *, synth: bool = True) -> None:
         f"s3: {{enabled: false}}\nbackend: {{persistence: {{enabled: true, size: {size}}}}}\n"
     )
     if synth:
-        subprocess.run(
-            [sys.executable, str(ROOT / "main.py"), "synth", "--allow-irreversible"],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-        )
+        with contextlib.chdir(folder):
+            done = program("synth", "--allow-irreversible")
+        assert done.code == 0, done.stderr
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", size)
 
