@@ -102,6 +102,7 @@ def stand_in(side: Side, tables: dict[str, list[str]]) -> list[dict[str, Any]]:
         "TABLES": json.dumps(tables),
         "TAG": TAG,
         "CLOUD_ORIGIN": "http://localhost:3210",
+        "LOOKS": "1",
     }
     container = {
         "name": "convex-backend",
@@ -128,17 +129,20 @@ def stand_in(side: Side, tables: dict[str, list[str]]) -> list[dict[str, Any]]:
     ]
 
 
-def begin(node: Node, folder: Path, side: Side, tables: dict[str, list[str]]) -> None:
-    """Apply an environment, with the stand-in instead of its workloads, and make its Secrets as a user does."""
-    overlay(folder, side.instance, side)
-    (environment,) = synthesise_all(folder, [side.instance])
-    ours = [item for item in environment.manifests if item["kind"] not in ("StatefulSet", "Deployment")]
-    apply(node, side.namespace, [*ours, *stand_in(side, tables)])
+def begin(node: Node, folder: Path, tables: dict[str, dict[str, list[str]]], *sides: Side) -> None:
+    """Apply environments, with the stand-in instead of their workloads, and make their Secrets as a user does."""
     keys = {"BACKUP_AWS_ACCESS_KEY_ID": KEY, "BACKUP_AWS_SECRET_ACCESS_KEY": SECRET}
-    done = command(node, folder, "secrets", side.instance, "--apply", "--yes", INSTANCE_SECRET=INSTANCE_SECRET, **keys)
-    assert done.code == 0, done.stderr
-    where = ("--timeout=60s", "--namespace", side.namespace)
-    node.kubectl("wait", "--for=condition=ready", "pod/convex-backend-0", *where)
+    for side in sides:
+        name = side.instance
+        overlay(folder, name, side)
+        (environment,) = synthesise_all(folder, [name])
+        ours = [item for item in environment.manifests if item["kind"] not in ("StatefulSet", "Deployment")]
+        apply(node, side.namespace, [*ours, *stand_in(side, tables.get(name, {}))])
+        done = command(node, folder, "secrets", name, "--apply", "--yes", INSTANCE_SECRET=INSTANCE_SECRET, **keys)
+        assert done.code == 0, done.stderr
+    for side in sides:
+        where = ("--timeout=60s", "--namespace", side.namespace)
+        node.kubectl("wait", "--for=condition=ready", "pod/convex-backend-0", *where)
 
 
 def command(node: Node, folder: Path, *arguments: str, **variables: str) -> Done:
@@ -163,8 +167,7 @@ def test_from_the_cron_job_into_the_bucket_and_back_into_another_backend(
     tables = {"messages": ['{"_id":"m1","body":"größer"}'], "users": ['{"_id":"u1"}', '{"_id":"u2"}']}
     prod, rehearsal = Side(node.namespace(), "prod"), Side(node.namespace(), "rehearsal")
     try:
-        begin(node, tmp_path, prod, tables)
-        begin(node, tmp_path, rehearsal, {"other": ['{"_id":"o"}']})
+        begin(node, tmp_path, {"prod": tables, "rehearsal": {"other": ['{"_id":"o"}']}}, prod, rehearsal)
 
         where = ("--namespace", prod.namespace)
         node.kubectl("create", "job", "by-hand", "--from=cronjob/convex-backup", *where)
@@ -223,7 +226,7 @@ def test_the_functions_job_pushes_once_for_each_image_or_setting(bucket: tuple[N
     side = Side(node.namespace(), "prod")
     where = ("--namespace", side.namespace)
     try:
-        begin(node, tmp_path, side, {})
+        begin(node, tmp_path, {}, side)
         jobs = set()
         for stage in ("one", "two"):
             file = tmp_path / f"{stage}.yaml"
