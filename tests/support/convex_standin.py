@@ -33,6 +33,14 @@ class Standin:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    def runs(self) -> bool:
+        """Whether it still answers, after whatever the test before did to it."""
+        try:
+            self.state()
+        except (OSError, ValueError):
+            return False
+        return True
+
     def fault(self, route: str, *, times: int = 1, **what: Any) -> None:
         """Let the next requests of a route fail: `status` and `code`, `close`, `hang`, `truncate` or `corrupt`."""
         self._post("/standin/fault", {"route": route, "times": times, **what})
@@ -71,14 +79,14 @@ def standin(
     variables = {"INSTANCE_NAME": instance, "ADMIN_KEY": key, **environment}
     if tables is not None:
         variables["TABLES"] = json.dumps(tables)
-    running = _idle.pop() if _idle else _start()
+    running = _idle.pop() if _idle and _idle[-1].runs() else _start()
     running._post("/standin/renew", variables)
     yield running
     _idle.append(running)
 
 
 _idle: list[Standin] = []
-"""Those that no test uses. One whose test failed is not used again."""
+"""Those that no test uses."""
 
 
 def _start() -> Standin:
