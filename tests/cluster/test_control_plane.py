@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import CUSTOM_GROUPS
+from tests.support import secret_watch
 from tests.support.control_plane import ControlPlane
 from tests.support.processes import wait_until
+from tests.support.secret_search import Search
+from tests.support.secrets_in_clusters import see_cluster, see_namespace
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = {"app": "it"}
@@ -70,6 +74,34 @@ def test_kinds_from_a_folder_are_served(cluster: ControlPlane, crds: list[Path])
     installed = re.findall(r"^  name: (\S+)$", "".join(path.read_text() for path in crds), re.MULTILINE)
     assert len(installed) >= len(CUSTOM_GROUPS)
     assert set(installed) <= set(served)
+
+
+def test_a_value_of_a_secret_is_found_in_other_objects(
+    cluster: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    search = Search(tmp_path / "notes")
+    monkeypatch.setattr(secret_watch, "current", search)
+    made, given, name = secrets.token_hex(32), "correct-horse-battery", {"metadata": {"name": "it"}}
+    where = f"the objects of /api/v1/namespaces/{namespace}"
+    planted: dict[str, dict[str, Any]] = {
+        "Secret": {"stringData": {"INSTANCE_SECRET": made, "password": given}},
+        "ConfigMap": {"data": {"a": f"it is {made}"}},
+        "Event": {"involvedObject": {"namespace": namespace}, "message": f"it is {given}"},
+        "Service": {"spec": {"clusterIP": "None"}, "metadata": {"name": "it", "annotations": {"a": made}}},
+    }
+    try:
+        for kind, content in planted.items():
+            cluster.create("v1", kind, name | content, namespace)
+        see_namespace(cluster.api, namespace, None)
+        assert search.settle() == [f"{where}/configmaps", f"{where}/events"]
+        cluster.api.delete("configmap", namespace, "it")
+        search = Search(tmp_path / "others")
+        monkeypatch.setattr(secret_watch, "current", search)
+        see_cluster(cluster.api)
+        assert {f"the objects of /api/v1/{kind}" for kind in ("events", "services")} <= set(search.settle())
+    finally:
+        for kind in planted:
+            cluster.api.delete(kind, namespace, "it")
 
 
 def test_nothing_stays_when_the_process_of_the_tests_is_killed(cluster: ControlPlane) -> None:

@@ -81,6 +81,19 @@ class Api:
         its = {"apiVersion": content["apiVersion"], "kind": content["kind"].removesuffix("List")}
         return [_without_managers({**its, **item}) for item in content["items"]]
 
+    def paths(self) -> tuple[str, ...]:
+        """Where all objects of each kind are, in the version that the server prefers."""
+        found: dict[tuple[str, str], str] = {}
+        for root in ("/api", "/apis"):
+            for group in self.ask("GET", root, accept=_DISCOVERY).json()["items"]:
+                name = group["metadata"].get("name", "")
+                for version in group["versions"]:
+                    prefix = "/".join(filter(None, (root, name, version["version"])))
+                    for resource in version.get("resources", []):
+                        if "list" in resource["verbs"]:
+                            found.setdefault((name, resource["resource"]), f"{prefix}/{resource['resource']}")
+        return tuple(found.values())
+
     def get(self, kind: str, namespace: str, name: str) -> Object:
         """One object, which must be there."""
         answer = self.ask("GET", self.path(kind, namespace, name))

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.api_client import Api, Object
 from tests.support.certificates import Authority
 from tests.support.processes import PATIENCE_S, Processes, folder_that_goes, free_ports, wait_until
+from tests.support.secrets_in_clusters import see_cluster
 
 ASSETS = "KUBEBUILDER_ASSETS"
 """The environment variable that names the folder with the programs, as `setup-envtest` prints it."""
@@ -231,6 +232,7 @@ def control_plane(prefix: Sequence[str] = ()) -> Iterator[ControlPlane]:
         try:
             _start(cluster, processes, folder, prefix)
             yield cluster
+            see_cluster(cluster.api)
         finally:
             processes.stop()
 

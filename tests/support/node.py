@@ -23,6 +23,7 @@ from typing import IO
 
 from tests.support.control_plane import ASSETS, RARELY_COLLECTED, ControlPlane
 from tests.support.processes import Processes, folder_that_goes, wait_until
+from tests.support.secrets_in_clusters import see_cluster, see_namespace
 
 PROGRAM = "CONVEX_K8S_NODE"
 OPERATORS = "CONVEX_K8S_OPERATORS"
@@ -72,6 +73,11 @@ class Node(ControlPlane):
         """Whether the pods run the stand-in images, which print what they got."""
         return self.home is not None
 
+    @property
+    def logs(self) -> Path | None:
+        """Where the kubelet keeps the logs of the pods."""
+        return self.home / "log" / "pods" if self.home else None
+
     def namespace(self, name: str = "", **labels: str) -> str:
         """Make a namespace as `ControlPlane` does; one without a name is this worker's own."""
         return super().namespace(name or f"{self._worker}-{next(self._numbers)}", **labels)
@@ -81,6 +87,7 @@ class Node(ControlPlane):
 
         The namespace goes first: then no controller may make a pod anew.
         """
+        see_namespace(self.api, namespace, self.logs)
         path = f"/api/v1/namespaces/{namespace}"
         self._request("DELETE", path)
         self._request("DELETE", f"{path}/pods", {"gracePeriodSeconds": 0})
@@ -135,6 +142,8 @@ def running_node(images: list[str], name: str = "pods") -> Iterator[Node]:
         processes.start("proxy", proxy, node.environment)
         processes.wait_until(node.socket.exists, "the API server's socket")
         yield node
+        if node.stands_in:
+            see_cluster(node.api, node.logs)
 
 
 @contextmanager

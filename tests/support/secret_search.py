@@ -85,8 +85,6 @@ class Search:
         notes.touch(mode=0o600)
         self.given: set[str] = set()
         self.counts: Counter[str] = Counter()
-        self.paused = False
-        self.unsearched: set[Path] = set()
         self._known: set[str] = set()
         self._runs: dict[str, str] = {}
         """Each run, with the place where it was seen first."""
@@ -113,16 +111,13 @@ class Search:
 
     def see(self, where: str, text: str | bytes | None, *, of_the_program: bool) -> None:
         """Take a text for the search."""
-        if text and not self.paused:
+        if text:
             text = text if isinstance(text, str) else text.decode(errors="replace")
             self._texts.append(Text(where, text, of_the_program))
 
-    def see_with(self, where: str, text: str | bytes, values: Iterable[str]) -> None:
-        """Take a text in which these values must not be either."""
-        text = text if isinstance(text, str) else text.decode(errors="replace")
-        self.see(where, text, of_the_program=False)
-        if has_any(values, text):
-            self._found.add(where)
+    def found(self, where: str) -> None:
+        """Take note of a place where a value is."""
+        self._found.add(where)
 
     def know(self, value: str) -> None:
         """Take note of a random value that a cluster has."""
@@ -134,7 +129,7 @@ class Search:
         """Take for the search the files that others than their owner can read."""
         for path in paths:
             try:
-                if self._is_searched(path) and not self.unsearched.intersection(path.parents):
+                if self._is_searched(path):
                     self.counts["files"] += 1
                     self._keep_runs(f"the file {path}", path.read_bytes())
             except OSError:  # gone meanwhile

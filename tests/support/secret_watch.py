@@ -34,8 +34,6 @@ _TESTS_OWN_LOOK = re.compile(r"kubeseal --recovery-unseal|kubectl .*\bget .*\bse
 
 current: Search | None = None
 _folder: Path | None = None
-NOT_YET = frozenset({"cluster", "pods"})
-"""Folders of tests that are not searched."""
 _running: list[str] = []
 """The commands that run in this process."""
 _last = ""
@@ -159,7 +157,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin a test: what it starts is watched, and nothing is given yet."""
     if current is not None:
         current.given.clear()
-        current.paused = item.path.parent.name in NOT_YET
         current.counts["tests"] += 1
         os.environ.update(_watched(os.environ))
 
@@ -171,9 +168,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if current is not None:
         if call.when == "teardown":
             current.see("pytest's captured output", "".join(text for _, text in report.sections), of_the_program=True)
-        folder = getattr(item, "funcargs", {}).get("tmp_path")
-        if current.paused and folder:
-            current.unsearched.add(folder)
         found = current.settle(item.nodeid)
         if found and report.passed:
             report.outcome = "failed"
