@@ -342,10 +342,31 @@ def test_a_cluster_of_cloudnativepg_serves_postgres_alone(
 
 
 @pytest.mark.parametrize(
+    ("bootstrap", "made"),
+    [
+        ({}, True),
+        ({"initdb": {"database": "convex"}}, True),
+        ({"initdb": {"secret": {"name": "own"}}}, False),
+        ({"recovery": {"database": "convex", "owner": "convex"}}, True),
+        ({"recovery": {"database": "convex"}}, False),
+        ({"recovery": {"owner": "convex"}}, False),
+        ({"recovery": {"database": "convex", "owner": "convex", "secret": {"name": "own"}}}, False),
+    ],
+    ids=str,
+)
+def test_a_cluster_makes_the_secret_of_a_user_that_it_makes(bootstrap: dict[str, Any], made: bool) -> None:
+    entry = secret_variable("POSTGRES_URL", "pg-app", "uri")
+    model = only_backend(backend([entry]), {**CLUSTER, "spec": {"bootstrap": bootstrap}})
+    assert model.database_outlives.value == ("pod" if made else "everything")
+
+
+@pytest.mark.parametrize(
     ("env", "value"),
     [
         ({}, 128),
         ({"POSTGRES_MAX_CONNECTIONS": "20"}, 20),
+        ({"POSTGRES_MAX_CONNECTIONS": "0"}, 0),
+        ({"POSTGRES_MAX_CONNECTIONS": "-1"}, 128),
         ({"POSTGRES_MAX_CONNECTIONS": "twenty"}, 128),
         ({"POSTGRES_MAX_CONNECTIONS": ""}, 128),
         ({"MYSQL_MAX_CONNECTIONS": "20"}, 128),

@@ -254,6 +254,10 @@ def to(name: str, port: int, path: dict[str, str] | None = None, **more: object)
 
 
 class TestGateway:
+    def test_without_a_gateway_in_sight_every_host_may_lead_there(self) -> None:
+        (route,) = edge(http_route(to("backend", 3210))).routes
+        assert (route.host, route.role) == ("", "api")
+
     def test_a_rule_without_a_match_takes_every_path(self) -> None:
         (route,) = edge(http_route(to("backend", 3210), hosts=["api.example.com"])).routes
         assert (route.host, route.path, route.path_type, route.role) == ("api.example.com", "/", "Prefix", "api")
@@ -327,3 +331,36 @@ def test_routes_to_a_component() -> None:
     model = edge(ingress({"a": [("/", "backend", "api")], "b": [("/", "board", "web")]}))
     assert [route.host for route in model.routes_to(model.backends[0])] == ["a"]
     assert [route.host for route in model.routes_to(model.dashboards[0])] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("port", "role", "problem"),
+    [
+        (None, "api", ""),
+        ("api", "api", ""),
+        (3211, "http actions", ""),
+        ("gone", "", "Service backend has no port gone"),
+    ],
+)
+def test_a_route_of_openshift(port: object, role: str, problem: str) -> None:
+    spec = {
+        "host": "a.example.com",
+        "path": "/p",
+        "to": {"name": "backend"},
+        "tls": {"termination": "edge"},
+        **({} if port is None else {"port": {"targetPort": port}}),
+    }
+    manifest = {"apiVersion": "route.openshift.io/v1", "kind": "Route", "metadata": metadata("r"), "spec": spec}
+    (route,) = edge(manifest).routes
+    assert (route.host, route.path, route.tls, route.service) == ("a.example.com", "/p", True, "backend")
+    assert (route.role, route.problem, route.source.field) == (role, problem, "spec.to")
+
+
+def test_a_route_of_openshift_to_several_services() -> None:
+    spec = {"to": {"name": "backend"}, "alternateBackends": [{"name": "board"}, {"name": "gone"}]}
+    manifest = {"apiVersion": "route.openshift.io/v1", "kind": "Route", "metadata": metadata("r"), "spec": spec}
+    assert [(route.role, route.source.field, route.problem) for route in edge(manifest).routes] == [
+        ("api", "spec.to", ""),
+        ("dashboard", "spec.alternateBackends[0]", ""),
+        ("", "spec.alternateBackends[1]", "Service gone is not among the manifests"),
+    ]

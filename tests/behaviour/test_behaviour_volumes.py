@@ -274,3 +274,46 @@ class TestInstanceSecret:
     def test_stays(self, manifests: list[dict[str, Any]], stable: bool, text: str) -> None:
         decision = only_backend(*manifests).secret_stable
         assert (decision.value, decision.text) == (stable, text)
+
+
+def test_a_mount_of_a_volume_that_the_pod_lacks_is_named_by_its_place() -> None:
+    decision = only_backend(backend(container=mounted())).data_outlives
+    assert decision.value == "nothing"
+    assert decision.source.field.endswith("containers[0].volumeMounts[data]")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reach", "field"),
+    [
+        ({"nfs": {"server": "s", "path": "/"}}, "network", "volumes[data]"),
+        ({"csi": {"driver": "efs.csi.aws.com"}}, "network", "volumes[data]"),
+        ({"csi": {"driver": "local.csi.openebs.io"}}, "node", "volumes[data]"),
+    ],
+)
+def test_how_far_a_volume_of_the_pod_reaches(kind: dict[str, Any], reach: str, field: str) -> None:
+    decision = only_backend(backend(container=mounted(), pod=volume(**kind))).volume_reach
+    assert decision is not None
+    assert (decision.value, decision.source.field.endswith(field)) == (reach, True)
+
+
+@pytest.mark.parametrize(
+    ("spec", "more", "reach"),
+    [
+        ({"storageClassName": "local-path"}, [], "node"),
+        ({"storageClassName": "nfs-client"}, [], "network"),
+        ({"storageClassName": "fast"}, [], None),
+        ({}, [], None),
+        ({"storageClassName": "fast"}, [("StorageClass", "fast", {"provisioner": "rancher.io/local-path"})], "node"),
+        ({"volumeName": "v"}, [("PersistentVolume", "v", {"spec": {"local": {"path": "/d"}}})], "node"),
+        ({"volumeName": "v"}, [("PersistentVolume", "v", {"spec": {"nfs": {"server": "s"}}})], "network"),
+        ({"volumeName": "v"}, [("PersistentVolume", "v", {"spec": {"csi": {"driver": "efs.csi.aws.com"}}})], "network"),
+    ],
+)
+def test_how_far_a_claim_reaches(
+    spec: dict[str, Any], more: list[tuple[str, str, dict[str, Any]]], reach: str | None
+) -> None:
+    others = [{"kind": kind, "metadata": {"name": name}, **rest} for kind, name, rest in more]
+    its_claim = claim("mine", **spec)
+    decision = only_backend(backend(container=mounted(), pod=on_claim("mine")), its_claim, *others).volume_reach
+    assert (decision and decision.value) == reach
+    assert decision is None or decision.source.kind == "PersistentVolumeClaim"

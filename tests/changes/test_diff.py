@@ -107,6 +107,13 @@ def test_the_type_of_a_claim_template_is_no_change() -> None:
     assert len(compare([untyped_set], [{**SERVICE, "spec": {"volumeClaimTemplates": [other]}}])) == 1
 
 
+def test_a_map_that_becomes_a_list_is_a_change_of_the_whole() -> None:
+    one, many = {"name": "a"}, [{"name": "a"}]
+    for before, after in ((one, many), (many, one)):
+        (changed,) = compare([{**SERVICE, "spec": {"x": before}}], [{**SERVICE, "spec": {"x": after}}])
+        assert [(field.path, field.before, field.after) for field in changed.fields] == [("spec.x", before, after)]
+
+
 def test_a_string_that_becomes_a_number_is_a_change() -> None:
     (changed,) = compare([{**SERVICE, "spec": {"x": "1"}}], [{**SERVICE, "spec": {"x": 1}}])
     assert changed.fields[0].kind == "changed"

@@ -596,6 +596,18 @@ def test_no_class_is_a_class_of_its_own(old: str, new: str, said: str) -> None:
     assert [str(each) for each in changes(before, after)] == [f"claim-class: {said}"]
 
 
+def test_a_claim_of_its_own_that_a_template_takes_over_may_grow() -> None:
+    """Its size is not in a template before, so that nothing keeps it from being changed in place."""
+    claim = "accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: %s}}"
+    own = "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data-shop-backend-0}, spec: {%s}}"
+    objects = f"extraObjects: [{own % claim % '1Gi'}]\n"
+    named = VOLUME.replace("size: 5Gi", "existingClaim: data-shop-backend-0")
+    before, after = (side_of("test", environment_of(text).manifests) for text in (named + objects, VOLUME))
+    assert before and after
+    assert [each.id for each in changes(before, after)] == ["claim-template"]
+    assert [each.id for each in changes(after, before)] == ["claim-template", "claim-size"]
+
+
 def lines_of(done: Done) -> str:
     """The lines for the overlay that a message ends with."""
     _, _, rest = done.stderr.partition("\nacknowledge:")

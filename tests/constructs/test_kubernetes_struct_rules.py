@@ -75,6 +75,7 @@ WRONG: list[tuple[str, Struct, Place]] = [
      ("values",)),
     # Workloads.
     ("DeploymentSpec", {"template": {}}, ("selector",)),
+    ("DeploymentSpec", {**LABELLED, "template": {}}, ("selector", "matchLabels")),
     ("DeploymentSpec", {**LABELLED, "minReadySeconds": 600}, ()),
     ("DeploymentSpec", {**LABELLED, "minReadySeconds": 9, "progressDeadlineSeconds": 9}, ()),
     ("DaemonSetSpec", {**LABELLED, "template": {**LABELLED["template"], "spec": {"restartPolicy": "Never"}}},

@@ -145,6 +145,14 @@ WITHOUT_EFFECT = [
         "image: {tag: abc}\nbackend: {image: {tag: def}}\ndashboard: {image: {tag: def}}",
         "image.tag: has no effect while backend.image.tag and dashboard.image.tag are set",
     ),
+    (
+        INGRESS + "s3: {enabled: false}\nbackend: {persistence: {enabled: true, allowEphemeralData: true}}",
+        "backend.persistence.allowEphemeralData: has no effect while nothing is lost with the pod",
+    ),
+    (
+        INGRESS + "backend: {persistence: {allowEphemeralData: true}}",
+        "backend.persistence.allowEphemeralData: has no effect while nothing is lost with the pod",
+    ),
     ("ingress: {site: {className: a}}", "ingress.site: has no effect while ingress.enabled and gateway.enabled"),
     ("dashboard: {enabled: false, resources: {limits: {memory: 1Gi}}}", "dashboard.resources: has no effect while"),
     ("dashboard: {enabled: false}\nservice: {dashboard: {port: 81}}", "service.dashboard: has no effect while"),

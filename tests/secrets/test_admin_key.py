@@ -123,6 +123,8 @@ def test_the_same_time_and_nonce_give_the_backends_own_bytes() -> None:
     ("arguments", "message"),
     [
         pytest.param({}, "10 b9 e0 c4 bc 06  18 00", id="the generic admin's member id is written out"),
+        pytest.param({"member_id": 127}, "10 b9 e0 c4 bc 06  18 7f", id="the largest member in one byte"),
+        pytest.param({"member_id": 128}, "10 b9 e0 c4 bc 06  18 80 01", id="the smallest in two"),
         pytest.param({"member_id": 300}, "10 b9 e0 c4 bc 06  18 ac 02", id="a member"),
         pytest.param({"read_only": True}, "10 b9 e0 c4 bc 06  18 00  28 01", id="read-only"),
         pytest.param({"issued_s": 0}, "18 00", id="zero seconds are left out"),

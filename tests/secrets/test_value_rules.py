@@ -250,6 +250,7 @@ def test_the_longest_instance_names() -> None:
         "http://minio.minio.svc:9000",
         "https://fsn1.your-objectstorage.com/",
         "https://[fd00::1]:9000",
+        "https://s3.example.com:65535",
         "https://ref.supabase.co/storage/v1/s3",
     ],
 )
@@ -267,6 +268,8 @@ def test_an_s3_endpoint_that_the_backend_takes(value: str) -> None:
         pytest.param("s3://bucket", "must be https or http", id="s3 scheme"),
         pytest.param("https://", "it has no host", id="no host"),
         pytest.param("https://s3.example.com:x", "its port is not a number", id="port"),
+        pytest.param("https://s3.example.com:0", "its port is not a number from 1", id="port 0"),
+        pytest.param("https://s3.example.com:65536", "its port is not a number from 1", id="a port that is too large"),
         pytest.param("https://s3.example.com/bucket", "a bucket?", id="bucket"),
         pytest.param("https://s3.example.com/bucket/", "it must end there", id="bucket and slash"),
         pytest.param("https://s3.example.com?x=1", "something after the host", id="query"),
