@@ -164,14 +164,22 @@ def test_a_script_in_a_file_is_read_if_it_is_a_shells(first: str, value: str | N
     assert (reading.text or None, reading.unless) == (value, unless)
 
 
-def test_a_script_in_a_file_gets_its_arguments() -> None:
+@pytest.mark.parametrize(
+    ("command", "stop"),
+    [
+        (["/start/start.sh", "./run_backend.sh"], "clean"),
+        (["sh", "/start/start.sh", "./run_backend.sh"], "clean"),
+        (["/start/start.sh", "sh", "-c", "./run_backend.sh; sleep 1"], "killed"),
+    ],
+    ids=str,
+)
+def test_a_script_in_a_file_gets_its_arguments(command: list[str], stop: str) -> None:
     script = config_map("scripts", {"start.sh": '#!/bin/sh\nexport A=one\nexec "$@"\n'})
     pod = {"volumes": [{"name": "scripts", "configMap": {"name": "scripts", "defaultMode": 0o755}}]}
-    for command in (["/start/start.sh", "./run_backend.sh"], ["sh", "/start/start.sh", "./run_backend.sh"]):
-        hook = {"lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", "kill -INT 1; sleep 5"]}}}}
-        container = {"command": command, **mounted("/start", "scripts"), **hook}
-        model = only_backend(backend(container=container, pod=pod), script)
-        assert (model.environment.read("A").text, model.stop.value, model.stop.certain) == ("one", "clean", True)
+    hook = {"lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", "kill -INT 1; sleep 5"]}}}}
+    container = {"command": command, **mounted("/start", "scripts"), **hook}
+    model = only_backend(backend(container=container, pod=pod), script)
+    assert (model.environment.read("A").text, model.stop.value, model.stop.certain) == ("one", stop, True)
 
 
 def test_a_variable_before_the_entry_point_is_for_it_alone() -> None:

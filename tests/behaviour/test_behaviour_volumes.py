@@ -276,12 +276,6 @@ class TestInstanceSecret:
         assert (decision.value, decision.text) == (stable, text)
 
 
-def test_a_mount_of_a_volume_that_the_pod_lacks_is_named_by_its_place() -> None:
-    decision = only_backend(backend(container=mounted())).data_outlives
-    assert decision.value == "nothing"
-    assert decision.source.field.endswith("containers[0].volumeMounts[data]")
-
-
 @pytest.mark.parametrize(
     ("kind", "reach", "field"),
     [

@@ -108,8 +108,8 @@ def test_the_type_of_a_claim_template_is_no_change() -> None:
 
 
 def test_a_map_that_becomes_a_list_is_a_change_of_the_whole() -> None:
-    one, many = {"name": "a"}, [{"name": "a"}]
-    for before, after in ((one, many), (many, one)):
+    one, none, many = {"name": "a"}, dict[str, str](), [{"name": "a"}]
+    for before, after in ((one, many), (many, one), (none, many), (many, none)):
         (changed,) = compare([{**SERVICE, "spec": {"x": before}}], [{**SERVICE, "spec": {"x": after}}])
         assert [(field.path, field.before, field.after) for field in changed.fields] == [("spec.x", before, after)]
 
