@@ -124,7 +124,7 @@ def _documents(text: str, name: str) -> list[dict[str, Any]]:
         raise UserError(f"{error}: {remedy}") from None
     objects = [document for document in documents if document is not None]
     if not all(map(_is_object, objects)):
-        raise UserError(f"{name}: holds a document without apiVersion, kind or metadata.name: {remedy}")
+        raise UserError(f"{name}: holds a document that is not an object with apiVersion, kind and name: {remedy}")
     return objects
 
 
@@ -132,8 +132,8 @@ def _is_object(document: object) -> bool:
     """Whether a document says what it is and how it is called, as Kubernetes asks of every object."""
     given = mapping(document)
     metadata = mapping(given.get("metadata"))
-    texts = (given.get("apiVersion"), given.get("kind"), metadata.get("name"), metadata.get("namespace", ""))
-    return all(isinstance(each, str) for each in texts)
+    texts = (given.get("apiVersion"), given.get("kind"), metadata.get("name"))
+    return all(isinstance(each, str) for each in texts) and isinstance(metadata.get("namespace"), str | None)
 
 
 def live(environments: Iterable[Environment]) -> list[Difference]:

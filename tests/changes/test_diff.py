@@ -338,7 +338,15 @@ def test_a_document_in_dist_that_is_no_object_is_trouble(
 ) -> None:
     (project / "dist" / "local" / "convex.k8s.yaml").write_text(f"---\n{content}\n")
     assert diff(project, "local") == 2
-    assert "convex.k8s.yaml: holds a document without apiVersion, kind or metadata.name" in capsys.readouterr().err
+    assert "convex.k8s.yaml: holds a document that is not an object with apiVersion" in capsys.readouterr().err
+
+
+def test_an_object_in_dist_may_have_no_namespace(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "dist" / "local" / "convex.k8s.yaml").write_text(
+        "{apiVersion: v1, kind: Service, metadata: {name: s, namespace: null}}\n"
+    )
+    assert diff(project, "local") == 1
+    assert "Service/s" in capsys.readouterr().out
 
 
 def test_a_file_in_dist_that_is_no_text_is_a_difference(project: Path) -> None:
