@@ -84,14 +84,9 @@ class Api:
     def paths(self) -> tuple[str, ...]:
         """Where all objects of each kind are, in the version that the server prefers."""
         found: dict[tuple[str, str], str] = {}
-        for root in ("/api", "/apis"):
-            for group in self.ask("GET", root, accept=_DISCOVERY).json()["items"]:
-                name = group["metadata"].get("name", "")
-                for version in group["versions"]:
-                    prefix = "/".join(filter(None, (root, name, version["version"])))
-                    for resource in version.get("resources", []):
-                        if "list" in resource["verbs"]:
-                            found.setdefault((name, resource["resource"]), f"{prefix}/{resource['resource']}")
+        for group, _, prefix, resource in self._resources():
+            if "list" in resource["verbs"]:
+                found.setdefault((group, resource["resource"]), f"{prefix}/{resource['resource']}")
         return tuple(found.values())
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
@@ -121,18 +116,22 @@ class Api:
         wait_until(lambda: self.ask("GET", path).status == 404, f"the end of {kind} {name}")
 
     def _discover(self) -> dict[str, tuple[str, str, bool]]:
+        for group, version, prefix, resource in self._resources():
+            place = (prefix, resource["resource"], resource["scope"] == "Namespaced")
+            for name in _names(resource):
+                for key in (name, f"{name}.{group}", f"{name}.{version}.{group}".rstrip(".")):
+                    self._names.setdefault(key, place)
+        return self._names
+
+    def _resources(self) -> Iterator[tuple[str, str, str, Object]]:
+        """Group, version, path and description of every resource, the version that the server prefers first."""
         for root in ("/api", "/apis"):
             for group in self.ask("GET", root, accept=_DISCOVERY).json()["items"]:
-                group_name = group["metadata"].get("name", "")
+                name = group["metadata"].get("name", "")
                 for version in group["versions"]:
-                    end = f"{version['version']}.{group_name}".rstrip(".")
-                    prefix = f"{root}/{group_name}/{version['version']}" if group_name else f"{root}/{end}"
+                    prefix = "/".join(filter(None, (root, name, version["version"])))
                     for resource in version.get("resources", []):
-                        place = (prefix, resource["resource"], resource["scope"] == "Namespaced")
-                        for name in _names(resource):
-                            for key in (name, f"{name}.{group_name}", f"{name}.{end}"):
-                                self._names.setdefault(key, place)
-        return self._names
+                        yield name, version["version"], prefix, resource
 
 
 class _Connection(HTTPConnection):
