@@ -14,7 +14,8 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.support import secret_watch
 
-# What synth remembers of the tests' runs is not kept in the cache of whoever runs them.
+# What synth remembers of the tests' runs is not kept in the cache of whoever runs them. Programs are unpacked there.
+os.environ.setdefault("CONVEX_K8S_USERS_CACHE", os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"))
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="convex-k8s-cache-")
 
 # Without its bytecode every run of the program compiles all of it, for half a second.

@@ -35,7 +35,9 @@ def versitygw() -> str:
     operators = os.environ.get("CONVEX_K8S_OPERATORS")
     if not operators:
         return ""
-    return subprocess.run([operators, "path", "versitygw"], capture_output=True, text=True, check=True).stdout.strip()
+    environment = {**os.environ, "XDG_CACHE_HOME": os.environ["CONVEX_K8S_USERS_CACHE"]}
+    command = [operators, "path", "versitygw"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,8 @@ from tests.support.secrets_in_clusters import see_cluster, see_namespace
 PROGRAM = "CONVEX_K8S_NODE"
 OPERATORS = "CONVEX_K8S_OPERATORS"
 CONTEXT = "CONVEX_K8S_TEST_CONTEXT"
+CACHE = "CONVEX_K8S_USERS_CACHE"
+"""Names the cache of whoever runs the tests, where both programs unpack theirs once (`tests/conftest.py`)."""
 ADDRESS = "172.30.0.2"
 """The node's own address, as pods reach it."""
 DATABASE = "kubernetes.default.svc:443"
@@ -185,7 +187,7 @@ def _call(
     program: str, home: Path, *words: object, check: bool = True, **more: str
 ) -> subprocess.CompletedProcess[str]:
     command = [program, *map(str, words)]
-    environment = {**os.environ, "NODE_DIR": str(home), **more}
+    environment = {**os.environ, "XDG_CACHE_HOME": os.environ[CACHE], "NODE_DIR": str(home), **more}
     done = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
