@@ -110,7 +110,8 @@ def machine() -> Iterator[Machine]:
         pytest.skip(reason)
     if CONTEXT in os.environ:
         pytest.skip("stops its node, which is not for the cluster of another's context")
-    with running_node(IMAGES, f"restart-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}") as node:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    with running_node(IMAGES, f"restart-{worker}", programs="") as node:
         namespace = node.namespace()
         start(node, namespace, OVERLAY, "convex-backend")
         yield Machine(node, namespace)

@@ -126,10 +126,10 @@ class Node(ControlPlane):
 
 
 @contextmanager
-def running_node(images: list[str], name: str = "pods") -> Iterator[Node]:
+def running_node(images: list[str], name: str = "pods", programs: str = IMAGE_PROGRAMS) -> Iterator[Node]:
     """A node that has these images, shared with the other workers of this run; or the cluster of `CONTEXT`.
 
-    Another `name` is another node.
+    Another `name` is another node. `programs` are in the backend's image beside what it has.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(folder_that_goes("node-worker"))
@@ -138,7 +138,7 @@ def running_node(images: list[str], name: str = "pods") -> Iterator[Node]:
         if context := os.environ.get(CONTEXT):
             node = Node(folder, _kubeconfig_of(context, folder), None)
         else:
-            home = stack.enter_context(_shared_node(images, name))
+            home = stack.enter_context(_shared_node(images, name, programs))
             node = Node(folder, home / "kubeconfig", home)
         proxy = [str(node.assets / "kubectl"), "proxy", f"--unix-socket={node.socket}"]
         processes.start("proxy", proxy, node.environment)
@@ -149,7 +149,7 @@ def running_node(images: list[str], name: str = "pods") -> Iterator[Node]:
 
 
 @contextmanager
-def _shared_node(images: list[str], name: str) -> Iterator[Path]:
+def _shared_node(images: list[str], name: str, programs: str) -> Iterator[Path]:
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:12]
     home = Path(tempfile.gettempdir()) / f"convex-{name}-{run}"
     # Holds the pipe: when this process ends, however it does, the shell at its other end looks whether it was the last.
@@ -166,7 +166,7 @@ def _shared_node(images: list[str], name: str) -> Iterator[Path]:
             with _locked(Path(f"{home}.start"), fcntl.LOCK_EX):
                 if not (home / "ready").exists():
                     ports = {"NODE_PORT": "0", "NODE_IMAGES": " ".join(images)}
-                    _start(home, NODE_IMAGE_PROGRAMS=IMAGE_PROGRAMS, **ports)
+                    _start(home, NODE_IMAGE_PROGRAMS=programs, **ports)
             yield home
     finally:
         sweeper.communicate(b"ended\n")
