@@ -46,6 +46,11 @@ CANNOT_RUN = {
     ("placement", "dashboard"): "no node has another architecture: node.s. didn't match Pod's node affinity/selector",
 }
 """Pods that no node of ours can run, with the reason, and what Kubernetes says about it."""
+WORKLOADS = {"StatefulSet": "backend", "Deployment": "dashboard"}
+UNSEEN_BY_PODS = (
+    *("Service", "Ingress", "NetworkPolicy", "PodDisruptionBudget", "Role", "RoleBinding", "Job", "CronJob"),
+)
+"""Kinds that change nothing of a pod: of these, a Service does so where the pod asks for links to Services."""
 WITHOUT_DASHBOARD = frozenset({"dashboard-disabled"})
 RUNNING = [case for case in CASES if not case.overlay().values.backend.paused]
 """A backend that is paused has no pod to ask."""
@@ -102,14 +107,17 @@ def runs(stand_in: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
             collect(node, waiting, AT_ONCE - TOGETHER + 1)
             objects: list[Object] = []
             for case in RUNNING[start : start + TOGETHER]:
-                run, its = prepare(node, case, tmp_path_factory.mktemp("overlay"))
-                all_of_them[str(case)] = waiting[str(case)] = run
-                objects += without_twins(str(case), run, its, first_with)
+                run, its = prepare(case, tmp_path_factory.mktemp("overlay"))
+                all_of_them[str(case)] = run
+                if own := without_twins(str(case), run, its, first_with):
+                    waiting[str(case)] = run
+                    node.namespace(run.namespace)
+                    objects += own
             apply(node, "", objects)
         collect(node, waiting, 1)
     yield all_of_them
     for run in waiting.values():
-        node.forget(run.namespace)
+        node.clear(run.namespace)
 
 
 def collect(node: Node, waiting: dict[str, Run], fewer_than: int) -> None:
@@ -123,7 +131,7 @@ def collect(node: Node, waiting: dict[str, Run], fewer_than: int) -> None:
             continue
         ask(node, up)
         for name, run in up.items():
-            node.forget(run.namespace)
+            node.clear(run.namespace)
             del waiting[name]
 
 
@@ -144,21 +152,34 @@ def by_namespace(node: Node) -> dict[str, list[Object]]:
 
 
 def without_twins(name: str, run: Run, objects: list[Object], first_with: dict[str, str]) -> list[Object]:
-    """The objects without workloads that an earlier overlay has to the letter, with the same ConfigMaps and Secrets."""
-    kept = []
+    """The workloads whose pods no earlier overlay has to the letter, with what these pods need.
+
+    To the letter is what a kubelet sees: the pod, its claim, and the ConfigMaps and Secrets that it names.
+    """
+    maps = {one["metadata"]["name"]: one.get("data") for one in objects if one["kind"] == "ConfigMap"}
+    keys = {secret: sorted(data) for secret, data in run.secrets.items()}
+    workloads = []
     for thing in objects:
-        role = {"StatefulSet": "backend", "Deployment": "dashboard"}.get(thing["kind"])
-        if role and name not in WITHOUT_DASHBOARD:
-            workload = json.dumps(thing["spec"], sort_keys=True)
-            maps = {one["metadata"]["name"]: one.get("data") for one in objects if one["kind"] == "ConfigMap"}
-            keys = {secret: sorted(data) for secret, data in run.secrets.items()}
-            near = [(key, its) for key, its in sorted({**maps, **keys}.items()) if f'"{key}"' in workload]
-            first = first_with.setdefault(f"{workload}{json.dumps(near)}", name)
-            if first != name:
-                run.twins[role] = first
-                continue
-        kept.append(thing)
-    return kept
+        if (role := WORKLOADS.get(thing["kind"])) in run.components:
+            seen = json.dumps(seen_by_kubelet(thing), sort_keys=True)
+            near = [(key, its) for key, its in sorted({**maps, **keys}.items()) if f'"{key}"' in seen]
+            first = first_with.setdefault(f"{seen}{json.dumps(near)}", name)
+            if first == name:
+                workloads.append(thing)
+            else:
+                run.twins[str(role)] = first
+    linked = any(pod.get("enableServiceLinks", True) for pod in pod_specs(workloads))
+    beside = [thing for thing in objects if thing["kind"] not in (*WORKLOADS, *UNSEEN_BY_PODS)]
+    services = [thing for thing in objects if thing["kind"] == "Service" and linked]
+    return [*beside, *services, *workloads] if workloads else []
+
+
+def seen_by_kubelet(workload: Object) -> list[object]:
+    """What becomes of a workload on a node. A pod sees its labels and annotations where it refers to them."""
+    spec = workload["spec"]
+    pod, claims = spec["template"]["spec"], spec.get("volumeClaimTemplates")
+    refers = re.search("fieldRef|downwardAPI", json.dumps(pod))
+    return [pod, [claims, workload["metadata"]["name"]] if claims else [], spec["template"] if refers else {}]
 
 
 def come_up(found: dict[str, list[Object]], name: str, run: Run) -> bool:
@@ -223,9 +244,9 @@ def templates(case: Case) -> Iterator[Object]:
         yield from manifest.get("spec", {}).get("volumeClaimTemplates") or []
 
 
-def prepare(node: Node, case: Case, folder: Path) -> tuple[Run, list[Object]]:
+def prepare(case: Case, folder: Path) -> tuple[Run, list[Object]]:
     """An overlay in a namespace of its own, and the objects that are to be applied."""
-    namespace = node.namespace()
+    namespace = f"overlay-{case}"
     environment = environment_in(case, namespace, folder)
     secrets = [*secrets_for(case, folder, "--include-made"), *operators_secrets(environment)]
     for secret in secrets:

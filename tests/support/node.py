@@ -94,6 +94,16 @@ class Node(ControlPlane):
         self._request("DELETE", path)
         self._request("DELETE", f"{path}/pods", {"gracePeriodSeconds": 0})
 
+    def clear(self, namespace: str) -> None:
+        """Delete the workloads of a namespace with all their pods at once, and wait for nothing.
+
+        What else is in it stays until the node goes: to empty a namespace costs four times as much.
+        """
+        see_namespace(self.api, namespace, self.logs)
+        for kind in ("statefulsets", "deployments"):
+            self._request("DELETE", f"/apis/apps/v1/namespaces/{namespace}/{kind}")
+        self._request("DELETE", f"/api/v1/namespaces/{namespace}/pods", {"gracePeriodSeconds": 0})
+
     def tool(self, *words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Call the program that started the node: `image REF`, `in COMMAND`, `name ADDRESS HOST`."""
         return _call(os.environ[PROGRAM], self._home(), *words, check=check)
