@@ -155,20 +155,18 @@ class Fuzzer:
 
     def answers_of_programs(self, chance: random.Random) -> None:
         """What kubectl, helm and kubeseal might print: another program's page, half an answer, another object."""
-        answer = _answer(chance)
         ask = chance.choice(_QUESTIONS)
+        printed = mock.Mock(return_value=(0, _answer(chance), ""))
         with (
             mock.patch("convexctl.tools.run.shutil.which", lambda name: name),
-            mock.patch(
-                "convexctl.tools.run.subprocess.run",
-                lambda *_, **__: mock.Mock(returncode=0, stdout=answer, stderr=""),
-            ),
+            mock.patch("convexctl.tools.run._finished", printed),
         ):
             try:
                 ask()
             except UserError as error:
                 assert HIDDEN not in str(error), "an answer is shown"
                 assert len(str(error).splitlines()) == 1, str(error)
+        assert printed.called, "no program was asked"
 
     def _text(self, text: str) -> None:
         try:
