@@ -270,6 +270,7 @@ _SECRET: Object = {
     "type": "Opaque",
     "data": {"a": "eA=="},
 }
+_HIDING: list[Any] = [HIDDEN, [HIDDEN], {"a": HIDDEN}]
 _ANSWERS: list[Any] = [
     _SECRET,
     {"kind": "List", "items": [_SECRET]},
@@ -291,7 +292,9 @@ def _answer(chance: random.Random) -> str:
     thing = copy.deepcopy(chance.choice(_ANSWERS))
     for _ in range(chance.randint(0, 3)):
         if paths := list(_paths(thing)):
-            put(thing, chance.choice(paths), chance.choice([*JUNK, HIDDEN, [HIDDEN], {HIDDEN: HIDDEN}]))
+            path = chance.choice(paths)
+            # Messages tell names, which are no secrets.
+            put(thing, path, chance.choice(JUNK if path[-1] in ("name", "namespace") else [*JUNK, *_HIDING]))
     text = json.dumps(thing)
     kind = chance.random()
     if kind < 0.15:
