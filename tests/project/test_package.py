@@ -52,14 +52,21 @@ def installed(wheel: Path, folder: Path) -> Installed:
     return environment
 
 
-@pytest.fixture
-def repository(installed: Installed, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def begun(installed: Installed, folder: Path) -> Path:
     """A new repository, synthesised and committed."""
+    (new := folder / "begun").mkdir()
     for command in (("convex-k8s", "init"), ("convex-k8s", "synth", "--quiet"), ("git", "init", "-q")):
-        done = installed.run(*command, cwd=tmp_path)
+        done = installed.run(*command, cwd=new)
         assert done.returncode == 0, done.stderr
-    commit(installed, tmp_path)
-    return tmp_path
+    commit(installed, new)
+    return new
+
+
+@pytest.fixture
+def repository(begun: Path, tmp_path: Path) -> Path:
+    """The new repository, for one test alone."""
+    return shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
 
 
 def commit(installed: Installed, repository: Path) -> None:
