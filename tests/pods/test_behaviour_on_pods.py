@@ -9,7 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,10 +54,8 @@ UNSEEN_BY_PODS = (
 WITHOUT_DASHBOARD = frozenset({"dashboard-disabled"})
 RUNNING = [case for case in CASES if not case.overlay().values.backend.paused]
 """A backend that is paused has no pod to ask."""
-AT_ONCE = 45
-"""How many overlays have pods at one moment: a kubelet takes 110 pods."""
-TOGETHER = 13
-"""How many overlays one kubectl applies: its start costs as much as their objects."""
+AT_ONCE = 25
+"""How many overlays have pods at one moment: a kubelet takes 110 pods, and other tests have some."""
 PODS = [
     pytest.param(case, role, id=f"{case}-{role}")
     for role in ROLES
@@ -66,7 +64,6 @@ PODS = [
 ]
 SERVED = ("", "apps", "batch", "policy", "networking.k8s.io", "rbac.authorization.k8s.io", "scheduling.k8s.io")
 """Groups of kinds that every cluster has. Those of operators have tests of their own; without them the pods run too."""
-ACROSS_NAMESPACES = ("PriorityClass", "ClusterRole", "ClusterRoleBinding")
 DATABASE_URLS = {"postgres-v5": "POSTGRES_URL", "mysql": "MYSQL_URL"}
 SERVER_OUTSIDE = ("mysql.example.com", 3307)
 """The database that an overlay names itself; the others are named by a Secret that the tests make."""
@@ -103,17 +100,14 @@ def runs(stand_in: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     waiting: dict[str, Run] = {}
     first_with: dict[str, str] = {}
     with server_at(node, *SERVER_OUTSIDE):
-        for start in range(0, len(RUNNING), TOGETHER):
-            collect(node, waiting, AT_ONCE - TOGETHER + 1)
-            objects: list[Object] = []
-            for case in RUNNING[start : start + TOGETHER]:
-                run, its = prepare(case, tmp_path_factory.mktemp("overlay"))
-                all_of_them[str(case)] = run
-                if own := without_twins(str(case), run, its, first_with):
-                    waiting[str(case)] = run
-                    node.namespace(run.namespace)
-                    objects += own
-            apply(node, "", objects)
+        for case in RUNNING:
+            run, objects = prepare(case, tmp_path_factory.mktemp("overlay"))
+            all_of_them[str(case)] = run
+            if own := without_twins(str(case), run, objects, first_with):
+                collect(node, waiting, AT_ONCE)
+                waiting[str(case)] = run
+                node.namespace(run.namespace)
+                apply(node, run.namespace, own)
         collect(node, waiting, 1)
     yield all_of_them
     for run in waiting.values():
@@ -129,8 +123,9 @@ def collect(node: Node, waiting: dict[str, Run], fewer_than: int) -> None:
         if not up:
             time.sleep(1)
             continue
-        ask(node, up)
+        processes = containers_processes()
         for name, run in up.items():
+            ask(node, name, run, processes)
             node.clear(run.namespace)
             del waiting[name]
 
@@ -196,18 +191,24 @@ def come_up(found: dict[str, list[Object]], name: str, run: Run) -> bool:
     return all(done)
 
 
-def ask(node: Node, runs: dict[str, Run]) -> None:
+def ask(node: Node, name: str, run: Run, processes: dict[str, Path]) -> None:
     """Read what every pod got: its first line, and what the kernel says about its process, found by its container."""
-    script = 'for p in /proc/[0-9]*; do echo "#"; cat $p/cgroup $p/status $p/mounts; done 2>/dev/null || true'
-    processes = node.tool("in", "bash", "-c", script).stdout.replace("_", "-").split("#\n")
-    for name, run in runs.items():
-        for role, pod in run.pods.items():
-            if (name, role) not in CANNOT_RUN and is_ready(pod):
-                first = pod["spec"]["containers"][0]["name"]
-                run.starts[role] = start_line(node, run.namespace, pod["metadata"]["name"], first)
-                identity = container_id(pod, first)
-                own = [text for text in processes if identity in text.partition("Name:\t")[0]]
-                run.inside[role] = own[0] if own else ""
+    for role, pod in run.pods.items():
+        if (name, role) not in CANNOT_RUN and is_ready(pod):
+            first = pod["spec"]["containers"][0]["name"]
+            run.starts[role] = start_line(node, run.namespace, pod["metadata"]["name"], first)
+            if process := processes.get(container_id(pod, first)):
+                run.inside[role] = "".join((process / file).read_text() for file in ("status", "mounts"))
+
+
+def containers_processes() -> dict[str, Path]:
+    """The first process of each container, by the container's id."""
+    found: dict[str, Path] = {}
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        with suppress(OSError):
+            if container := re.search(r"[0-9a-f]{64}", (process / "cgroup").read_text()):
+                found.setdefault(container[0], process)
+    return found
 
 
 def container_id(pod: Object, name: str) -> str:
@@ -217,13 +218,15 @@ def container_id(pod: Object, name: str) -> str:
 
 def prepare_node(node: Node) -> None:
     """What overlays expect of a cluster: a label, a priority class, storage classes, a volume made by hand."""
-    (default,) = json.loads(node.kubectl("get", "storageclasses", "--output=json").stdout)["items"]
+    (default,) = node.objects("", "storageclasses")
     for name in {claim["spec"].get("storageClassName") for case in RUNNING for claim in templates(case)} - {None, ""}:
         its = {key: default[key] for key in ("provisioner", "reclaimPolicy", "volumeBindingMode")}
         node.create(default["apiVersion"], default["kind"], {"metadata": {"name": name}, **its})
     node.tool("image", f"docker.io/library/{BUSYBOX}")
-    node.kubectl("label", "nodes", "--all", "example.com/disk=fast", "--overwrite")
-    node.kubectl("create", "priorityclass", "important", "--value=1000", check=False)
+    for each in node.objects("", "nodes"):
+        path = node.api.path("nodes", "", each["metadata"]["name"])
+        assert node.api.ask("PATCH", path, {"metadata": {"labels": {"example.com/disk": "fast"}}}).status == 200
+    node.create("scheduling.k8s.io/v1", "PriorityClass", {"metadata": {"name": "important"}, "value": 1000})
     node.create(
         "v1",
         "PersistentVolume",
@@ -263,9 +266,6 @@ def prepare(case: Case, folder: Path) -> tuple[Run, list[Object]]:
         if manifest["kind"] != "Namespace" and manifest["apiVersion"].rpartition("/")[0] in SERVED
     ]
     objects = [*secrets, _config_map(), *prerequisites(environment), *without_busybox(light(served))]
-    for thing in objects:
-        if thing["kind"] not in ACROSS_NAMESPACES:
-            thing["metadata"].setdefault("namespace", namespace)
     return Run(namespace, environment, values), objects
 
 

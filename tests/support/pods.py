@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import yaml
 
 from convexctl.secrets.needed import VARIABLES
+from convexctl.synth import environment as synth
 from convexctl.synth.environment import Environment, synthesise_all
 from tests.support.api_client import Object
 from tests.support.certificates import Authority
@@ -47,7 +49,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 def secrets_for(case: Case, folder: Path, *options: object) -> list[Object]:
-    """The Secrets that the `secrets` command makes for an overlay."""
+    """The Secrets that the `secrets` command makes for an overlay, which it need not synthesise again."""
     ca = folder / "ca.pem"
     ca.write_bytes(Authority().pem)
     pull = folder / "config.json"
@@ -58,7 +60,9 @@ def secrets_for(case: Case, folder: Path, *options: object) -> list[Object]:
     lines = {**others, **VALUES, **dict.fromkeys(_CA_FILES, str(ca)), "DOCKER_CONFIG_FILE": str(pull)}
     values.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
     where = ("--overlays", case.folder, "--from-env-file", values, "--offline")
-    done = program("secrets", case.stem, *where, *options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synth, "synthesise", lambda _: case.environment())
+        done = program("secrets", case.stem, *where, *options)
     assert done.code == 0, done.stderr
     return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
 
@@ -91,9 +95,8 @@ def light(manifests: Sequence[Object]) -> list[Object]:
 
 def apply(node: Node, namespace: str, manifests: Sequence[Object]) -> None:
     """Apply manifests in a namespace; an empty one: each in the namespace that it names."""
-    whole = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
-    where = ("--namespace", namespace) if namespace else ()
-    node.kubectl("apply", *where, "--filename=-", input=whole)
+    for manifest in manifests:
+        node.api.apply(manifest, namespace, "tests")
 
 
 def log(node: Node, namespace: str, pod: str, container: str = "", *, previous: bool = False) -> list[Object]:
