@@ -198,8 +198,14 @@ class Fuzzer:
         self.tried["accepted"] += 1
         self._accepted += 1
         if self._accepted % SYNTH_EVERY == 0:
-            check_environment(synthesise(overlay))
-            self.tried["synthesised"] += 1
+            try:
+                environment = synthesise(overlay)
+            except OverlayError as error:  # a patch that fits no object, say
+                assert all(message.startswith("test: ") for message in error.messages), error.messages
+                self.tried["refused by synth"] += 1
+            else:
+                check_environment(environment)
+                self.tried["synthesised"] += 1
 
 
 def check_environment(environment: Environment) -> None:
