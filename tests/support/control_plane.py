@@ -42,6 +42,14 @@ _NO_NODES = "--controllers=*,-node-lifecycle-controller,-taint-eviction-controll
 RARELY_COLLECTED = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 """For programs in Go: they take memory instead of a third of their CPU time. One that ends soon needs no limit."""
 
+PREFERENCES = {
+    "apiVersion": "kubectl.config.k8s.io/v1beta1",
+    "kind": "Preference",
+    "defaults": [{"command": "apply", "options": [{"name": "openapi-patch", "default": "false"}]}],
+}
+"""For kubectl, as its file `kuberc` holds them: it knows Kubernetes' own kinds itself, and need not read half a second
+long how the server describes them."""
+
 Command = subprocess.CompletedProcess[str]
 
 
@@ -83,6 +91,8 @@ class ControlPlane:
         """Environment variables for programs that are to use this cluster."""
         self._prefix = list(prefix)
         self._numbers = itertools.count(1)
+        (folder / ".kube").mkdir()
+        (folder / ".kube" / "kuberc").write_text(json.dumps(PREFERENCES))
 
     def kubectl(self, *arguments: object, input: str = "", check: bool = True) -> Command:
         """Run kubectl as administrator. With `check`, an exit code other than 0 fails the test in kubectl's words."""
