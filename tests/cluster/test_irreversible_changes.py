@@ -101,8 +101,8 @@ def environment(
     capsys: pytest.CaptureFixture[str],
 ) -> Environment:
     """Nothing yet; kubectl of this process finds the cluster."""
-    for name in ("KUBECONFIG", "PATH"):
-        monkeypatch.setenv(name, cluster.environment[name])
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
     return Environment(cluster, namespace, tmp_path, capsys, monkeypatch)
 
 

@@ -44,8 +44,8 @@ def environment(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of a user with this cluster as the current one, and without values."""
     for name in [*VARIABLES, "DATABASE_URL", "AWS_ENDPOINT"]:
         monkeypatch.delenv(name, raising=False)
-    for name in ("KUBECONFIG", "PATH"):
-        monkeypatch.setenv(name, cluster.environment[name])
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ class Setting:
         self.kubectl = Kubectl("", namespace)
         self._overlays, self._capsys = folder / "overlays", capsys
         self._overlays.mkdir()
-        for name in ("KUBECONFIG", "PATH"):
-            monkeypatch.setenv(name, cluster.environment[name])
+        for name, value in cluster.environment.items():
+            monkeypatch.setenv(name, value)
 
     def preflight(self, overlay: str, *arguments: str, namespace: str = "") -> Done:
         """Run the command on an overlay with this content; it shows nothing that is hidden."""
