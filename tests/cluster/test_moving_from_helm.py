@@ -29,7 +29,7 @@ AUTHOR = {f"GIT_{role}_{what}": "user@example.com" for role in ("AUTHOR", "COMMI
 def project(tmp_path: Path) -> Path:
     """A copy of the program in a Git repository, without any overlay."""
     for folder in ("convexctl", "constructs"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, tmp_path / folder)  # with what Python has compiled
     shutil.copy(ROOT / "main.py", tmp_path)
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     python = tmp_path / "programs" / "python3"
