@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http.client import OK
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.support.helm_chart import CHART, EXAMPLE_VALUES, PORT_FORWARD_VALUES,
 pytestmark = pytest.mark.skipif(bool(missing_programs("helm")), reason=missing_programs("helm"))
 
 RELEASE = "shop"
+POD = f"{RELEASE}-backend-0"
 RECORD = f"Secret/sh.helm.release.v1.{RELEASE}.v"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 NOTHING = f"{RELEASE}: adopted already, there is nothing to do\n"
@@ -42,15 +44,16 @@ EVERY_STEP = [
 
 Before a step the cluster is as after the one before it.
 """
-STEPS_WITH_A_CLAIM = [
+HALFWAY_WITH_A_CLAIM = [
     ("", "apply set-last-applied", "halfway"),
     ("", "apply set-last-applied", "after"),
     ("", "apply --namespace", "halfway"),
-    ("label", "label", "after"),
-    *[("delete", "delete", "after")] * 2,
 ]
-INTERRUPTIONS = {("example", "server-side"): EVERY_STEP, ("port-forward", "client-side"): STEPS_WITH_A_CLAIM}
+"""After each of the further steps the tests on pods interrupt a release with a claim."""
+INTERRUPTIONS = {("example", "server-side"): EVERY_STEP, ("port-forward", "client-side"): HALFWAY_WITH_A_CLAIM}
 """What is adopted in many runs, each of which is killed but the last. The others are adopted in one run."""
+BY_FILES = ("example", "client-side")
+"""What is adopted by the files of a release, and beside a pod that never became ready."""
 
 
 @dataclass
@@ -62,6 +65,8 @@ class Adopted:
     stopped: Done | None
     said: list[Done]
     after: dict[str, Object]
+    manifest: Path | None
+    """The file with what Helm rendered, where the release was adopted by files."""
 
 
 @pytest.fixture(scope="module", params=[(kind, way) for kind in VALUES for way in WAYS], ids="-".join)
@@ -79,16 +84,33 @@ def adopted(request: pytest.FixtureRequest, cluster: ControlPlane, tmp_path_fact
         stopped = adopter("--apply", "--yes")
         assert versions(snapshot(cluster, namespace)) == versions(before)
         adopter.acknowledge(**CLAIM)
+    manifest, files = None, []
+    if (kind, way) == BY_FILES:
+        manifest = adopter.project / "manifest.yaml"
+        manifest.write_text(cluster.helm("get", "manifest", RELEASE, "--namespace", namespace).stdout)
+        files = ["--values", str(EXAMPLE_VALUES), "--manifest", str(manifest)]
+        never_ready(cluster, namespace)
     said = []
     for verb, command, moment in interruptions:
         done = adopter("--apply", "--yes", kill=moment, verb=verb)
         assert done.code == -9, done
         assert f"kubectl {command}" in done.stdout.splitlines()[-1]
         said.append(done)
-    done = adopter("--apply", "--yes")
+    done = adopter(*files, "--apply", "--yes")
     assert done.code == 0, done
-    assert (done.stdout == NOTHING) == bool(interruptions)
-    return Adopted(adopter, before, stopped, [*said, done], snapshot(cluster, namespace))
+    assert (done.stdout == NOTHING) == (interruptions is EVERY_STEP)
+    return Adopted(adopter, before, stopped, [*said, done], snapshot(cluster, namespace), manifest)
+
+
+def never_ready(cluster: ControlPlane, namespace: str) -> None:
+    """Let the backend's pod be not ready."""
+    pod = cluster.object(namespace, "pod", POD)
+    conditions = [
+        {**item, "status": "False"} if item["type"] == "Ready" else item for item in pod["status"]["conditions"]
+    ]
+    path = f"/api/v1/namespaces/{namespace}/pods/{POD}/status"
+    answer = cluster.api.ask("PATCH", path, {"status": {"conditions": conditions}})
+    assert answer.status == OK, answer
 
 
 def test_nothing_is_deleted_but_helms_record(adopted: Adopted) -> None:
@@ -141,6 +163,16 @@ def test_no_value_of_a_secret_is_shown_or_written(adopted: Adopted) -> None:
             assert_none_of(VALUES_OF_SECRETS, file.read_text())
 
 
+def test_files_do_as_well_as_helm(adopted: Adopted) -> None:
+    if adopted.manifest:
+        assert f"cat {adopted.manifest} | kubectl apply set-last-applied" in adopted.said[-1].stdout
+
+
+def test_an_old_pod_that_never_becomes_ready_is_not_waited_for(adopted: Adopted) -> None:
+    deleted = f"kubectl delete pod/{POD}" in adopted.said[-1].stdout
+    assert deleted == bool(adopted.manifest)
+
+
 def test_there_is_no_way_back_without_helms_record(adopted: Adopted) -> None:
     done = adopted.adopter("--rollback", kubelet=False)
     assert done.code == 1
@@ -188,38 +220,31 @@ def adopter(cluster: ControlPlane, namespace: str, tmp_path: Path) -> Adopter:
     return Adopter(cluster, namespace, RELEASE, tmp_path)
 
 
-def test_it_prints_commands_that_do_it_by_hand_and_changes_nothing(adopter: Adopter) -> None:
+def test_it_prints_what_will_be_and_commands_that_do_it_by_hand(
+    adopter: Adopter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if reason := missing_programs("jq"):
         pytest.skip(reason)
-    before = snapshot(adopter.cluster, adopter.namespace)
-    done = adopter(kubelet=False)
-    assert done.code == 0
-    assert versions(snapshot(adopter.cluster, adopter.namespace)) == versions(before)
-    by_hand = adopter.shell(done.stdout.partition("Commands (--apply runs them)\n")[2])
-    assert by_hand.code == 0, by_hand
-    assert adopter(kubelet=False).stdout == NOTHING
-    # What Helm set and the environment keeps is kubectl's, not nobody's.
-    where = ("--namespace", adopter.namespace, "--show-managed-fields", "--output=json")
-    deployment = json.loads(adopter.cluster.kubectl("get", "deployment", f"{RELEASE}-dashboard", *where).stdout)
-    owners = {entry["manager"] for entry in deployment["metadata"]["managedFields"] if "f:image" in json.dumps(entry)}
-    assert owners == {"kubectl-client-side-apply"}
-
-
-def test_it_says_beforehand_what_will_be_in_the_cluster(adopter: Adopter, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster, namespace = adopter.cluster, adopter.namespace
     where = ("--namespace", namespace)
     # What somebody else has set stays: a label, and the mark of a restart, as the chart's own guide asks for one.
     cluster.kubectl("label", "service", f"{RELEASE}-backend-svc", "team=mine", *where)
     cluster.kubectl("rollout", "restart", f"statefulset/{RELEASE}-backend", *where)
     cluster.make_ready(namespace)
+    before = snapshot(cluster, namespace)
+    done = adopter(kubelet=False)
+    assert done.code == 0
     for name, value in cluster.environment.items():
         monkeypatch.setenv(name, value)
     release = from_helm(Helm("", namespace), RELEASE)
     assert release
-    assert adopter(kubelet=False).code == 0
     ours = list(yaml.safe_load_all((adopter.folder / "convex.k8s.yaml").read_text()))
     expected = preview(Kubectl("", namespace), ours, release.manifests)
-    assert adopter("--apply", "--yes").code == 0
+    assert versions(snapshot(cluster, namespace)) == versions(before)
+
+    by_hand = adopter.shell(done.stdout.partition("Commands (--apply runs them)\n")[2])
+    assert by_hand.code == 0, by_hand
+    assert adopter(kubelet=False).stdout == NOTHING
     after = snapshot(cluster, namespace)
     for thing in expected.after:
         name = f"{thing['kind']}/{thing['metadata']['name']}"
@@ -230,17 +255,10 @@ def test_it_says_beforehand_what_will_be_in_the_cluster(adopter: Adopter, monkey
     template = after[f"StatefulSet/{RELEASE}-backend"]["spec"]["template"]
     assert "kubectl.kubernetes.io/restartedAt" in template["metadata"]["annotations"]
     assert after[f"Service/{RELEASE}-backend-svc"]["metadata"]["labels"]["team"] == "mine"
-
-
-def test_an_old_pod_that_never_becomes_ready_is_not_waited_for(adopter: Adopter) -> None:
-    cluster, namespace = adopter.cluster, adopter.namespace
-    pod = f"{RELEASE}-backend-0"
-    status = {"status": {"conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": None}]}}
-    patch = ("--subresource=status", "--type=strategic", f"--patch={json.dumps(status)}")
-    cluster.kubectl("patch", "pod", pod, "--namespace", namespace, *patch)
-    done = adopter("--apply", "--yes")
-    assert done.code == 0, done
-    assert f"kubectl delete pod/{pod}" in done.stdout
+    # What Helm set and the environment keeps is kubectl's, not nobody's.
+    path = cluster.api.path("deployments", namespace, f"{RELEASE}-dashboard")
+    entries = cluster.api.ask("GET", path).json()["metadata"]["managedFields"]
+    assert {entry["manager"] for entry in entries if "f:image" in json.dumps(entry)} == {"kubectl-client-side-apply"}
 
 
 def test_a_rollout_that_fails_leaves_helms_record_and_the_way_back_restores_the_release(adopter: Adopter) -> None:
@@ -270,83 +288,84 @@ def test_a_rollout_that_fails_leaves_helms_record_and_the_way_back_restores_the_
             assert content(upgraded[name]) == content(thing)
 
 
-def test_a_mistake_in_the_overlay_is_mended_by_another_run(adopter: Adopter) -> None:
-    """What the first attempt set, and the second does not, goes too; and its pod, which never came up, is replaced."""
-    assert adopter(kubelet=False).code == 0
-    right = adopter.overlay.read_text()
-    adopter.overlay.write_text(right.replace("  env:\n", "  env:\n    TZ: Nowhere\n"))
-    assert adopter("--apply", "--yes", "--timeout", "1s", kubelet=False).code == 1
-    config = adopter.cluster.object(adopter.namespace, "configmap", f"{RELEASE}-config")
-    assert config["data"]["TZ"] == "Nowhere"
-    adopter.overlay.write_text(right)
-    assert adopter("--apply", "--yes").code == 0
-    config = adopter.cluster.object(adopter.namespace, "configmap", f"{RELEASE}-config")
-    assert "TZ" not in config["data"]
-    assert "DO_NOT_REQUIRE_SSL" not in config["data"]
+def test_a_mistake_in_the_overlay_and_a_plain_apply_are_mended_by_another_run(adopter: Adopter) -> None:
+    """What the first attempt set, and the second does not, goes too; and its pod, which never came up, is replaced.
 
+    Before, somebody applied the environment without handing the fields over: what the API server took of it is mended.
+    """
 
-def test_fields_that_a_plain_apply_left_behind_go(adopter: Adopter) -> None:
-    """Somebody applied the environment without handing the fields over: what the API server took of it is mended."""
+    def config() -> Object:
+        data: Object = adopter.cluster.object(adopter.namespace, "configmap", f"{RELEASE}-config")["data"]
+        return data
+
     assert adopter(kubelet=False).code == 0
     where = ("--namespace", adopter.namespace, "--filename", adopter.folder)
     adopter.cluster.kubectl("apply", *where, check=False)
-    config = adopter.cluster.object(adopter.namespace, "configmap", f"{RELEASE}-config")
-    assert "DO_NOT_REQUIRE_SSL" in config["data"]
+    assert "DO_NOT_REQUIRE_SSL" in config()
+    right = adopter.overlay.read_text()
+    adopter.overlay.write_text(right.replace("  env:\n", "  env:\n    TZ: Nowhere\n"))
+    assert adopter("--apply", "--yes", "--timeout", "1s", kubelet=False).code == 1
+    assert config()["TZ"] == "Nowhere"
+    adopter.overlay.write_text(right)
     assert adopter("--apply", "--yes").code == 0
-    config = adopter.cluster.object(adopter.namespace, "configmap", f"{RELEASE}-config")
-    assert "DO_NOT_REQUIRE_SSL" not in config["data"]
+    assert not {"TZ", "DO_NOT_REQUIRE_SSL"} & config().keys()
 
 
-def test_a_key_that_the_new_pods_need_and_nobody_made_stops_it(adopter: Adopter) -> None:
-    remove = json.dumps([{"op": "remove", "path": "/data/INSTANCE_NAME"}])
-    secret = ("secret", "convex-postgres-secret", "--namespace", adopter.namespace)
-    adopter.cluster.kubectl("patch", *secret, "--type=json", f"--patch={remove}")
-    before = versions(snapshot(adopter.cluster, adopter.namespace))
-    done = adopter("--apply", "--yes", kubelet=False)
+@pytest.fixture(scope="module")
+def untouched(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Adopter:
+    """The chart's example, for tests in which it stays as it is."""
+    namespace = cluster.namespace()
+    install(cluster, namespace, RELEASE, EXAMPLE_VALUES, server_side=True)
+    return Adopter(cluster, namespace, RELEASE, tmp_path_factory.mktemp("untouched"))
+
+
+def test_a_key_that_the_new_pods_need_and_nobody_made_stops_it(untouched: Adopter) -> None:
+    cluster, namespace = untouched.cluster, untouched.namespace
+    secret = cluster.object(namespace, "secret", "convex-postgres-secret")
+    put_back = {"data": {"INSTANCE_NAME": secret["data"]["INSTANCE_NAME"]}}
+    patch_secret(cluster, namespace, {"data": {"INSTANCE_NAME": None}})
+    before = versions(snapshot(cluster, namespace))
+    done = untouched("--apply", "--yes", kubelet=False)
     assert done.code == 1
     assert "convex-postgres-secret[INSTANCE_NAME]" in done.stderr
-    assert versions(snapshot(adopter.cluster, adopter.namespace)) == before
+    assert versions(snapshot(cluster, namespace)) == before
+    patch_secret(cluster, namespace, put_back)
 
 
-def test_what_the_api_server_would_refuse_stops_it_before_anything_is_changed(adopter: Adopter) -> None:
-    """A StatefulSet that is there can get no claim template. It is acknowledged, and still cannot be done in place."""
-    assert adopter(kubelet=False).code == 0
-    overlay = adopter.overlay.read_text()
-    adopter.overlay.write_text(overlay.replace("  env:\n", "  persistence:\n    enabled: true\n  env:\n"))
-    adopter.acknowledge(claim=f"data-{RELEASE}-backend-0")
-    before = versions(snapshot(adopter.cluster, adopter.namespace))
-    done = adopter("--apply", "--yes", kubelet=False)
+def patch_secret(cluster: ControlPlane, namespace: str, patch: Object) -> None:
+    answer = cluster.api.ask("PATCH", cluster.api.path("secrets", namespace, "convex-postgres-secret"), patch)
+    assert answer.status == OK, answer
+
+
+def test_a_release_that_helm_does_not_know_is_told_with_those_that_it_knows(untouched: Adopter) -> None:
+    done = Adopter(untouched.cluster, untouched.namespace, "shopp", untouched.project)(kubelet=False)
     assert done.code == 1
-    assert "updates to statefulset spec" in done.stderr
-    assert versions(snapshot(adopter.cluster, adopter.namespace)) == before
-
-
-def test_a_release_that_helm_does_not_know_is_told_with_those_that_it_knows(adopter: Adopter) -> None:
-    done = Adopter(adopter.cluster, adopter.namespace, "shopp", adopter.project)(kubelet=False)
-    assert done.code == 1
-    assert f"Helm has no release shopp in namespace {adopter.namespace}" in done.stderr
+    assert f"Helm has no release shopp in namespace {untouched.namespace}" in done.stderr
     assert f"(there: {RELEASE})" in done.stderr
 
 
-def test_files_do_as_well_as_helm(adopter: Adopter) -> None:
-    manifest = adopter.project / "manifest.yaml"
-    get = ("get", "manifest", RELEASE, "--namespace", adopter.namespace)
-    manifest.write_text(adopter.cluster.helm(*get).stdout)
-    files = ("--values", str(EXAMPLE_VALUES), "--manifest", str(manifest))
-    done = adopter(*files, "--apply", "--yes")
-    assert done.code == 0, done
-    assert f"cat {manifest} | kubectl apply set-last-applied" in done.stdout
-    assert adopter(kubelet=False).stdout == NOTHING
-
-
-def test_flux_would_install_the_chart_again(cluster: ControlPlane, namespace: str, tmp_path: Path) -> None:
-    install(cluster, namespace, RELEASE, EXAMPLE_VALUES, server_side=True)
-    rendered = list(yaml.safe_load_all(cluster.helm("get", "manifest", RELEASE, "--namespace", namespace).stdout))
+def test_flux_would_install_the_chart_again(untouched: Adopter, tmp_path: Path) -> None:
+    get = ("get", "manifest", RELEASE, "--namespace", untouched.namespace)
+    rendered = list(yaml.safe_load_all(untouched.cluster.helm(*get).stdout))
     for thing in filter(None, rendered):
         thing["metadata"].setdefault("labels", {})["helm.toolkit.fluxcd.io/name"] = "convex"
     manifest = tmp_path / "manifest.yaml"
     manifest.write_text(yaml.safe_dump_all(rendered))
-    adopter = Adopter(cluster, namespace, RELEASE, tmp_path)
+    adopter = Adopter(untouched.cluster, untouched.namespace, RELEASE, tmp_path)
     done = adopter("--values", str(EXAMPLE_VALUES), "--manifest", str(manifest), "--apply", "--yes", kubelet=False)
     assert done.code == 1
     assert "HelmRelease convex" in done.stderr
+
+
+def test_what_the_api_server_would_refuse_stops_it_before_anything_is_changed(untouched: Adopter) -> None:
+    """A StatefulSet that is there can get no claim template. It is acknowledged, and still cannot be done in place."""
+    cluster, namespace = untouched.cluster, untouched.namespace
+    assert untouched(kubelet=False).code == 0
+    overlay = untouched.overlay.read_text()
+    untouched.overlay.write_text(overlay.replace("  env:\n", "  persistence:\n    enabled: true\n  env:\n"))
+    untouched.acknowledge(claim=f"data-{RELEASE}-backend-0")
+    before = versions(snapshot(cluster, namespace))
+    done = untouched("--apply", "--yes", kubelet=False)
+    assert done.code == 1
+    assert "updates to statefulset spec" in done.stderr
+    assert versions(snapshot(cluster, namespace)) == before
