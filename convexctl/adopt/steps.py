@@ -33,6 +33,7 @@ _TEMPLATE = (
     "{.metadata.annotations.meta\\.helm\\.sh/release-name}{'\\t'}{.metadata.labels}{'\\n'}{end}"
 )
 _RECORD = "owner=helm,name="
+_STATES = "{range .items[*]}({.metadata.labels.status}){'\\n'}{end}"
 _LOOKS, _BETWEEN_LOOKS_S = 20, 0.5
 
 
@@ -241,12 +242,12 @@ class Adoption:
 
     def _forget(self) -> Step:
         """The record of the revision that is deployed goes last: it is what a run after an interruption reads."""
-        commands = []
-        for selector in (f"{_RECORD}{self.name},status!=deployed", f"{_RECORD}{self.name}"):
-            found = self.kubectl.run("get", "secret,configmap", self._n, f"--selector={selector}", "--output=name")
-            if found.strip():
-                commands.append(Command(("delete", "secret,configmap", self._n, f"--selector={selector}")))
-        return Step("Remove Helm's own record, so that nobody runs `helm uninstall`", tuple(commands))
+        record, kinds = f"{_RECORD}{self.name}", "secret,configmap"
+        states = self.kubectl.run("get", kinds, self._n, f"--selector={record}", f"--output=jsonpath={_STATES}").split()
+        older = any(state != "(deployed)" for state in states)
+        selectors = [*([f"{record},status!=deployed"] if older else []), *([record] if states else [])]
+        commands = tuple(Command(("delete", kinds, self._n, f"--selector={selector}")) for selector in selectors)
+        return Step("Remove Helm's own record, so that nobody runs `helm uninstall`", commands)
 
     def forgotten(self) -> bool:
         """Whether Helm has no record any more, wherever it keeps its records (it is asked where it had one)."""
