@@ -30,6 +30,7 @@ FOLDERS = {"cluster": "cluster", "pods": "pods", "fuzz": "fuzz"}
 """Folder -> marker of all its tests."""
 TOGETHER = {
     "without CRDs": (
+        "cluster/test_preflight_cluster.py",  # first: it asks for what is in other namespaces
         *("cluster/test_adopt.py", "cluster/test_takeover.py", "cluster/test_moving_from_helm.py"),
         *("cluster/test_helm_chart.py", "cluster/test_secrets.py", "cluster/test_audit_live.py"),
         "cluster/test_preflight_connect.py",
@@ -37,11 +38,12 @@ TOGETHER = {
     "with CRDs": (
         *("cluster/test_apply.py", "cluster/test_pairs.py", "cluster/test_secret_providers.py"),
         *("cluster/test_environment_readme_commands.py", "cluster/test_irreversible_changes.py"),
-        *("cluster/test_dist_folders.py", "cluster/test_bootstrap.py"),
+        *("cluster/test_dist_folders.py", "cluster/test_bootstrap.py", "cluster/test_control_plane.py"),
     ),
+    "with an edge": ("cluster/test_edge.py", "cluster/test_edge_routes.py"),
 }
 """Files that one worker runs one after the other, on one control plane. It is the slower the more kinds it serves."""
-LONGEST = ("pods/test_behaviour_on_pods.py", *(files[0] for files in TOGETHER.values()))
+LONGEST = ("pods/test_behaviour_on_pods.py", "cluster/test_preflight_cluster.py", "cluster/test_apply.py")
 """Files that several workers begin with, so that none of them is what a run waits for at its end."""
 PODS_END_AT = 0.6
 """By which part of the other files those of pods have begun, so that nothing waits for one at the end."""

@@ -21,7 +21,7 @@ from convexctl.preflight.volumes import volume_questions
 from convexctl.synth.environment import synthesise
 from convexctl.tools.kubectl import Kubectl
 from tests.support.certificates import Authority
-from tests.support.control_plane import ControlPlane, control_plane, missing_programs
+from tests.support.control_plane import ControlPlane
 from tests.support.overlay_cases import environment_of, overlay_of
 from tests.support.preflight_setting import (
     ACCESS_KEY_ID,
@@ -68,15 +68,6 @@ ingress:
   backend: {host: api.example.com}
   tls: [{secretName: convex-tls, hosts: [dashboard.example.com, api.example.com]}]
 """
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[ControlPlane]:
-    """A control plane of these tests' own: classes and kinds come and go here."""
-    if reason := missing_programs():
-        pytest.skip(reason)
-    with control_plane() as running:
-        yield running
 
 
 @pytest.fixture
