@@ -16,6 +16,8 @@ from tests.support.node import Node
 
 _BETWEEN_LOOKS_S = 0.05
 _MOUNTED_AT = "/convex/data"
+_OF_THE_NODE = "/var/lib"
+"""A mount that every process of the node has and no container."""
 _OURS = os.readlink("/proc/self/ns/pid")
 
 
@@ -25,6 +27,8 @@ class Writers:
     def __init__(self, volume: str) -> None:
         self._volume = f"/{volume}"
         self._ends = threading.Event()
+        self._known: dict[str, bool] = {}
+        """Whether a container has it, once its mounts are made."""
         self.most = 0
         self.containers: set[str] = set()
 
@@ -54,13 +58,18 @@ class Writers:
             if os.readlink(f"/proc/{process}/ns/pid") == _OURS:
                 return ""
             found = re.search(r"[0-9a-f]{64}", _read(f"/proc/{process}/cgroup"))
-            if found and self._has_it(process):
+            if found and self._has_it(found[0], process):
                 return found[0]
         return ""
 
-    def _has_it(self, process: str) -> bool:
-        mounts = (line.split(" ")[3:5] for line in _read(f"/proc/{process}/mountinfo").splitlines())
-        return any(place == _MOUNTED_AT and root.endswith(self._volume) for root, place in mounts)
+    def _has_it(self, container: str, process: str) -> bool:
+        if container not in self._known:
+            mounts = [line.split(" ")[3:5] for line in _read(f"/proc/{process}/mountinfo").splitlines()]
+            if not mounts or _OF_THE_NODE in (place for _, place in mounts):
+                return False  # it has ended, or its own mounts are still to be made
+            self._known[container] = any(place == _MOUNTED_AT and root.endswith(self._volume) for root, place in mounts)
+        os.readlink(f"/proc/{process}/ns/mnt")  # fails if the process has ended and was not yet reaped
+        return self._known[container]
 
 
 def _read(file: str) -> str:
