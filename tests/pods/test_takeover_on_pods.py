@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,15 @@ def install(node: Node, namespace: str, folder: Path) -> None:
     wait_for_pods(node, namespace, *APPS)
 
 
+@pytest.fixture(scope="module")
+def release(stand_in: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The namespace of a release that runs."""
+    namespace = stand_in.namespace()
+    install(stand_in, namespace, tmp_path_factory.mktemp("release"))
+    yield namespace
+    stand_in.forget(namespace)
+
+
 def instance_secret(node: Node, namespace: str) -> str:
     words = lines(node, namespace, POD)[0]["args"]
     return str(words[words.index("--instance-secret") + 1])
@@ -70,29 +80,10 @@ def started(node: Node, namespace: str, starts: int, secret: str) -> None:
     assert instance_secret(node, namespace) == secret
 
 
-def test_two_backends_on_one_volume_would_be_seen(stand_in: Node, namespace: str, tmp_path: Path) -> None:
-    node = stand_in
-    install(node, namespace, tmp_path)
-    container = {
-        "name": "second",
-        "image": pods(node, namespace, app=APPS[0])[0]["spec"]["containers"][0]["image"],
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["sleep", "60"],
-        "volumeMounts": [{"name": "data", "mountPath": "/convex/data"}],
-    }
-    volume = {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}}
-    with watched(node, namespace, CLAIM) as writers:
-        wait_until(lambda: writers.most == 1, "the first")
-        spec = {"containers": [container], "volumes": [volume], "terminationGracePeriodSeconds": 0}
-        node.create("v1", "Pod", {"metadata": {"name": "second"}, "spec": spec}, namespace)
-        wait_until(lambda: writers.most == 2, "the second")
-
-
 def test_a_running_release_is_taken_over_put_back_and_taken_over_again(
-    stand_in: Node, namespace: str, tmp_path: Path
+    stand_in: Node, release: str, tmp_path: Path
 ) -> None:
-    node = stand_in
-    install(node, namespace, tmp_path)
+    node, namespace = stand_in, release
     before = snapshot(node, namespace)
     secret = instance_secret(node, namespace)
     adopter = Adopter(node, namespace, RELEASE, tmp_path)
@@ -138,6 +129,24 @@ def test_a_running_release_is_taken_over_put_back_and_taken_over_again(
     ).items()
     helm_can_do_nothing(node, namespace)
     a_later_apply_removes(node, namespace, adopter.folder)
+
+
+def test_two_backends_on_one_volume_would_be_seen(stand_in: Node, release: str) -> None:
+    """On the volume of before, at the end: the look that found one backend there finds a second one."""
+    node, namespace = stand_in, release
+    container = {
+        "name": "second",
+        "image": pods(node, namespace, app=APPS[0])[0]["spec"]["containers"][0]["image"],
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "60"],
+        "volumeMounts": [{"name": "data", "mountPath": "/convex/data"}],
+    }
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}}
+    with watched(node, namespace, CLAIM) as writers:
+        wait_until(lambda: writers.most == 1, "the first")
+        spec = {"containers": [container], "volumes": [volume], "terminationGracePeriodSeconds": 0}
+        node.create("v1", "Pod", {"metadata": {"name": "second"}, "spec": spec}, namespace)
+        wait_until(lambda: writers.most == 2, "the second")
 
 
 def go_back(node: Node, script: str) -> None:
