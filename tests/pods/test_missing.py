@@ -16,6 +16,8 @@ from tests.support.node import Node
 from tests.support.overlay_cases import environment_of
 from tests.support.pods import PATIENCE_S, apply, light, pods, reasons, wait_for_pods, wait_until
 
+ALONE = "\ns3: {enabled: false}\ndashboard: {enabled: false}\n"
+"""The rest of each overlay: a backend alone."""
 SECRET = base64.b64encode(b"0" * 64).decode()
 
 
@@ -28,7 +30,6 @@ class Missing:
     shown: str
     remedy: Callable[[str], list[Object]]
     before: Callable[[str], list[Object]] = lambda _: []
-    app: str = "convex-backend"
 
 
 def secret(name: str, **data: str) -> Object:
@@ -46,32 +47,32 @@ def claim(name: str) -> Object:
 
 CASES = {
     "Secret": Missing(
-        "{instance: {existingSecret: mine}, s3: {enabled: false}}",
+        "instance: {existingSecret: mine}",
         ("secret mine", "there is none of that name"),
         'CreateContainerConfigError: secret "mine" not found',
         lambda _: [secret("mine", INSTANCE_SECRET=SECRET)],
     ),
     "key": Missing(
-        "{instance: {existingSecret: mine}, s3: {enabled: false}}",
+        "instance: {existingSecret: mine}",
         ("secret mine", "it has no key INSTANCE_SECRET"),
         "CreateContainerConfigError: couldn't find key INSTANCE_SECRET in Secret",
         lambda _: [secret("mine", INSTANCE_SECRET=SECRET)],
         lambda _: [secret("mine", OTHER=SECRET)],
     ),
     "ConfigMap": Missing(
-        "{backend: {envFrom: [{configMapRef: {name: settings}}]}, s3: {enabled: false}}",
+        "backend: {envFrom: [{configMapRef: {name: settings}}]}",
         ("config map settings", "there is none of that name, and without it its container is not started"),
         'CreateContainerConfigError: configmap "settings" not found',
         lambda _: [config_map("settings")],
     ),
     "claim": Missing(
-        "{backend: {persistence: {enabled: true, existingClaim: old}}, s3: {enabled: false}}",
+        "backend: {persistence: {enabled: true, existingClaim: old}}",
         ("volume claim old", "there is none of that name, and without it the pod is not scheduled"),
         'persistentvolumeclaim "old" not found',
         lambda _: [claim("old")],
     ),
     "storage class": Missing(
-        "{backend: {persistence: {enabled: true, storageClassName: gone}}, s3: {enabled: false}}",
+        "backend: {persistence: {enabled: true, storageClassName: gone}}",
         ("storage class", "there is no class gone, and the claim would stay pending"),
         "pod has unbound immediate PersistentVolumeClaims",
         lambda _: [
@@ -98,7 +99,7 @@ class Begun:
 
     def look(self, node: Node) -> bool:
         """Whether the pod shows what is missing."""
-        found = pods(node, self.namespace, app=self.missing.app)
+        found = pods(node, self.namespace, app="convex-backend")
         self.shown = reasons(found[0]) if found else ""
         return self.missing.shown in self.shown
 
@@ -118,11 +119,11 @@ def begun(stand_in: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     try:
         for name, missing in CASES.items():
             folder, namespace = tmp_path_factory.mktemp("overlays"), node.namespace()
-            (folder / "test.yaml").write_text(missing.overlay)
+            (folder / "test.yaml").write_text(missing.overlay + ALONE)
             if before := missing.before(namespace):
                 apply(node, namespace, before)
             cases[name] = Begun(missing, namespace, folder, preflight(node, folder, namespace))
-            apply(node, namespace, light(environment_of(missing.overlay).manifests))
+            apply(node, namespace, light(environment_of(missing.overlay + ALONE).manifests))
         waiting, deadline = list(cases.values()), time.monotonic() + PATIENCE_S
         while waiting and time.monotonic() < deadline:
             for case in [case for case in waiting if case.look(node)]:
@@ -145,14 +146,14 @@ def test_preflight_says_it_before_and_the_remedy_starts_the_pod(
     (line,) = [line for line in case.said.stdout.splitlines() if title in line and detail in line]
     assert line
     assert case.missing.shown in case.shown
-    wait_for_pods(stand_in, case.namespace, case.missing.app)
+    wait_for_pods(stand_in, case.namespace, "convex-backend")
     again = preflight(stand_in, case.overlays, case.namespace)
     assert not [line for line in again.stdout.splitlines() if detail in line]
 
 
 def test_an_image_that_nobody_has(stand_in: Node, namespace: str) -> None:
-    overlay = "{s3: {enabled: false}, backend: {image: {tag: " + "f" * 40 + "}}}"
-    apply(stand_in, namespace, light(environment_of(overlay).manifests))
+    overlay = "backend: {image: {tag: " + "f" * 40 + "}}"
+    apply(stand_in, namespace, light(environment_of(overlay + ALONE).manifests))
 
     def shows() -> bool:
         found = pods(stand_in, namespace, app="convex-backend")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 POD = "convex-backend-0"
 OVERLAY = """
 s3: {enabled: false}
+dashboard: {enabled: false}
 backend: {persistence: {enabled: true, size: 1Gi, storageClassName: ""}}
 """
 REMEMBER = r"""

@@ -24,7 +24,7 @@ backend:
   probes: {{startup: {{periodSeconds: 1}}}}
   resources: {{requests: {{cpu: 1m, memory: 1Mi}}}}
   terminationGracePeriodSeconds: 10
-dashboard: {{resources: {{requests: {{cpu: 1m, memory: 1Mi}}}}}}
+dashboard: {{enabled: false}}
 """
 POSTGRES = "postgres: {{enabled: true, existingSecret: database}}\n"
 URL = f"postgresql://shop:on-the-node@{DATABASE}"

@@ -36,8 +36,8 @@ wait
 """Requests that never end: the stand-in keeps what has come of each body."""
 
 
-def overlay(backend: str, more: str = "") -> str:
-    return f"{{s3: {{enabled: false}}, backend: {{{backend}}}{more}}}"
+def overlay(backend: str) -> str:
+    return f"{{s3: {{enabled: false}}, dashboard: {{enabled: false}}, backend: {{{backend}}}}}"
 
 
 def the_pod(node: Node, namespace: str) -> dict[str, object]:

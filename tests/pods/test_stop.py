@@ -13,6 +13,7 @@ from tests.support.pods import events, following, get_by_proxy, is_ready, lines,
 
 OVERLAY = """
 s3: {enabled: false}
+dashboard: {enabled: false}
 backend: {persistence: {enabled: true, storageClassName: "", size: 1Gi}}
 """
 POD = "convex-backend-0"
@@ -71,8 +72,8 @@ def test_requests_in_flight_get_their_answer_and_nobody_is_warned(
 def test_a_stop_before_it_listens_ends_with_the_grace_period(stand_in: Node, namespace: str) -> None:
     """SIGINT has no handler yet, and nothing is in flight: the wait is what it costs."""
     node = stand_in
-    overlay = "{s3: {enabled: false}, backend: {terminationGracePeriodSeconds: 3, env: {STANDIN_DELAY_S: 600}}}"
-    start(node, namespace, overlay)
+    backend = "{terminationGracePeriodSeconds: 3, env: {STANDIN_DELAY_S: 600}}"
+    start(node, namespace, f"{{s3: {{enabled: false}}, dashboard: {{enabled: false}}, backend: {backend}}}")
     wait_until(lambda: bool(log(node, namespace, POD)), "the first line")
     (before,) = pods(node, namespace, app="convex-backend")
     assert before["spec"]["terminationGracePeriodSeconds"] == 3

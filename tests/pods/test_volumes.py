@@ -22,7 +22,7 @@ backend:
   terminationGracePeriodSeconds: 10
   probes: {{startup: {{periodSeconds: 1}}}}
   resources: {{requests: {{cpu: 1m, memory: 1Mi}}}}
-dashboard: {{resources: {{requests: {{cpu: 1m, memory: 1Mi}}}}}}
+dashboard: {{enabled: false}}
 """
 POD = "shop-backend-0"
 
