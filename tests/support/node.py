@@ -152,7 +152,7 @@ def running_node(images: list[str], name: str = "pods", programs: str = IMAGE_PR
             node = Node(folder, home / "kubeconfig", home)
         proxy = [str(node.assets / "kubectl"), "proxy", f"--unix-socket={node.socket}"]
         processes.start("proxy", proxy, node.environment)
-        processes.wait_until(node.socket.exists, "the API server's socket")
+        processes.wait_until(node.api.is_ready, "the API server behind its proxy")
         yield node
         if node.stands_in:
             see_cluster(node.api, node.logs)
