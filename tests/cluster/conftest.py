@@ -19,7 +19,7 @@ CUSTOM_GROUPS = (
     *("bitnami.com", "external-secrets.io", "gateway.networking.k8s.io"),
     *("monitoring.coreos.com", "postgresql.cnpg.io"),
 )
-"""The API groups of the manifests that are not Kubernetes' own. Each kind costs the API server half a second of CPU."""
+"""The API groups of the manifests that are not Kubernetes' own. Each kind costs the API server 0.2 s of CPU."""
 
 
 class Shared:
